@@ -1,0 +1,1 @@
+"""Pages over the functions that the API and the command line use."""

@@ -1,0 +1,1 @@
+"""Who gets which offer: pure functions on frozen dataclasses of arrays."""

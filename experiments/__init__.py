@@ -1,0 +1,1 @@
+"""Assignment and readout of comparisons between arms: pure functions."""

@@ -1,0 +1,1 @@
+"""Clickstream, purchases and pushes become one row per member, item and offer."""

@@ -1,0 +1,138 @@
+"""The workspace: one folder that holds everything of one client, and its conventions."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from features.contract import ContractError, Kind, Table, contract_table
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """How this client's data are to be read.
+
+    attributes: declared member columns beyond the contract, name to kind.
+    consent_when_missing: whether a member without a consent value counts as consenting.
+    default_margin_rate: margin as a share of price where neither row nor item tells.
+    """
+
+    attributes: Mapping[str, Kind] = field(default_factory=dict)
+    consent_when_missing: bool = False
+    default_margin_rate: float = 0.3
+
+    def __post_init__(self) -> None:
+        contract_table("members", self.attributes)
+        if not 0 <= self.default_margin_rate <= 1:
+            raise ContractError(f"default_margin_rate is {self.default_margin_rate}, wanted 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where things lie. A value: making one touches no disk."""
+
+    root: Path
+    conventions: Conventions = Conventions()
+
+    def table(self, name: str) -> Table:
+        """The contract table ``name`` with this workspace's declared attributes."""
+        return contract_table(name, self.conventions.attributes)
+
+    @property
+    def tables(self) -> Path:
+        """``tables/<table>/<batch>.parquet``: accepted rows, one file per ingested batch."""
+        return self.root / "tables"
+
+    @property
+    def quarantine(self) -> Path:
+        """``quarantine/<table>/<batch>.jsonl``: rows that did not fit, with their text."""
+        return self.root / "quarantine"
+
+    @property
+    def features(self) -> Path:
+        """``features/<view>/<as_of>.parquet``: built feature tables."""
+        return self.root / "features"
+
+    @property
+    def feast(self) -> Path:
+        """Feast's registry and online store."""
+        return self.root / "feast"
+
+    @property
+    def mlflow(self) -> Path:
+        """The MLflow database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def releases(self) -> Path:
+        """``releases/<release_id>/`` and the pointer to the published one."""
+        return self.root / "releases"
+
+    @property
+    def keys(self) -> Path:
+        """The trainer's signing key and its public half."""
+        return self.root / "keys"
+
+    @property
+    def serving_log(self) -> Path:
+        """The scorer's durable log: decisions, events and outcomes it acknowledged."""
+        return self.root / "serving" / "log.db"
+
+
+_CONVENTIONS = "conventions.json"
+
+
+def open_workspace(root: Path, declared: Conventions | None = None) -> Workspace:
+    """The workspace at ``root`` under ``declared`` conventions, else under its remembered ones.
+
+    Declared attributes are added to the remembered ones: an import adapter may have declared
+    columns that the settings do not repeat.
+
+    Raises:
+        ContractError: the remembered conventions cannot be read.
+    """
+    remembered = _remembered(root)
+    if declared is None:
+        return Workspace(root, remembered)
+    attributes = {**remembered.attributes, **declared.attributes}
+    return Workspace(
+        root,
+        Conventions(attributes, declared.consent_when_missing, declared.default_margin_rate),
+    )
+
+
+def remember(workspace: Workspace) -> None:
+    """Write the workspace's conventions beside its data, so that later commands read them."""
+    write_atomically(
+        workspace.root / _CONVENTIONS,
+        json.dumps(asdict(workspace.conventions), indent=2).encode(),
+    )
+
+
+def _remembered(root: Path) -> Conventions:
+    path = root / _CONVENTIONS
+    if not path.exists():
+        return Conventions()
+    try:
+        return Conventions(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ContractError(f"{path}: not readable ({error}); mend or delete it") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` so that a reader sees the old file or the new one, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise

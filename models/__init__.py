@@ -1,0 +1,1 @@
+"""Fitted, frozen models: arrays in, arrays out."""

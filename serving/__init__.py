@@ -1,0 +1,1 @@
+"""The scorer: answers campaign engines from a verified release."""

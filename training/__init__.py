@@ -1,0 +1,1 @@
+"""From data to fitted, tracked, compared models and a release."""

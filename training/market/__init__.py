@@ -1,0 +1,1 @@
+"""A synthetic travel shop whose truth is known."""
