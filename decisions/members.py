@@ -1,0 +1,41 @@
+"""Members as decisions see them: rows of numbers with names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decisions.errors import DecisionError
+from decisions.rules import FeatureNames
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of one question.
+
+    ids: in the order asked.
+    values: (members, features) float32, NaN where missing; column order is ``encoding.names``.
+    known: (members,) whether features of the member exist at all.
+    """
+
+    ids: tuple[str, ...]
+    values: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    encoding: FeatureNames
+
+    def __post_init__(self) -> None:
+        wanted = (len(self.ids), len(self.encoding.names))
+        if self.values.shape != wanted:
+            raise DecisionError(f"feature values are {self.values.shape}, wanted {wanted}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def column(self, name: str) -> NDArray[np.float32] | None:
+        """One feature, shape (members,); None where this workspace has no such feature."""
+        if name not in self.encoding.names:
+            return None
+        column: NDArray[np.float32] = self.values[:, self.encoding.names.index(name)]
+        return column

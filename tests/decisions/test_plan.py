@@ -1,0 +1,79 @@
+"""The plan of a push: inside its limits, in step with single decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decisions.decide import decide
+from decisions.errors import DecisionError
+from decisions.plan import plan
+from tests.decisions.conftest import Fixed, ask, crowd, offer, push
+
+
+def test_the_budget_goes_to_those_whom_the_push_changes_most() -> None:
+    wanted = push(budget=2.0)
+    planned = plan(
+        ask(crowd(4), wanted, offer("ten", contact_cost=1)),
+        Fixed(np.array([[0.02], [0.05], [-0.03], [0.04]])),
+    )
+    assert planned.ranking.tolist() == [1, 3]
+    assert planned.funnel() == {"sent": 2, "budget_spent": 1, "no_positive_gain": 1}
+    assert planned.gain == pytest.approx(4 + 3)
+    assert planned.cost == 2.0
+
+
+def test_single_decisions_at_the_plans_prices_agree_with_the_plan() -> None:
+    rng = np.random.default_rng(3)
+    wanted = push(budget=40.0, offer_ids=["ten", "twenty"], exploration=0.05, holdout=0.1)
+    offers = (offer("ten", contact_cost=0.5), offer("twenty", contact_cost=1))
+    guess = Fixed(rng.normal(0.01, 0.02, (500, 2)))
+    planned = plan(ask(crowd(500), wanted, *offers), guess)
+    single = decide(ask(crowd(500), wanted, *offers, prices=planned.prices), guess)
+    assert (single.offer == planned.decisions.offer).mean() > 0.99
+    same = single.offer == planned.decisions.offer
+    assert (single.probability == planned.decisions.probability)[same].all()
+
+
+def test_a_contact_that_returns_too_little_is_not_made() -> None:
+    wanted = push(min_return=3.0)
+    planned = plan(
+        ask(crowd(2), wanted, offer("ten", contact_cost=1)), Fixed(np.array([[0.03], [0.05]]))
+    )
+    assert planned.ranking.tolist() == [1]
+
+
+def test_exploration_that_breaks_the_budget_is_refused_with_its_size() -> None:
+    wanted = push(budget=3.0, exploration=0.5)
+    with pytest.raises(DecisionError, match="exploration of 50% in push 'spring' alone sends"):
+        plan(ask(crowd(200), wanted, offer("ten", contact_cost=1)), Fixed(np.full((200, 1), 0.1)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    budget=st.floats(0, 50),
+    size=st.integers(0, 60),
+    stock=st.integers(0, 30),
+)
+def test_no_plan_breaks_its_budget_its_size_or_its_stock(
+    seed: int, budget: float, size: int, stock: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    wanted = push(budget=budget, max_audience=size, offer_ids=["ten", "gift"], holdout=0.1)
+    offers = (offer("ten", contact_cost=0.7), offer("gift", contact_cost=1, stock=stock))
+    planned = plan(ask(crowd(80), wanted, *offers), Fixed(rng.normal(0.01, 0.03, (80, 2))))
+    sent = planned.decisions.offer[planned.ranking]
+    assert planned.cost <= budget + 1e-9
+    assert len(sent) <= size
+    assert (sent == 1).sum() <= stock
+    assert sum(planned.funnel().values()) == 80
+    assert "holdout" not in np.array(planned.decisions.reason)[planned.ranking]
+
+
+def test_a_push_to_nobody_is_an_empty_plan() -> None:
+    planned = plan(ask(crowd(0), push(budget=5.0)), Fixed(np.zeros((0, 1))))
+    assert planned.funnel() == {}
+    assert planned.gain == planned.cost == 0
