@@ -1,0 +1,242 @@
+"""Point-in-time training sets: what was known of each member at a moment, and what came after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.progress import Progress, silent
+from features.workspace import Workspace
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from features.tables import Tables
+
+SERVICE = "member"
+FEWEST_WINDOWS = 3
+MOST_WINDOWS = 6
+# Members beyond this are sampled: more rows no longer move a small model, and time is finite.
+MOST_MEMBERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Moments at which features are taken; each one's outcome lies in the ``horizon`` after it.
+
+    The outcome windows follow each other without overlap: those of ``train`` (oldest first) end
+    where ``calibrate`` begins, that of ``calibrate`` where ``test`` begins.
+    """
+
+    train: tuple[datetime, ...]
+    calibrate: datetime
+    test: datetime
+    horizon: timedelta
+
+    @property
+    def moments(self) -> tuple[datetime, ...]:
+        return (*self.train, self.calibrate, self.test)
+
+    @property
+    def words(self) -> str:
+        """The whole span, such as ``2011-03-05 to 2011-10-31``."""
+        return f"{self.train[0]:%Y-%m-%d} to {self.test + self.horizon:%Y-%m-%d}"
+
+
+def label_windows(first_event: datetime, as_of: datetime, horizon: timedelta) -> Windows:
+    """Split the past by time: test last, calibration before it, up to six windows to train on.
+
+    Before the first training window one more horizon of history must be there to make features of.
+
+    Raises:
+        TrainingError: not enough history for three training windows; says how much there is.
+    """
+    back = (as_of - first_event) // horizon  # whole horizons of history
+    windows = min(back - 3, MOST_WINDOWS)
+    if windows < FEWEST_WINDOWS:
+        days = max((as_of - first_event) / timedelta(days=1), 0.0)
+        needed = (FEWEST_WINDOWS + 3) * horizon / timedelta(days=1)
+        raise TrainingError(
+            f"{days:.0f} days of events before {as_of:%Y-%m-%d}, wanted {needed:.0f} for a horizon "
+            f"of {horizon / timedelta(days=1):g} days; ingest more history or shorten the horizon"
+        )
+    train = tuple(as_of - (2 + n) * horizon for n in range(windows, 0, -1))
+    return Windows(train, as_of - 2 * horizon, as_of - horizon, horizon)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """Members at moments: features known then, and whether they bought in the horizon after.
+
+    names, categories: what stands in which column, and which of them are category codes.
+    moments: (n,) the moment of each row, UTC.
+    values: (n, features) as the encoding has them; NaN where missing.
+    bought: (n,)
+    """
+
+    names: tuple[str, ...]
+    categories: frozenset[str]
+    member_ids: NDArray[np.str_]
+    moments: NDArray[np.datetime64]
+    values: NDArray[np.float32]
+    bought: NDArray[np.bool_]
+
+    def at(self, *moments: datetime) -> LabelledRows:
+        """The rows of these moments."""
+        kept = np.isin(self.moments, [_naive(moment) for moment in moments])
+        return LabelledRows(
+            self.names,
+            self.categories,
+            self.member_ids[kept],
+            self.moments[kept],
+            self.values[kept],
+            self.bought[kept],
+        )
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """(n,) values of one feature. Raises ``TrainingError`` where it is absent."""
+        if name not in self.names:
+            raise TrainingError(f"no feature {name!r} among the {len(self.names)} built")
+        return np.asarray(self.values[:, self.names.index(name)])
+
+    def digest(self) -> str:
+        """sha256 (hex) of the content: the same rows give the same digest on any machine."""
+        sha = hashlib.sha256(json.dumps([self.names, sorted(self.categories)]).encode())
+        sha.update("\n".join(self.member_ids.tolist()).encode("utf-8", "surrogatepass"))
+        sha.update(self.moments.astype("datetime64[us]").astype("<i8").tobytes())
+        one_nan = np.where(np.isnan(self.values), np.float32(np.nan), self.values)
+        sha.update(one_nan.astype("<f4").tobytes())
+        sha.update(self.bought.tobytes())
+        return sha.hexdigest()
+
+
+def first_event(workspace: Workspace, as_of: datetime) -> datetime:
+    """The earliest event known at ``as_of``. Raises ``TrainingError`` where there is none."""
+    from features.moments import known, seen_at
+    from features.tables import opened
+
+    with opened(workspace) as tables:
+        events = tables.events.mutate(seen_at=seen_at(tables.events))
+        earliest = known(events, as_of).occurred_at.min().to_pyarrow().as_py()
+    if earliest is None:
+        raise TrainingError(
+            f"no events before {as_of:%Y-%m-%d} in {workspace.root}; ingest some, or give --as-of"
+        )
+    found: datetime = earliest
+    return found
+
+
+def labelled_rows(
+    workspace: Workspace,
+    windows: Windows,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LabelledRows:
+    """Everyone known at each moment, with features as known then and the purchases after it.
+
+    Feature tables that are missing are built. A member counts from its first event, or from when
+    it joined. Of more than 100,000 members a moment a seeded sample is taken.
+
+    Raises:
+        TrainingError: nobody was known at one of the moments.
+        FeatureError: features cannot be built.
+    """
+    import pandas as pd
+    from features.store import apply, training_frame
+
+    from features.build import build_features
+    from features.encode import encode, encoding
+    from features.tables import opened
+
+    build_features(workspace, windows.moments, progress)
+    with opened(workspace) as tables:
+        members, moments, bought = _labels(tables, windows, seed)
+    rows = pd.DataFrame(
+        {
+            "row_id": np.arange(len(members)),
+            "member_id": members,
+            "as_of": pd.Series(moments).dt.tz_localize("UTC"),
+        }
+    )
+    apply(workspace)
+    frame = training_frame(workspace, SERVICE, rows)
+    if len(frame) != len(rows):
+        raise TrainingError(f"{len(frame)} feature rows for {len(rows)} asked; none may be lost")
+    codes = encoding(workspace)
+    return LabelledRows(
+        codes.names,
+        frozenset(codes.categories),
+        members.astype(np.str_),
+        moments,
+        encode(frame, codes),
+        bought,
+    )
+
+
+def _labels(
+    tables: Tables, windows: Windows, seed: int
+) -> tuple[NDArray[np.object_], NDArray[np.datetime64], NDArray[np.bool_]]:
+    """Aligned members, moments and outcomes, moment by moment, members in order of id."""
+    known_since = _known_since(tables)
+    closed = windows.test + windows.horizon
+    random = np.random.default_rng(seed)
+    members, moments, bought = [], [], []
+    for moment in windows.moments:
+        known = np.sort(known_since.member_id[known_since.since < moment].to_numpy(dtype=object))
+        if not len(known):
+            raise TrainingError(f"no member was known by {moment:%Y-%m-%d}; nothing to learn from")
+        if len(known) > MOST_MEMBERS:
+            known = np.sort(random.choice(known, MOST_MEMBERS, replace=False))
+        members.append(known)
+        moments.append(np.full(len(known), _naive(moment)))
+        bought.append(np.isin(known, _buyers(tables, moment, moment + windows.horizon, closed)))
+    return np.concatenate(members), np.concatenate(moments), np.concatenate(bought)
+
+
+def _known_since(tables: Tables) -> pd.DataFrame:
+    """``member_id`` and the moment from which a member counts: first event, or when it joined."""
+    import ibis
+
+    from features.membership import first_known
+
+    members = tables.members
+    # A members file without ``updated_at`` was always known, also those who had yet to join.
+    joined = members.mutate(
+        known_at=ibis.greatest(
+            ibis.coalesce(members.joined_at, members.known_at),
+            ibis.coalesce(members.known_at, members.joined_at),
+        )
+    )
+    dated = joined.filter(joined.known_at.notnull())
+    return first_known(dated, tables.events, tables.decisions).execute()
+
+
+def _buyers(
+    tables: Tables, start: datetime, end: datetime, closed: datetime
+) -> NDArray[np.object_]:
+    """Members with a purchase in ``[start, end)`` that was known by ``closed``."""
+    import ibis
+
+    from features.moments import known, seen_at
+
+    events = tables.events
+    bought = events.filter(
+        events["type"] == "purchase",
+        events.occurred_at >= ibis.literal(start),
+        events.occurred_at < ibis.literal(end),
+    )
+    seen = known(bought.mutate(seen_at=seen_at(bought)), closed)
+    found: NDArray[np.object_] = seen.select("member_id").distinct().execute().to_numpy()[:, 0]
+    return found
+
+
+def _naive(moment: datetime) -> np.datetime64:
+    """Without its offset, which numpy has no room for: in UTC."""
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -1,0 +1,65 @@
+"""Pictures of a model's quality, as figures that belong to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.metrics import cumulative_gain, reliability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def reliability_plot(outcomes: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> Figure:
+    """Promised against happened, in bins of equal size; on the diagonal a promise is kept."""
+    figure = _figure()
+    bins = reliability(outcomes, probabilities)
+    # Two standard errors of a share, as a guide to the eye.
+    error = 2 * np.sqrt(bins.happened * (1 - bins.happened) / bins.members)
+    axes = figure.subplots()
+    most = float(max(bins.promised.max(), bins.happened.max(), 0.01)) * 1.05
+    axes.plot([0, most], [0, most], color="grey", linestyle=":", label="promise kept")
+    axes.errorbar(bins.promised, bins.happened, yerr=error, marker="o", capsize=3, label="model")
+    axes.set(xlabel="promised probability", ylabel="share who bought", title="Reliability")
+    axes.legend()
+    return figure
+
+
+def gain_plot(
+    outcomes: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], deciles: int = 10
+) -> Figure:
+    """Share of all buyers reached when the best tenth, two tenths, … are approached, by ranking."""
+    figure = _figure()
+    axes = figure.subplots()
+    share = np.arange(deciles + 1) / deciles
+    axes.plot(share, share, color="grey", linestyle=":", label="at random")
+    for name, values in scores.items():
+        reached = cumulative_gain(outcomes, values, deciles)
+        axes.plot(share, np.concatenate([[0.0], reached]), marker="o", label=name)
+    axes.set(xlabel="share of members", ylabel="share of buyers", title="Cumulative gain")
+    axes.legend()
+    return figure
+
+
+def lift_plot(
+    outcomes: NDArray[np.bool_], scores: NDArray[np.float64], deciles: int = 10
+) -> Figure:
+    """How many times the average rate each tenth has, best tenth first."""
+    figure = _figure()
+    reached = np.diff(cumulative_gain(outcomes, scores, deciles), prepend=0.0)
+    axes = figure.subplots()
+    axes.bar(np.arange(1, deciles + 1), reached * deciles)
+    axes.axhline(1.0, color="grey", linestyle=":")
+    axes.set(xlabel="tenth of members by score", ylabel="times the average", title="Lift")
+    return figure
+
+
+def _figure() -> Figure:
+    # A figure made without pyplot joins no global list and draws with Agg, with no display.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(6, 4), layout="constrained")
