@@ -42,9 +42,12 @@ class Encoding:
         except ValueError:
             return float("nan")
 
-    def save(self, path: Path) -> None:
+    def to_json(self) -> str:
         content = {"names": list(self.names), "categories": {**self.categories}}
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        return json.dumps(content, ensure_ascii=False, indent=1)
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Encoding:

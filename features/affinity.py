@@ -1,0 +1,138 @@
+"""Affinity features: which categories a member cares for, how new that is, at what price."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+import ibis
+import ibis.expr.types as ir
+
+from features.moments import days_since, within
+from features.vocabulary import OTHER, Vocabulary
+
+HALF_LIFE_DAYS = 30.0
+WEIGHTS = {"view": 1.0, "search": 1.0, "wishlist": 2.0, "add_to_cart": 3.0, "purchase": 5.0}
+# Weights add up as whole billionths, so that a sum does not depend on the order of its rows.
+_UNIT = 1e9
+
+
+def category_interest(activity: ir.Table, as_of: datetime) -> ir.Table:
+    """What each member did in each category, as known at ``as_of``.
+
+    Args:
+        activity: of ``activity.categorised``: known events with a category.
+
+    Returns:
+        One row per member and category with a view, search, wishlist, cart or purchase event.
+        interest: Σ weight × 2^(−age / 30 days); view and search 1, wishlist 2, cart 3, purchase 5.
+        seen, bought: the last event other than a purchase, the last purchase, in ``seconds``.
+        first_at, last_at: of all these events.
+        priced, paid: purchase lines with a unit price in the last 365 days, and Σ unit price.
+    """
+    cared = activity.filter(activity["type"].isin(tuple(WEIGHTS)))
+    bought = cared["type"] == "purchase"
+    weight = cared["type"].cases(*WEIGHTS.items(), else_=0.0)
+    age = days_since(cared.second, as_of)
+    decayed = weight * (age * (-math.log(2) / HALF_LIFE_DAYS)).exp()
+    priced = bought & within(cared.occurred_at, as_of, 365)
+    return cared.group_by("member_id", "category").agg(
+        interest=(decayed * _UNIT).round().cast("int64").sum().cast("float64") / _UNIT,
+        seen=cared.second.max(where=~bought),
+        bought=cared.second.max(where=bought),
+        first_at=cared.occurred_at.min(),
+        last_at=cared.occurred_at.max(),
+        priced=cared.unit_price.count(where=priced),
+        paid=cared.unit_price.sum(where=priced).cast("float64").fill_null(0.0),
+    )
+
+
+def affinity(
+    roster: ir.Table,
+    interest: ir.Table,
+    vocabulary: Vocabulary,
+    as_of: datetime,
+    has_clickstream: bool,
+) -> ir.Table:
+    """Taste of each member of ``roster`` over the categories of ``vocabulary``.
+
+    Args:
+        interest: of ``category_interest`` at the same ``as_of``.
+        has_clickstream: without it there is no ``seen_days__*``.
+
+    Returns:
+        One row per member.
+        interest__<c>: decayed interest in the category, see ``category_interest``; 0 = none.
+        seen_days__<c>: days since the last view, search, wishlist or cart event in it.
+        bought_days__<c>: days since the last purchase in it. Both missing = never.
+        top_category: the category of most interest, the first by name among equals; ``other`` for
+            one outside the vocabulary; missing without any event.
+        novelty_90d: of the categories touched in the last 90 days, the share never touched before;
+            missing = none touched.
+        price_level: Σ unit price of the purchase lines of the last 365 days / Σ over the same
+            lines of the mean unit price in their category; 1 = buys at average prices, above 1 =
+            dearer; missing without a priced purchase.
+    """
+    parts = [_wide(interest, vocabulary, as_of, has_clickstream), _top(interest, vocabulary)]
+    parts.append(_breadth(interest, as_of))
+    joined = roster
+    for part in parts:
+        joined = joined.left_join(part, "member_id").drop("member_id_right")
+    filled = {
+        f"interest__{name}": joined[f"interest__{name}"].fill_null(0.0)
+        for name in vocabulary.features
+    }
+    return joined.mutate(**filled)
+
+
+def _wide(
+    interest: ir.Table, vocabulary: Vocabulary, as_of: datetime, has_clickstream: bool
+) -> ir.Table:
+    listed = interest.filter(interest.category.isin(vocabulary.categories))
+    # Small numbers compare faster than names, and there are three columns a category.
+    place = {category: number for number, category in enumerate(vocabulary.categories)}
+    listed = listed.mutate(
+        place=listed.category.cases(*place.items(), else_=-1),
+        seen_days=days_since(listed.seen, as_of),
+        bought_days=days_since(listed.bought, as_of),
+    )
+    seen = ("seen_days",) if has_clickstream else ()
+    return listed.group_by("member_id").agg(
+        **{
+            f"{measure}__{name}": listed[measure].max(where=listed.place == number)
+            for measure in ("interest", *seen, "bought_days")
+            for number, name in enumerate(vocabulary.features)
+        }
+    )
+
+
+def _top(interest: ir.Table, vocabulary: Vocabulary) -> ir.Table:
+    most_first = [ibis.desc(interest.interest), ibis.asc(interest.category)]
+    place = ibis.row_number().over(ibis.window(group_by=interest.member_id, order_by=most_first))
+    ranked = interest.mutate(place=place)
+    best = ranked.filter(ranked.place == 0)
+    named = best.category.isin(vocabulary.categories).ifelse(best.category, OTHER)
+    return best.select("member_id", top_category=named)
+
+
+def _breadth(interest: ir.Table, as_of: datetime) -> ir.Table:
+    category_mean = interest.group_by(of_category=interest.category).agg(
+        mean_price=_exact(interest.paid) / interest.priced.sum().nullif(0).cast("float64")
+    )
+    joined = interest.join(category_mean, interest.category == category_mean.of_category)
+    usual = joined.mean_price.fill_null(0.0) * joined.priced.cast("float64")
+    joined = joined.mutate(
+        touched=within(joined.last_at, as_of, 90),
+        new=within(joined.first_at, as_of, 90),
+        usual=usual,
+    )
+    return joined.group_by("member_id").agg(
+        novelty_90d=joined.new.sum().cast("float64")
+        / joined.touched.sum().nullif(0).cast("float64"),
+        price_level=_exact(joined.paid) / _exact(joined.usual).nullif(0.0),
+    )
+
+
+def _exact(column: ir.Column) -> ir.Value:
+    """Sum in money's four decimals, whatever the order of the rows."""
+    return column.cast("decimal(18, 4)").sum().cast("float64")

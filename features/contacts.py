@@ -1,0 +1,103 @@
+"""Contact features: how often a member was reached, and what they did with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+import ibis.expr.types as ir
+
+from features.moments import days_since, known, seconds, seen_at, within
+
+REACTIONS = ("opened", "clicked", "redeemed", "converted")
+
+
+def sent_decisions(decisions: ir.Table) -> ir.Table:
+    """The decisions that chose an offer, each a contact; as of no moment yet."""
+    sent = decisions.filter(decisions.offer_id.notnull())
+    return sent.select(
+        "decision_id", "member_id", "push_id", "decided_at", seen_at=seen_at(sent, "decided_at")
+    )
+
+
+def attributed_outcomes(outcomes: ir.Table, decisions: ir.Table) -> ir.Table:
+    """One row per outcome and decision that it speaks of; as of no moment yet.
+
+    An outcome names its decision, else member and push: then it speaks of every decision of that
+    member in that push.
+    """
+    named = outcomes.filter(outcomes.decision_id.notnull())
+    of = decisions.select(of_decision="decision_id", of_member="member_id", of_push="push_id")
+    by_id = named.join(of, named.decision_id == of.of_decision)
+    loose = outcomes.filter(outcomes.decision_id.isnull())
+    by_pair = loose.join(of, (loose.member_id == of.of_member) & (loose.push_id == of.of_push))
+    return ibis.union(
+        *(
+            part.select(
+                decision_id=part.of_decision,
+                member_id=part.of_member,
+                outcome=part["type"],
+                seen_at=seen_at(part),
+            )
+            for part in (by_id, by_pair)
+        )
+    )
+
+
+def contacts(roster: ir.Table, sent: ir.Table, outcomes: ir.Table, as_of: datetime) -> ir.Table:
+    """How often each member of ``roster`` was contacted, as known at ``as_of``.
+
+    A contact is a decision that chose an offer, at its ``decided_at``, unless an outcome ``failed``
+    of it is known. A contact is ignored while no outcome opened, clicked, redeemed or converted of
+    it is known.
+
+    Args:
+        sent: of ``sent_decisions``.
+        outcomes: of ``attributed_outcomes``.
+
+    Returns:
+        One row per member.
+        contacts_1d, contacts_7d, contacts_30d: contacts in the window; 0 = none.
+        opens_30d, clicks_30d: contacts of the last 30 days known to be opened (clicked).
+        ignored_in_row: contacts since the last one that was not ignored, life.
+        last_contact_days: days since the last contact; missing = never contacted.
+        unsubscribed: 1 where an outcome ``unsubscribed`` is known, else 0.
+    """
+    heard = known(outcomes, as_of)
+    reaction = heard.group_by("decision_id").agg(
+        failed=(heard.outcome == "failed").any(),
+        opened=(heard.outcome == "opened").any(),
+        clicked=(heard.outcome == "clicked").any(),
+        answered=heard.outcome.isin(REACTIONS).any(),
+    )
+    reached = known(sent, as_of).left_join(reaction, "decision_id")
+    reached = reached.filter(~reached.failed.fill_null(False))
+    answered = reached.answered.fill_null(False)
+    last_answer = reached.decided_at.max(where=answered).over(group_by=reached.member_id)
+    reached = reached.mutate(last_answer=last_answer)
+    month = within(reached.decided_at, as_of, 30)
+    counts = reached.group_by("member_id").agg(
+        contacts_1d=within(reached.decided_at, as_of, 1).sum(),
+        contacts_7d=within(reached.decided_at, as_of, 7).sum(),
+        contacts_30d=month.sum(),
+        opens_30d=(month & reached.opened.fill_null(False)).sum(),
+        clicks_30d=(month & reached.clicked.fill_null(False)).sum(),
+        ignored_in_row=(
+            reached.last_answer.isnull() | (reached.decided_at > reached.last_answer)
+        ).sum(),
+        last_contact=reached.decided_at.max(),
+    )
+    gone = heard.group_by(gone_id=heard.member_id).agg(gone=(heard.outcome == "unsubscribed").any())
+    joined = roster.left_join(counts, "member_id").drop("member_id_right")
+    joined = joined.left_join(gone, joined.member_id == gone.gone_id)
+    return joined.select(
+        "member_id",
+        **{name: joined[name].fill_null(0).cast("float64") for name in _COUNTS},
+        last_contact_days=days_since(seconds(joined.last_contact), as_of),
+        unsubscribed=joined.gone.fill_null(False).cast("int64").cast("float64"),
+    )
+
+
+_COUNTS = (
+    "contacts_1d", "contacts_7d", "contacts_30d", "opens_30d", "clicks_30d", "ignored_in_row",
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""Purchase features: how lately, how often and for how much a member buys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+import ibis.expr.types as ir
+
+from features.moments import days_since, known, seconds, seen_at, utc_day, within
+
+WINDOWS = (7, 30, 90, 365)
+MONEY = "decimal(18, 4)"
+_TOTAL = "decimal(38, 4)"
+
+
+def purchase_lines(events: ir.Table) -> ir.Table:
+    """One row per purchase or refund line, with what it is worth; as of no moment yet.
+
+    order_key: ``order_id``, else the line's own ``event_id``.
+    gross: |quantity × unit_price|, money; a missing quantity is 1, a missing price 0.
+    amount: of a purchase gross − discount, of a refund gross; 0 or more but for a discount above
+        the price. Money is exact decimals, so a sum never depends on the order of its rows.
+    """
+    paid = events.filter(events["type"].isin(("purchase", "refund")))
+    gross = (paid.quantity.fill_null(1.0) * paid.unit_price.cast("float64").fill_null(0.0)).abs()
+    paid = paid.mutate(
+        order_key=ibis.coalesce(paid.order_id, paid.event_id),
+        is_purchase=paid["type"] == "purchase",
+        gross=gross.cast(MONEY),
+        discount=paid.discount.fill_null(0).cast(MONEY),
+        seen_at=seen_at(paid),
+    )
+    amount = paid.is_purchase.ifelse(paid.gross - paid.discount, paid.gross).cast(MONEY)
+    return paid.select(
+        "member_id", "order_key", "item_id", "category", "unit_price", "occurred_at",
+        "seen_at", "is_purchase", "gross", "discount",
+        second=seconds(paid.occurred_at), amount=amount,
+    )  # fmt: skip
+
+
+def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
+    """Everything about a member's buying that several views need, as known at ``as_of``.
+
+    An *order* is the purchase lines of one member with one ``order_key``; its moment is its first
+    line. A refund takes off spend at its own moment and is no order. A *buying day* is a UTC
+    calendar day with an order; a *gap* is the number of days from one buying day to the next.
+
+    Args:
+        lines: of ``purchase_lines``.
+
+    Returns:
+        One row per member with any line. ``orders_*`` and ``net_*`` per window; ``bought``,
+        ``gross``, ``discounted``, ``refunded``, ``biggest`` over life (money); ``first_at`` (first
+        order, time) and ``last_second`` (last purchase line, ``seconds``); ``buying_days_365d``,
+        ``gaps``, ``gap_sum`` (days) and ``gap_squares`` (days²). Sums are exact.
+    """
+    seen = known(lines, as_of)
+    signed = seen.is_purchase.ifelse(seen.amount, -seen.amount)
+    orders = seen.group_by("member_id", "order_key").agg(
+        ordered_at=seen.occurred_at.min(where=seen.is_purchase),
+        first_second=seen.second.min(where=seen.is_purchase),
+        last_second=seen.second.max(where=seen.is_purchase),
+        bought=_sum(seen.amount, seen.is_purchase),
+        gross=_sum(seen.gross, seen.is_purchase),
+        discounted=_sum(seen.gross, seen.is_purchase & (seen.discount > 0)),
+        refunded=_sum(seen.amount, ~seen.is_purchase),
+        **{f"net_{days}d": _sum(signed, within(seen.occurred_at, as_of, days)) for days in WINDOWS},
+    )
+    orders = orders.mutate(day=utc_day(orders.first_second))
+    daily = orders.group_by("member_id", "day").agg(
+        first_at=orders.ordered_at.min(),
+        last_second=orders.last_second.max(),
+        orders_life=orders.ordered_at.count(),
+        biggest=orders.bought.max(where=orders.ordered_at.notnull()),
+        **{
+            f"orders_{days}d": within(orders.ordered_at, as_of, days).sum().fill_null(0)
+            for days in WINDOWS
+        },
+        **{name: _sum(orders[name]) for name in (*_NET, *_LIFE)},
+    )
+    day_before = daily.day.lag().over(group_by=daily.member_id, order_by=daily.day)
+    daily = daily.mutate(gap=daily.day - day_before)
+    return daily.group_by("member_id").agg(
+        first_at=daily.first_at.min(),
+        last_second=daily.last_second.max(),
+        orders_life=daily.orders_life.sum(),
+        biggest=daily.biggest.max(),
+        buying_days_365d=within(daily.first_at, as_of, 365).sum().fill_null(0),
+        gaps=daily.gap.count(),
+        gap_sum=daily.gap.sum(),
+        gap_squares=(daily.gap * daily.gap).sum(),
+        **{f"orders_{days}d": daily[f"orders_{days}d"].sum() for days in WINDOWS},
+        **{name: _sum(daily[name]) for name in (*_NET, *_LIFE)},
+    )
+
+
+_NET = tuple(f"net_{days}d" for days in WINDOWS)
+_LIFE = ("bought", "gross", "discounted", "refunded")
+
+
+def purchases(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
+    """Recency, frequency and spend of each member of ``roster``, as known at ``as_of``.
+
+    Returns:
+        One row per member.
+        recency_days: days since the last purchase; missing = never bought.
+        orders_7d … orders_365d, orders_life: orders whose first line lies in the window; 0 = none.
+        spend_7d … spend_365d, spend_life: Σ amount of purchase lines − Σ amount of refunds in the
+            window, currency; may fall below 0 where an older purchase is refunded.
+        average_order: Σ amount of purchase lines / orders, life, currency; refunds left out.
+        gap_mean_days, gap_sd_days: mean and sample standard deviation of the gaps between buying
+            days, life; missing under one (two) gaps.
+        overdue_ratio: recency_days / gap_mean_days; above 1 = later than this member's habit.
+        refund_share: refunded / bought, life; missing without purchases.
+        biggest_order_share: largest order / bought, life; near 1 = a one-off bulk buyer.
+        discount_share: gross value bought on lines with a discount / gross value bought, life.
+        r_quintile, f_quintile, m_quintile: 1 to 5, 5 = best, among members with an order in life,
+            by last purchase, ``orders_365d`` and ``spend_365d``; equal values share the quintile
+            of their middle place; missing = never bought.
+    """
+    joined = roster.left_join(habits, "member_id").drop("member_id_right")
+    buyer = joined.orders_life.fill_null(0) > 0
+    joined = joined.mutate(
+        buyer=buyer,
+        recency_days=days_since(joined.last_second, as_of),
+        gap_mean_days=joined.gap_sum.cast("float64") / joined.gaps.nullif(0).cast("float64"),
+        net_life=joined.bought - joined.refunded,
+    )
+    bought = buyer.ifelse(joined.bought.cast("float64"), None).nullif(0.0)
+    return joined.select(
+        "member_id",
+        "recency_days",
+        **{f"orders_{days}d": _count(joined[f"orders_{days}d"]) for days in WINDOWS},
+        orders_life=_count(joined.orders_life),
+        **{f"spend_{days}d": _money(joined[f"net_{days}d"]) for days in WINDOWS},
+        spend_life=_money(joined.net_life),
+        average_order=joined.bought.cast("float64")
+        / joined.orders_life.cast("float64").nullif(0.0),
+        gap_mean_days=joined.gap_mean_days,
+        gap_sd_days=_standard_deviation(joined.gaps, joined.gap_sum, joined.gap_squares),
+        overdue_ratio=joined.recency_days / joined.gap_mean_days,
+        refund_share=joined.refunded.cast("float64") / bought,
+        biggest_order_share=joined.biggest.cast("float64") / bought,
+        discount_share=joined.discounted.cast("float64") / joined.gross.cast("float64").nullif(0.0),
+        r_quintile=_quintile(joined.last_second, joined.buyer),
+        f_quintile=_quintile(joined.orders_365d, joined.buyer),
+        m_quintile=_quintile(joined.net_365d, joined.buyer),
+    )
+
+
+def _sum(column: ir.Column, where: ir.BooleanValue | None = None) -> ir.Value:
+    return column.sum(where=where).cast(_TOTAL).fill_null(0)
+
+
+def _count(column: ir.Column) -> ir.Value:
+    return column.fill_null(0).cast("float64")
+
+
+def _money(column: ir.Column) -> ir.Value:
+    return column.cast("float64").fill_null(0.0)
+
+
+def _standard_deviation(n: ir.Column, total: ir.Column, squares: ir.Column) -> ir.Value:
+    """Sample standard deviation from exact sums; null under two values."""
+    count = n.cast("float64")
+    spread = squares.cast("float64") - total.cast("float64") * total.cast("float64") / count
+    several = (n > 1).ifelse(count - 1.0, None)
+    return (ibis.greatest(spread, 0.0) / several).sqrt()
+
+
+def _quintile(value: ir.Column, among: ir.BooleanColumn) -> ir.Value:
+    """1 to 5 by the middle place of equal values among the rows where ``among`` holds."""
+    ordered = ibis.window(group_by=among, order_by=value)
+    below = ibis.rank().over(ordered).cast("float64")
+    upto = ibis.cume_dist().over(ordered)
+    total = among.count().over(ibis.window(group_by=among)).cast("float64")
+    middle = (below / total + upto) / 2.0
+    quintile = ibis.least((middle * 5.0).floor(), 4.0) + 1.0
+    return among.ifelse(quintile.cast("float64"), None)
