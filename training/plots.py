@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.metrics import cumulative_gain, reliability
+from training.uplift import MeanEffect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,3 +64,38 @@ def _figure() -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(6, 4), layout="constrained")
+
+
+def effect_plot(names: Sequence[str], effects: Sequence[MeanEffect]) -> Figure:
+    """Mean effect of each offer on conversions, with 90 % intervals."""
+    figure = _figure()
+    axes = figure.subplots()
+    places = np.arange(len(names))
+    means = [100 * effect.mean for effect in effects]
+    errors = [164.5 * effect.error if np.isfinite(effect.error) else 0.0 for effect in effects]
+    axes.errorbar(means, places, xerr=errors, fmt="o", capsize=3)
+    axes.axvline(0, color="grey", linestyle=":")
+    axes.set_yticks(places, names)
+    axes.set(xlabel="percentage points", title="Mean effect on conversion")
+    return figure
+
+
+def uplift_plot(promised: Sequence[float], happened: Sequence[MeanEffect]) -> Figure:
+    """Predicted and measured uplift by equal parts of the members, best first."""
+    figure = _figure()
+    axes = figure.subplots()
+    places = np.arange(1, len(promised) + 1)
+    axes.errorbar(
+        places,
+        [100 * effect.mean for effect in happened],
+        yerr=[164.5 * effect.error for effect in happened],
+        fmt="o",
+        capsize=3,
+        label="measured, 90 % interval",
+    )
+    axes.plot(places, [100 * value for value in promised], marker="x", label="predicted")
+    axes.axhline(0, color="grey", linestyle=":")
+    axes.set_xticks(places)
+    axes.set(xlabel="part of the members, best first", ylabel="percentage points", title="Uplift")
+    axes.legend()
+    return figure

@@ -1,0 +1,22 @@
+"""Which model of a release estimates what a push changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.artifact import ArtifactError
+from models.prior import PriorResponse
+from models.response import ResponseModel
+
+
+def load_estimator(release: Path) -> ResponseModel | PriorResponse:
+    """The response model of ``release`` where it has one, else its prior.
+
+    Raises:
+        ArtifactError: neither is there, or what is there does not read.
+    """
+    if (release / "response").is_dir():
+        return ResponseModel.load(release / "response")
+    if (release / "prior").is_dir():
+        return PriorResponse.load(release / "prior")
+    raise ArtifactError(f"{release} holds neither a response model nor a prior")

@@ -1,0 +1,158 @@
+"""Features of every (member, offer) pair, so that offers share what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.trees import positions
+
+_PAIR = ("scope_interest", "scope_share", "scope_taste", "scope_seen_days", "scope_bought_days")
+_KINDS = ("percent_off", "amount_off", "points", "gift", "shipping", "content")
+_OFFER = (
+    *(f"offer_is_{kind}" for kind in _KINDS),
+    *(f"offer_{kind}" for kind in ("percent_off", "amount_off", "points")),
+    "offer_min_spend", "offer_redemption_cost", "offer_scope_size",
+)  # fmt: skip
+
+
+class OfferTerms(Protocol):
+    """What a model reads of an offer."""
+
+    @property
+    def offer_id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def min_spend(self) -> float: ...
+    @property
+    def redemption_cost(self) -> float: ...
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class PairFeatures:
+    """Turns member rows and offers into one row per pair.
+
+    member_names: the member features that are read.
+    categories: those with interest features, ``interest__<category>`` and so on; may be empty.
+    similarity: (categories, categories) how alike two categories' members are, zero diagonal.
+    """
+
+    member_names: tuple[str, ...]
+    categories: tuple[str, ...]
+    similarity: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float32], names: tuple[str, ...]) -> PairFeatures:
+        """Learn which categories share members, from (members, features) with NaN for missing.
+
+        Similarity is the cosine of the members' shares of interest, as in item-to-item
+        collaborative filtering (Sarwar et al., WWW 2001).
+        """
+        categories = tuple(
+            name.removeprefix("interest__") for name in names if name.startswith("interest__")
+        )
+        shares = _shares(values, names, categories)
+        gram = (shares.T @ shares).astype(np.float64)
+        norm = np.sqrt(np.maximum(np.diag(gram), 1e-12))
+        similarity = gram / np.outer(norm, norm)
+        np.fill_diagonal(similarity, 0.0)
+        return cls(names, categories, similarity.astype(np.float32))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What stands in which column of ``table``."""
+        return (*self.member_names, *(_PAIR if self.categories else ()), *_OFFER)
+
+    def table(
+        self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
+    ) -> NDArray[np.float32]:
+        """(members × offers, columns): all offers of the first member, then of the second, …
+
+        Raises:
+            ModelError: a member feature is missing from ``names``.
+        """
+        columns = positions(self.member_names, names)
+        own = values if columns is None else values[:, columns]
+        n, m = len(values), len(offers)
+        pair_width = len(_PAIR) if self.categories else 0
+        width = own.shape[1]
+        table = np.empty((n, m, width + pair_width + len(_OFFER)), dtype=np.float32)
+        table[:, :, :width] = own[:, None, :]
+        if pair_width:
+            shares = _shares(own, self.member_names, self.categories)
+            for j, offer in enumerate(offers):
+                table[:, j, width : width + pair_width] = self._scope(own, shares, offer)
+        table[:, :, width + pair_width :] = np.array(
+            [_terms(offer) for offer in offers], dtype=np.float32
+        ).reshape(m, len(_OFFER))
+        return table.reshape(n * m, -1)
+
+    def _scope(
+        self, own: NDArray[np.float32], shares: NDArray[np.float32], offer: OfferTerms
+    ) -> NDArray[np.float32]:
+        """(members, pair features) of one offer; an offer without scope is about everything."""
+        inside = np.array([not offer.categories or c in offer.categories for c in self.categories])
+        if not inside.any():
+            return np.full((len(own), len(_PAIR)), np.nan, dtype=np.float32)
+        scope = [c for c, is_in in zip(self.categories, inside, strict=True) if is_in]
+        interest = np.nan_to_num(_columns(own, self.member_names, "interest__", scope))
+        alike = self.similarity[:, inside].mean(axis=1) * ~inside
+        return np.column_stack(
+            [
+                interest.sum(axis=1),
+                shares[:, inside].sum(axis=1),
+                shares @ alike,
+                _least(_columns(own, self.member_names, "seen_days__", scope)),
+                _least(_columns(own, self.member_names, "bought_days__", scope)),
+            ]
+        ).astype(np.float32)
+
+
+def _columns(
+    values: NDArray[np.float32], names: tuple[str, ...], prefix: str, categories: Sequence[str]
+) -> NDArray[np.float32]:
+    present = [prefix + c for c in categories if prefix + c in names]
+    if not present:
+        return np.full((len(values), 1), np.nan, dtype=np.float32)
+    columns = positions(tuple(present), names)
+    return values if columns is None else values[:, columns]
+
+
+def _shares(
+    values: NDArray[np.float32], names: tuple[str, ...], categories: Sequence[str]
+) -> NDArray[np.float32]:
+    """Each member's interest split over the categories; zeros for a member without any."""
+    if not categories:
+        return np.zeros((len(values), 0), dtype=np.float32)
+    interest = np.nan_to_num(_columns(values, names, "interest__", categories))
+    total = interest.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float32] = interest / np.maximum(total, 1e-9)
+    return shares
+
+
+def _least(days: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Row-wise least, NaN where all are missing."""
+    least = np.where(np.isnan(days), np.inf, days).min(axis=1)
+    return np.where(np.isinf(least), np.nan, least).astype(np.float32)
+
+
+def _terms(offer: OfferTerms) -> list[float]:
+    if offer.kind not in _KINDS:
+        raise ModelError(f"offer {offer.offer_id!r} is of kind {offer.kind!r}, unknown here")
+    return [
+        *(float(offer.kind == kind) for kind in _KINDS),
+        *(offer.value if offer.kind == kind else 0.0 for kind in _KINDS[:3]),
+        offer.min_spend,
+        offer.redemption_cost,
+        float(len(offer.categories)),
+    ]

@@ -1,0 +1,83 @@
+"""What is assumed of a push where no randomised history says what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artifact import Artifact, ArtifactError
+from models.pairs import OfferTerms
+from models.propensity import Propensity
+from models.response import ResponseEstimates, face_value
+from models.trees import positions
+
+KIND = "prior"
+_ORDER = "average_order"
+
+
+@dataclass(frozen=True, eq=False)
+class PriorResponse:
+    """Propensity, moved by an assumed effect. Every estimate says ``evidence: "prior"``.
+
+    log_odds: assumed change of the log odds of a purchase by a send; the same for everybody, so
+        that those who buy anyway and those who never do change least in probability.
+    mean_order: revenue per order in the workspace; for members without an order of their own.
+    margin_rate: margin as a share of revenue.
+    """
+
+    propensity: Propensity
+    log_odds: float
+    mean_order: float
+    margin_rate: float
+
+    def estimate(
+        self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
+    ) -> ResponseEstimates:
+        """Expected outcomes for n members, (n, features ``names``), and m offers.
+
+        Buyers are assumed to use a coupon whenever they buy: its full cost is counted.
+
+        Raises:
+            ModelError: a feature that the propensity reads is missing.
+        """
+        p_if_not = self.propensity.predict(values, names)
+        odds = p_if_not / (1 - p_if_not) * np.exp(self.log_odds)
+        p_if_sent = np.repeat((odds / (1 + odds))[:, None], len(offers), axis=1)
+        revenue = np.full(len(values), self.mean_order)
+        if _ORDER in names:
+            columns = positions((_ORDER,), names)
+            own = values[:, columns if columns is not None else [0]][:, 0].astype(np.float64)
+            revenue = np.where(np.isnan(own) | (own <= 0), revenue, own)
+        usable = np.array([offer.kind != "content" for offer in offers])
+        return ResponseEstimates(
+            p_if_not=p_if_not,
+            p_if_sent=p_if_sent,
+            margin=revenue * self.margin_rate,
+            revenue=revenue,
+            p_redeem=p_if_sent * usable,
+            coupon=face_value(revenue, offers),
+            evidence=("prior",) * len(offers),
+        )
+
+    def save(self, folder: Path) -> None:
+        config = {
+            "log_odds": self.log_odds,
+            "mean_order": self.mean_order,
+            "margin_rate": self.margin_rate,
+        }
+        Artifact(KIND, config).save(folder)
+        self.propensity.save(folder / "propensity")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises ``ArtifactError``: another kind of model, or parts that do not fit each other."""
+        stored = Artifact.load(folder, KIND)
+        try:
+            return cls(Propensity.load(folder / "propensity"), **stored.config)
+        except TypeError as error:
+            raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error

@@ -1,0 +1,254 @@
+"""What a push changes: conversions, coupon use and money, with and without a send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artifact import Artifact, ArtifactError
+from models.calibration import Platt
+from models.pairs import OfferTerms, PairFeatures
+from models.trees import Trees
+
+KIND = "response"
+CHUNK = 8_192  # members at a time: bounds the memory of the pair table
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEstimates:
+    """Expected outcomes of n members and m offers; see ``ResponseModel.estimate``."""
+
+    p_if_not: NDArray[np.float64]  # (n,)
+    p_if_sent: NDArray[np.float64]  # (n, m)
+    margin: NDArray[np.float64]  # (n,) money per conversion, before coupons
+    revenue: NDArray[np.float64]  # (n,) money per conversion, before coupons
+    p_redeem: NDArray[np.float64]  # (n, m)
+    coupon: NDArray[np.float64]  # (n, m) money one use takes off the purchase
+    evidence: tuple[str, ...]  # (m,)
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """A linear model on standardised columns; a missing value counts as the column's mean."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    intercept: float
+
+    def predict(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(
+            standardised(table, self.mean, self.scale) @ self.weights + self.intercept
+        )
+
+
+def standardised(
+    table: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(rows, columns) in standard deviations, held to ±4 so that no outlier steers a fit."""
+    centred = (table - mean) / scale
+    return np.nan_to_num(np.clip(centred, -4.0, 4.0), nan=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectModel:
+    """Change of the conversion probability by a send: a calibrated mix of three learners.
+
+    rates: trees for the logarithm of (rate if sent / rate if not), by pair.
+    ridge: regression of the doubly robust score, by pair.
+    by_offer: mean effect of each offer of the history; ``pooled`` for one that never was sent.
+    weights: of trees, ridge and the offer's mean; the least squares fit to out-of-fold doubly
+        robust scores, none below zero, which is what calibrates the mix.
+    personal: share of the mix's deviation from the offer's mean that is used; 0 where members do
+        not differ reliably.
+    """
+
+    rates: Trees
+    ridge: Ridge
+    by_offer: Mapping[str, float]
+    pooled: float
+    weights: tuple[float, float, float]
+    personal: float
+
+    def uplift(
+        self,
+        table: NDArray[np.float32],
+        names: tuple[str, ...],
+        p_if_not: NDArray[np.float64],
+        offers: Sequence[OfferTerms],
+    ) -> NDArray[np.float64]:
+        """(n, m) change of probability for the pairs of ``table`` (n × m rows)."""
+        n, m = len(p_if_not), len(offers)
+        known = np.array([self.by_offer.get(offer.offer_id, self.pooled) for offer in offers])
+        if self.personal == 0:
+            return np.tile(known, (n, 1))
+        rate = np.exp(np.clip(self.rates.score(table, names), -3.0, 3.0)).reshape(n, m)
+        parts = (p_if_not[:, None] * (rate - 1), self.ridge.predict(table).reshape(n, m), known)
+        mix = sum(w * part for w, part in zip(self.weights, parts, strict=True))
+        return np.asarray(known + self.personal * (mix - known))
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseModel:
+    """A fitted model of what members do with and without each offer.
+
+    base: log odds of a conversion without a send, by member; ``base_scale`` calibrates it.
+    effect: what a send changes.
+    redeem: log odds that an offer sent is used, by pair; None where no offer of the history can
+        be used.
+    margin: expected margin per conversion before coupons, by member; None means ``mean_margin``.
+    revenue_rate: revenue per unit of margin.
+    coupon_rate: money that a used coupon took off, per unit of its face value.
+    """
+
+    pairs: PairFeatures
+    base: Trees
+    base_scale: Platt
+    effect: EffectModel
+    redeem: Trees | None
+    margin: Trees | None
+    mean_margin: float
+    revenue_rate: float
+    coupon_rate: float
+
+    def estimate(
+        self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
+    ) -> ResponseEstimates:
+        """Expected outcomes for n members, (n, features ``names``), and m offers.
+
+        A row of NaN (a member without features) gets the estimates of members about whom as
+        little is known.
+
+        Raises:
+            ModelError: a feature that the model reads is missing.
+        """
+        chunks = [
+            self._chunk(values[start : start + CHUNK], names, offers)
+            for start in range(0, max(len(values), 1), CHUNK)
+        ]
+        joined = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        p_if_not, uplift, margin, p_redeem = joined
+        revenue = margin * self.revenue_rate
+        return ResponseEstimates(
+            p_if_not=p_if_not,
+            p_if_sent=np.clip(p_if_not[:, None] + uplift, 0.0, 1.0),
+            margin=margin,
+            revenue=revenue,
+            p_redeem=p_redeem,
+            coupon=self.coupon_rate * face_value(revenue, offers),
+            evidence=tuple(
+                "modelled" if offer.offer_id in self.effect.by_offer else "prior"
+                for offer in offers
+            ),
+        )
+
+    def _chunk(
+        self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
+    ) -> tuple[NDArray[np.float64], ...]:
+        n, m = len(values), len(offers)
+        p_if_not = self.base_scale.probability(self.base.score(values, names))
+        table = self.pairs.table(values, names, offers)
+        uplift = self.effect.uplift(table, self.pairs.names, p_if_not, offers)
+        p_redeem = np.zeros((n, m))
+        if self.redeem is not None:
+            odds = np.exp(-np.clip(self.redeem.score(table, self.pairs.names), -30, 30))
+            usable = np.array([offer.kind != "content" for offer in offers])
+            p_redeem = (1 / (1 + odds)).reshape(n, m) * usable
+        margin = np.full(n, self.mean_margin)
+        if self.margin is not None:
+            margin = self.mean_margin * np.exp(np.clip(self.margin.score(values, names), -3, 3))
+        return p_if_not, uplift, margin, p_redeem
+
+    def save(self, folder: Path) -> None:
+        maybe = {
+            "base": self.base,
+            "rates": self.effect.rates,
+            "redeem": self.redeem,
+            "margin": self.margin,
+        }
+        trees = {name: part for name, part in maybe.items() if part is not None}
+        config = {
+            "trees": {name: list(part.names) for name, part in trees.items()},
+            "member_names": list(self.pairs.member_names),
+            "categories": list(self.pairs.categories),
+            "base_scale": [self.base_scale.slope, self.base_scale.intercept],
+            "by_offer": dict(self.effect.by_offer),
+            "pooled": self.effect.pooled,
+            "weights": list(self.effect.weights),
+            "personal": self.effect.personal,
+            "ridge_intercept": self.effect.ridge.intercept,
+            "mean_margin": self.mean_margin,
+            "revenue_rate": self.revenue_rate,
+            "coupon_rate": self.coupon_rate,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "similarity": self.pairs.similarity,
+            "ridge_mean": self.effect.ridge.mean,
+            "ridge_scale": self.effect.ridge.scale,
+            "ridge_weights": self.effect.ridge.weights,
+        }
+        texts = {name: part.text() for name, part in trees.items()}
+        Artifact(KIND, config, arrays, texts).save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote; check the files' hashes first where they came from elsewhere.
+
+        Raises:
+            ArtifactError: another kind of model, or parts that do not fit each other.
+        """
+        stored = Artifact.load(folder, KIND)
+        config, arrays = stored.config, stored.arrays
+        try:
+            trees = {
+                name: Trees.read(stored.texts[name], tuple(names))
+                for name, names in config["trees"].items()
+            }
+            ridge = Ridge(
+                arrays["ridge_mean"],
+                arrays["ridge_scale"],
+                arrays["ridge_weights"],
+                config["ridge_intercept"],
+            )
+            effect = EffectModel(
+                trees["rates"],
+                ridge,
+                config["by_offer"],
+                config["pooled"],
+                tuple(config["weights"]),
+                config["personal"],
+            )
+            pairs = PairFeatures(
+                tuple(config["member_names"]), tuple(config["categories"]), arrays["similarity"]
+            )
+            return cls(
+                pairs,
+                trees["base"],
+                Platt(*config["base_scale"]),
+                effect,
+                trees.get("redeem"),
+                trees.get("margin"),
+                config["mean_margin"],
+                config["revenue_rate"],
+                config["coupon_rate"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
+
+
+def face_value(revenue: NDArray[np.float64], offers: Sequence[OfferTerms]) -> NDArray[np.float64]:
+    """(n, m) money an offer takes off a purchase of ``revenue``, (n,), by its terms."""
+    columns = []
+    for offer in offers:
+        if offer.kind == "percent_off":
+            columns.append(revenue * offer.value / 100)
+        elif offer.kind == "amount_off":
+            columns.append(np.minimum(revenue, offer.value))
+        else:
+            columns.append(np.zeros_like(revenue))
+    return np.column_stack(columns)

@@ -1,0 +1,178 @@
+"""The response model on logs whose effects are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decisions.catalogue import Offer
+from models.artifact import ArtifactError
+from models.response import ResponseModel
+from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
+from training.errors import TrainingError
+from training.response_fit import FittedResponse, Learning, fit_response
+from training.response_measure import measure
+from training.uplift import MeanEffect, mean_effect, scores, shrunk
+
+
+@pytest.fixture(scope="module")
+def world() -> Simulated:
+    return simulated(30_000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fitted(world: Simulated) -> FittedResponse:
+    return fit_response(world.log, world.values, NAMES, seed=1)
+
+
+def test_those_whom_the_push_changes_stand_above_those_who_buy_anyway(
+    world: Simulated, fitted: FittedResponse
+) -> None:
+    estimates = fitted.model.estimate(world.values, NAMES, OFFERS)
+    uplift = estimates.p_if_sent[:, 2] - estimates.p_if_not
+    truth = world.uplift[:, 2]
+    best_fifth = np.argsort(-uplift)[: len(uplift) // 5]
+    likeliest_fifth = np.argsort(-estimates.p_if_not)[: len(uplift) // 5]
+    assert truth[best_fifth].mean() > 2 * truth.mean()
+    assert truth[likeliest_fifth].mean() < truth.mean()
+
+
+def test_mean_effects_are_found_within_their_errors(
+    world: Simulated, fitted: FittedResponse
+) -> None:
+    for effect, truth in zip(fitted.effects, world.uplift.mean(axis=0), strict=True):
+        assert abs(effect.mean - truth) < 4 * effect.error
+
+
+def test_the_level_without_a_send_is_calibrated(world: Simulated, fitted: FittedResponse) -> None:
+    estimates = fitted.model.estimate(world.values, NAMES, OFFERS)
+    assert estimates.p_if_not.mean() == pytest.approx(world.p_if_not.mean(), rel=0.1)
+    assert np.corrcoef(estimates.p_if_not, world.p_if_not)[0, 1] > 0.9
+
+
+def test_coupons_and_margins_come_back_in_money(fitted: FittedResponse, world: Simulated) -> None:
+    estimates = fitted.model.estimate(world.values, NAMES, OFFERS)
+    assert estimates.margin.mean() == pytest.approx(40.0, rel=0.02)
+    assert estimates.revenue.mean() == pytest.approx(120.0, rel=0.02)
+    given = (estimates.p_redeem * estimates.coupon).mean(axis=0)
+    truth = [world.log.coupon[world.log.offer == j].mean() for j in range(3)]
+    assert given.mean() == pytest.approx(np.mean(truth), rel=0.15)
+
+
+def test_an_offer_never_sent_is_estimated_from_the_others_and_says_so(
+    fitted: FittedResponse, world: Simulated
+) -> None:
+    new = Offer("sea15", "percent_off", 15, categories=("sea",))
+    estimates = fitted.model.estimate(world.values[:100], NAMES, [OFFERS[2], new])
+    assert estimates.evidence == ("modelled", "prior")
+    assert np.isfinite(estimates.p_if_sent).all()
+
+
+def test_without_effects_members_are_not_told_apart() -> None:
+    for seed in range(3):
+        world = simulated(10_000, seed, strength=0.0)
+        fitted = fit_response(world.log, world.values, NAMES, seed)
+        estimates = fitted.model.estimate(world.values, NAMES, OFFERS)
+        uplift = estimates.p_if_sent - estimates.p_if_not[:, None]
+        assert np.abs(uplift).mean() < 0.01
+        if fitted.gate.personal == 0:
+            assert fitted.gate.verdict == "no reliable heterogeneity"
+            assert np.ptp(uplift, axis=0) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_same_log_and_seed_give_the_same_model(world: Simulated, tmp_path: Path) -> None:
+    small = simulated(4_000, seed=3)
+    for name in ("one", "two"):
+        fit_response(small.log, small.values, NAMES, seed=5).model.save(tmp_path / name)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_a_saved_model_estimates_as_before(
+    world: Simulated, fitted: FittedResponse, tmp_path: Path
+) -> None:
+    fitted.model.save(tmp_path)
+    again = ResponseModel.load(tmp_path).estimate(world.values[:50], NAMES, OFFERS)
+    before = fitted.model.estimate(world.values[:50], NAMES, OFFERS)
+    assert (again.p_if_sent == before.p_if_sent).all()
+    assert (again.coupon == before.coupon).all()
+    (tmp_path / "base.txt").unlink()
+    with pytest.raises(ArtifactError, match="not a readable response model"):
+        ResponseModel.load(tmp_path)
+
+
+def test_columns_are_read_by_name(world: Simulated, fitted: FittedResponse) -> None:
+    order = np.array([5, 3, 1, 0, 2, 4])
+    shuffled = fitted.model.estimate(
+        world.values[:20][:, order], tuple(NAMES[i] for i in order), OFFERS
+    )
+    plain = fitted.model.estimate(world.values[:20], NAMES, OFFERS)
+    assert (shuffled.p_if_sent == plain.p_if_sent).all()
+
+
+def test_members_alone_and_in_company_get_the_same_estimates(
+    world: Simulated, fitted: FittedResponse
+) -> None:
+    whole = fitted.model.estimate(world.values[:300], NAMES, OFFERS)
+    alone = fitted.model.estimate(world.values[299:300], NAMES, OFFERS)
+    assert alone.p_if_sent[0] == pytest.approx(whole.p_if_sent[299], abs=1e-12)
+
+
+def test_a_member_without_features_still_gets_a_finite_estimate(fitted: FittedResponse) -> None:
+    nothing = np.full((1, len(NAMES)), np.nan, dtype=np.float32)
+    assert np.isfinite(fitted.model.estimate(nothing, NAMES, OFFERS).p_if_sent).all()
+
+
+def test_too_few_conversions_are_refused_with_their_number() -> None:
+    world = simulated(500, seed=0)
+    none = replace(world.log, converted=np.zeros(500, dtype=bool))
+    with pytest.raises(TrainingError, match="0 conversions in 500 past decisions"):
+        fit_response(none, world.values, NAMES, seed=0)
+
+
+def test_a_member_never_stands_on_both_sides_of_a_fold() -> None:
+    world = simulated(3_000, seed=0, repeats=5)
+    learning = Learning.of(world.log, world.values, NAMES, seed=0)
+    for member in np.unique(learning.member):
+        assert len(np.unique(learning.fold[learning.member == member])) == 1
+
+
+def test_on_later_pushes_uplift_beats_propensity_and_the_best_offer(
+    fitted: FittedResponse,
+) -> None:
+    later = simulated(30_000, seed=99)
+    found = measure(fitted.model, later.log, later.values, NAMES)
+    assert found.comparisons[0].beaten
+    assert found.promised[0] > found.promised[-1]
+    assert found.happened[0].mean > found.happened[-1].mean
+
+
+def test_scores_average_to_the_effect_even_with_wrong_expectations() -> None:
+    world = simulated(200_000, seed=2)
+    wrong = np.full(len(world.log), 0.5)
+    score = scores(
+        world.log.converted.astype(float), world.log.offer, world.log.probability,
+        np.tile(wrong[:, None], (1, 3)), wrong,
+    )  # fmt: skip
+    for j in range(3):
+        found = mean_effect(score[:, j], np.arange(len(score)))
+        assert abs(found.mean - world.uplift[:, j].mean()) < 4 * found.error
+
+
+def test_repeating_every_row_does_not_make_an_effect_more_certain() -> None:
+    rng = np.random.default_rng(0)
+    once = rng.normal(0.1, 1, 1_000)
+    single = mean_effect(once, np.arange(1_000))
+    tenfold = mean_effect(np.repeat(once, 10), np.repeat(np.arange(1_000), 10))
+    assert tenfold.error == pytest.approx(single.error)
+
+
+def test_uncertain_effects_move_to_the_common_one() -> None:
+    effects = [MeanEffect(0.00, 0.001), MeanEffect(0.02, 0.001), MeanEffect(0.9, 10.0)]
+    moved, common = shrunk(effects)
+    assert moved[0] == pytest.approx(0.0, abs=0.001)
+    assert moved[1] == pytest.approx(0.02, abs=0.001)
+    assert moved[2] == pytest.approx(common, abs=0.001)

@@ -1,0 +1,49 @@
+"""Offers and pushes of a workspace, as a moment knew them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from decisions.catalogue import Offer, Push
+from features.moments import newest
+from features.tables import Tables
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_STORED_ONLY = ("known_at", "digest")
+
+
+def offers_as_of(tables: Tables, as_of: datetime) -> dict[str, Offer]:
+    """The newest version of every offer known at ``as_of``, by id.
+
+    An offer that names items and no categories gets the categories of its items: members'
+    interest is known by category.
+    """
+    category = _categories(tables, as_of)
+    offers: dict[str, Offer] = {}
+    for record in _records(newest(tables.offers, "offer_id", as_of)):
+        if not record["categories"] and record["item_ids"]:
+            found = {category[item] for item in record["item_ids"] if category.get(item)}
+            record["categories"] = sorted(found)
+        offers[record["offer_id"]] = Offer.from_json(record)
+    return offers
+
+
+def pushes_from(tables: Tables, as_of: datetime) -> list[Push]:
+    """The pushes to be sent at ``as_of`` or later, soonest first."""
+    planned = tables.pushes.filter(tables.pushes.send_at >= as_of)
+    return [
+        Push.from_json(record)
+        for record in sorted(_records(planned), key=lambda r: (r["send_at"], r["push_id"]))
+    ]
+
+
+def _categories(tables: Tables, as_of: datetime) -> dict[str, str]:
+    items = newest(tables.items, "item_id", as_of).select("item_id", "category")
+    return {row["item_id"]: row["category"] for row in items.to_pyarrow().to_pylist()}
+
+
+def _records(table: ir.Table) -> list[dict[str, Any]]:
+    return table.drop(*_STORED_ONLY).to_pyarrow().to_pylist()
