@@ -1,0 +1,159 @@
+"""``pushwise serve`` and ``pushwise keys``: the scorer and who may call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serving.auth import ApiKey, Keys
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", envvar="PUSHWISE_WORKSPACE", help="The workspace's folder.")
+]
+Environment = Annotated[
+    str,
+    typer.Option(
+        "--env", envvar="PUSHWISE_ENV", help="Keys of one environment open no scorer of another."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+_WORKSPACE = Path(".pushwise")
+
+keys = typer.Typer(name="keys", help="API keys of the scorer.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``serve`` and ``keys`` to the command line."""
+    app.command("serve")(serve)
+    app.add_typer(keys)
+
+
+def serve(
+    host: Annotated[str, typer.Option(envvar="PUSHWISE_HOST")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="PUSHWISE_PORT", min=0, max=65535, help="0 takes any free one.")
+    ] = 8787,
+    release: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUSHWISE_RELEASE", help="Serve this folder; else the published release."
+        ),
+    ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PUSHWISE_TRUST",
+            help="PEM file of the key that signs releases; else the workspace's own.",
+        ),
+    ] = None,
+    insecure_dev: Annotated[
+        bool, typer.Option("--insecure-dev", help="Ask for no API key; loopback only.")
+    ] = False,
+    workspace: WorkspaceOption = _WORKSPACE,
+    env: Environment = "live",
+) -> None:
+    """Answer decisions over HTTP until stopped."""
+    from features.workspace import open_workspace
+    from serving.server import serve as run
+    from serving.settings import Settings
+    from serving.telemetry import log_to_stderr
+
+    with _told():
+        log_to_stderr()
+        settings = Settings(
+            open_workspace(workspace), host, port, release, trust, env, insecure_dev
+        )
+        run(settings, lambda address: typer.echo(json.dumps({"listening": address})))
+
+
+@keys.command("create")
+def create(
+    scope: Annotated[
+        list[str], typer.Option(help="decide, events:write, outcomes:write or admin; repeat it.")
+    ],
+    label: Annotated[str, typer.Option(help="Who uses it.")] = "",
+    expires_days: Annotated[
+        float | None, typer.Option(min=0, help="Days until it expires; else never.")
+    ] = None,
+    workspace: WorkspaceOption = _WORKSPACE,
+    env: Environment = "live",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it: this is the only time that it can be seen."""
+    from serving.auth import NewKey
+
+    now = datetime.now(UTC)
+    expires_at = None if expires_days is None else now + timedelta(days=expires_days)
+    with _told(), _stored_keys(workspace) as stored:
+        key = stored.create(NewKey(env, tuple(scope), label, expires_at), now)
+    typer.echo(json.dumps({"key": key}) if as_json else key)
+
+
+@keys.command("list")
+def list_keys(workspace: WorkspaceOption = _WORKSPACE, as_json: AsJson = False) -> None:
+    """Show the keys, without their secrets."""
+    with _told(), _stored_keys(workspace) as stored:
+        found = stored.all()
+    if as_json:
+        typer.echo(json.dumps([asdict(key) for key in found], default=str))
+        return
+    now = datetime.now(UTC)
+    for key in found:
+        scopes = ",".join(key.scopes)
+        typer.echo(f"{key.key_id}  {key.environment}  {_state(key, now)}  {scopes}  {key.label}")
+
+
+@keys.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="As `pushwise keys list` shows it.")],
+    workspace: WorkspaceOption = _WORKSPACE,
+) -> None:
+    """Shut a key out, at once and for good."""
+    with _told(), _stored_keys(workspace) as stored:
+        stored.revoke(key_id, datetime.now(UTC))
+
+
+def _state(key: ApiKey, at: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is None:
+        return "active"
+    return f"{'active until' if key.active(at) else 'expired'} {key.expires_at:%Y-%m-%d}"
+
+
+@contextmanager
+def _stored_keys(workspace: Path) -> Iterator[Keys]:
+    from features.workspace import open_workspace
+    from serving.auth import Keys
+    from serving.log import Log
+
+    with Log(open_workspace(workspace).serving_log) as log:
+        yield Keys(log)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors a user can mend end as one line on stderr and exit status 1."""
+    from features.errors import FeatureError
+    from models.errors import ModelError
+    from serving.auth import ApiKeyError
+    from serving.errors import ServiceError
+    from serving.settings import SettingsError
+    from serving.tables import LogError
+
+    try:
+        yield
+    except (
+        FeatureError, ModelError, ApiKeyError, ServiceError, SettingsError, LogError,
+    ) as error:  # fmt: skip
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,44 @@
+"""The HTTP application, made of its parts."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.middleware import Middleware
+
+from serving.auth import check_scopes
+from serving.errors import install
+from serving.limits import LimitedBody
+from serving.parts import Parts
+from serving.routes import decisions, feedback, health
+from serving.schemas import field_names
+from serving.telemetry import Observed
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The API over ``parts``.
+
+    Raises:
+        RuntimeError: a route declares no scope.
+    """
+    paths: dict[object, str] = {}
+    app = FastAPI(
+        title="Pushwise",
+        version=version("pushwise"),
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Observed, telemetry=parts.telemetry, routes=paths),
+            Middleware(LimitedBody),
+        ],
+    )
+    app.state.parts = parts
+    install(app, field_names() | {"push_id", "member_id", "decision_id"})
+    for module in (decisions, feedback, health):
+        app.include_router(module.router)
+    check_scopes(app)
+    for route in iter_route_contexts(app.routes):
+        paths[route.endpoint] = str(route.path)
+    return app

@@ -1,0 +1,253 @@
+"""What the API answers when it cannot answer: RFC 9457 problems, and nothing of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE = "urn:pushwise:problem:"
+_BEARER = {"WWW-Authenticate": "Bearer"}
+_SOON = {"Retry-After": "1"}
+
+
+class FieldProblem(BaseModel):
+    """One field at fault. ``pointer`` is a JSON pointer (RFC 6901) into the body or the query."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem. ``type`` is stable; ``detail`` is for people and may change."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    fix: list[str] = []
+    errors: list[FieldProblem] = []
+
+
+class ServiceError(Exception):
+    """Base of the errors the API answers with. Anything else is a fault of ours: 500.
+
+    The message never repeats what the caller sent: answers end in logs and pages.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    fix: ClassVar[tuple[str, ...]] = ()
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+class UnknownPush(ServiceError):
+    status, code = 404, "unknown_push"
+    fix = (
+        "check push_id: it must be one of the pushes of the release in use",
+        "ingest a new push (`pushwise ingest`), then build and publish a release with it",
+    )
+
+    def __init__(self, release: str, pushes: int) -> None:
+        super().__init__(f"release {release} has {pushes} pushes and none with this push_id")
+
+
+class UnknownDecision(ServiceError):
+    status, code = 404, "unknown_decision"
+    fix = ("use a decision_id from an answer of this scorer",)
+
+    def __init__(self) -> None:
+        super().__init__("no decision with this decision_id in the log")
+
+
+class MissingKey(ServiceError):
+    status, code = 401, "missing_key"
+    fix = ("send `Authorization: Bearer pw_...`", "make a key with `pushwise keys create`")
+    headers = _BEARER
+
+    def __init__(self) -> None:
+        super().__init__("the call carries no API key")
+
+
+class UnknownKey(ServiceError):
+    status, code = 401, "unknown_key"
+    fix = ("make a key with `pushwise keys create`, in this workspace and environment",)
+    headers = _BEARER
+
+    def __init__(self) -> None:
+        super().__init__("the API key is not one of this scorer's")
+
+
+class ExpiredKey(ServiceError):
+    status, code = 401, "expired_key"
+    fix = ("make a new key with `pushwise keys create`",)
+    headers = _BEARER
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"the API key {how}")
+
+
+class WrongScope(ServiceError):
+    status, code = 403, "wrong_scope"
+    fix = ("use a key with that scope, or make one with `pushwise keys create --scope`",)
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this call needs an API key with the scope {scope}")
+
+
+class BodyTooLarge(ServiceError):
+    status, code = 413, "body_too_large"
+    fix = ("send fewer members or events in one call",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
+
+
+class LogUnavailable(ServiceError):
+    status, code = 503, "log_unavailable"
+    fix = ("send the call again: the same ids give the same answer",)
+    headers = _SOON
+
+    def __init__(self) -> None:
+        super().__init__("the log cannot be read or written now, so nothing was acknowledged")
+
+
+def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of a route that may raise ``errors``, besides what any call may meet."""
+    always = {400: "malformed_json", 413: BodyTooLarge.code, 422: "invalid_request"}
+    codes: dict[int | str, list[str]] = {status: [code] for status, code in always.items()}
+    usual: tuple[type[ServiceError], ...] = (
+        MissingKey, UnknownKey, ExpiredKey, WrongScope, LogUnavailable,
+    )  # fmt: skip
+    for error in (*usual, *errors):
+        codes.setdefault(error.status, []).append(error.code)
+    return {
+        status: {"model": Problem, "description": ", ".join(names)}
+        for status, names in sorted(codes.items(), key=str)
+    }
+
+
+def problem_response(error: ServiceError) -> Response:
+    problem = Problem(
+        type=_TYPE + error.code,
+        title=error.code.replace("_", " "),
+        status=error.status,
+        detail=str(error),
+        fix=list(error.fix),
+    )
+    return _response(problem, error.headers)
+
+
+def install(app: FastAPI, fields: Iterable[str]) -> None:
+    """Answer every error of ``app`` as a problem.
+
+    Args:
+        fields: our own field names. A pointer ends before any other name, since that is the
+            caller's text.
+    """
+    ours = frozenset(fields)
+
+    async def service_error(_: Request, error: Exception) -> Response:
+        if not isinstance(error, ServiceError):
+            raise error
+        return problem_response(error)
+
+    async def invalid_request(_: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        return _invalid(error.errors(), ours)
+
+    async def http_error(_: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        return _http(error)
+
+    async def fault(_: Request, error: Exception) -> Response:
+        return _response(
+            Problem(
+                type=_TYPE + "internal",
+                title="internal",
+                status=500,
+                detail="a fault of the scorer; its log tells more under the request id",
+            )
+        )
+
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, fault)
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]], ours: frozenset[str]) -> Response:
+    if any(error["type"] == "json_invalid" for error in errors):
+        return _malformed()
+    faults = [
+        FieldProblem(pointer=_pointer(error["loc"], ours), code=error["type"], detail=error["msg"])
+        for error in errors[:20]
+    ]
+    return _response(
+        Problem(
+            type=_TYPE + "invalid_request",
+            title="invalid request",
+            status=422,
+            detail=f"{len(errors)} fields do not fit; the first is at {faults[0].pointer or '/'}",
+            fix=["see /openapi.json for the fields and their limits"],
+            errors=faults,
+        )
+    )
+
+
+def _malformed() -> Response:
+    return _response(
+        Problem(
+            type=_TYPE + "malformed_json",
+            title="malformed json",
+            status=400,
+            detail="the body does not read as JSON in UTF-8",
+            fix=["send one JSON object with the header Content-Type: application/json"],
+        )
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    if error.status_code == 400:
+        return _malformed()
+    title = HTTPStatus(error.status_code).phrase
+    return _response(
+        Problem(
+            type=_TYPE + title.lower().replace(" ", "_"),
+            title=title.lower(),
+            status=error.status_code,
+            detail=f"{title}; see /openapi.json for the calls there are",
+        ),
+        error.headers or {},
+    )
+
+
+def _pointer(location: Sequence[str | int], ours: frozenset[str]) -> str:
+    """``("body", "members", 3, "member_id")`` as ``/members/3/member_id``."""
+    parts: list[str] = []
+    for part in location[1:]:
+        if not isinstance(part, int) and part not in ours:
+            break
+        parts.append(f"/{part}")
+    return "".join(parts)
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(
+        problem.model_dump(exclude_defaults=True),
+        problem.status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )

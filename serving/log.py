@@ -1,0 +1,311 @@
+"""The durable log: decisions, events and outcomes are on disk before they are acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from features.contract import EVENTS, OUTCOMES, RowError, Value, parse_row
+from features.contract import Table as ContractTable
+from serving import tables
+from serving.errors import LogUnavailable
+from serving.writer import GroupCommit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDecision:
+    """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context`` and ``answer``
+    are JSON text, the last a ``serving.schemas.Decision``."""
+
+    decision_id: str
+    push_id: str
+    member_id: str
+    offer_id: str | None
+    probability: float
+    decided_at: str
+    candidates: str
+    arm: str
+    policy: str
+    release: str
+    context: str | None
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row of a batch that was not taken; ``field`` is a contract column or empty."""
+
+    index: int
+    code: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """accepted + duplicates + refused = rows of the batch."""
+
+    accepted: int
+    duplicates: int
+    refused: tuple[Refused, ...]
+
+
+def nobody_watches(writes: int, seconds: float) -> None:
+    """Report commits to nobody."""
+
+
+class Log:
+    """The database of one scorer; made on first use. Several processes may open the same one.
+
+    Args:
+        path: the database file.
+        wait: seconds a caller waits for its commit before it is told that the log is unavailable.
+        observe: told of every commit: writes in it, seconds it took.
+
+    Raises:
+        LogError: the file cannot be opened for writing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        wait: float = 5.0,
+        observe: Callable[[int, float], None] = nobody_watches,
+    ) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise tables.LogError(f"{path}: {error.strerror}") from error
+        self._wait = wait
+        self._reading = tables.open_engine(path, "BEGIN")
+        self._writing = tables.open_engine(path, "BEGIN IMMEDIATE")
+        tables.create_tables(self._writing, path)
+        self._writer = GroupCommit(self._writing, observe)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reading.dispose()
+        self._writing.dispose()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees everything committed. Raises ``LogUnavailable``."""
+        try:
+            with self._reading.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise LogUnavailable from error
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` returned, once it is on disk. Raises ``LogUnavailable``."""
+        try:
+            return self._writer.write(work, self._wait)
+        except (SQLAlchemyError, TimeoutError) as error:
+            raise LogUnavailable from error
+
+    def check_writable(self) -> None:
+        """Write something and wait until it is on disk. Raises ``LogUnavailable``."""
+        self.write(_heartbeat)
+
+    def decided(self, push_id: str, members: Sequence[str]) -> dict[str, LoggedDecision]:
+        """What was decided earlier, by member; members without a decision are left out."""
+        with self.reading() as connection:
+            return _decided(connection, push_id, members)
+
+    def decision(self, decision_id: str) -> LoggedDecision | None:
+        with self.reading() as connection:
+            asked = _all_decisions().where(tables.decisions.c.decision_id == decision_id)
+            row = connection.execute(asked).one_or_none()
+        return None if row is None else LoggedDecision(**row._mapping)
+
+    def suppressed(self, members: Sequence[str]) -> frozenset[str]:
+        """Those of ``members`` who must not be contacted."""
+        listed = tables.suppressions.c.member_id
+        with self.reading() as connection:
+            return frozenset(connection.scalars(select(listed).where(listed.in_(members))))
+
+    def keep_decisions(self, fresh: Sequence[LoggedDecision]) -> dict[str, LoggedDecision]:
+        """Write decisions of one push; what then stands in the log, by member.
+
+        A member decided meanwhile keeps the earlier decision: it may have been answered already.
+        """
+
+        def work(connection: Connection) -> dict[str, LoggedDecision]:
+            keep = insert(tables.decisions).on_conflict_do_nothing(
+                index_elements=["push_id", "member_id"]
+            )
+            connection.execute(keep, [asdict(decision) for decision in fresh])
+            members = [decision.member_id for decision in fresh]
+            return _decided(connection, fresh[0].push_id, members)
+
+        return self.write(work) if fresh else {}
+
+    def keep_events(self, rows: Sequence[object], received_at: datetime) -> Taken:
+        """Check rows of the contract's table ``events`` and write those that fit."""
+        return self._keep(_Batch(EVENTS, tables.events, received_at), rows)
+
+    def keep_outcomes(self, rows: Sequence[object], received_at: datetime) -> Taken:
+        """The same for ``outcomes``. Who unsubscribes is suppressed in the same transaction.
+
+        A row that names a decision and another member or push than that decision's is refused
+        (``decision_mismatch``); so is an unsubscription of nobody we can name
+        (``unknown_decision``).
+        """
+        return self._keep(_Batch(OUTCOMES, tables.outcomes, received_at), rows)
+
+    def _keep(self, batch: _Batch, rows: Sequence[object]) -> Taken:
+        checked = [(index, _checked(batch.contract, row)) for index, row in enumerate(rows)]
+        refused = [
+            Refused(index, found.code, found.column if found.column in batch.contract.names else "")
+            for index, found in checked
+            if isinstance(found, RowError)
+        ]
+        good = [(index, row) for index, row in checked if not isinstance(row, RowError)]
+        taken = self.write(lambda connection: batch.write(connection, good)) if good else _NOTHING
+        refusals = sorted([*refused, *taken.refused], key=lambda one: one.index)
+        return Taken(taken.accepted, taken.duplicates, tuple(refusals))
+
+
+_NOTHING = Taken(0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    contract: ContractTable
+    table: Table
+    received_at: datetime
+
+    def write(self, connection: Connection, rows: Sequence[tuple[int, _Row]]) -> Taken:
+        keys = [row.key for _, row in rows]
+        key = self.table.c.event_id
+        seen: dict[str, str] = {
+            found.event_id: found.digest
+            for found in connection.execute(select(key, self.table.c.digest).where(key.in_(keys)))
+        }
+        named = self._named(connection, rows)
+        fresh: list[dict[str, str]] = []
+        refused: list[Refused] = []
+        unsubscribed: list[dict[str, str]] = []
+        received_at = iso(self.received_at)
+        for index, row in rows:
+            if row.key in seen:
+                if seen[row.key] != row.digest:
+                    refused.append(Refused(index, "conflict", "event_id"))
+                continue
+            fault = _fault(row, named)
+            if fault:
+                refused.append(Refused(index, fault, "decision_id"))
+                continue
+            seen[row.key] = row.digest
+            fresh.append(
+                {"event_id": row.key, "digest": row.digest, "row": row.text,
+                 "received_at": received_at}
+            )  # fmt: skip
+            if row.values.get("type") == "unsubscribed":
+                unsubscribed.append(
+                    {"member_id": _who(row, named), "since": received_at, "event_id": row.key}
+                )
+        if fresh:
+            connection.execute(insert(self.table), fresh)
+        if unsubscribed:
+            connection.execute(insert(tables.suppressions).on_conflict_do_nothing(), unsubscribed)
+        return Taken(len(fresh), len(rows) - len(fresh) - len(refused), tuple(refused))
+
+    def _named(
+        self, connection: Connection, rows: Sequence[tuple[int, _Row]]
+    ) -> Mapping[str, tuple[str, str]]:
+        """(push, member) of the decisions that the rows name, where we made them."""
+        ids = [row.values["decision_id"] for _, row in rows if row.values.get("decision_id")]
+        if not ids:
+            return {}
+        made = tables.decisions.c
+        found = connection.execute(
+            select(made.decision_id, made.push_id, made.member_id).where(made.decision_id.in_(ids))
+        )
+        return {row.decision_id: (row.push_id, row.member_id) for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    key: str
+    values: Mapping[str, Value]
+    text: str  # canonical JSON
+    digest: str
+
+
+def _checked(contract: ContractTable, row: object) -> _Row | RowError:
+    if not isinstance(row, dict):
+        return RowError("not_an_object", "", "a row is a JSON object")
+    try:
+        values = parse_row(contract, row)
+    except RowError as error:
+        return error
+    text = canonical(values)
+    return _Row(str(values[contract.key]), values, text, hashlib.sha256(text.encode()).hexdigest())
+
+
+def canonical(values: Mapping[str, Value]) -> str:
+    """A contract row as JSON that ``parse_row`` reads back to the same values; nulls left out."""
+
+    def plain(value: Value) -> Any:
+        if isinstance(value, datetime):
+            return iso(value)
+        return str(value.normalize()) if isinstance(value, Decimal) else value
+
+    given = {name: plain(value) for name, value in values.items() if value is not None}
+    return json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _fault(row: _Row, named: Mapping[str, tuple[str, str]]) -> str:
+    """Why an outcome cannot be taken, empty when it can."""
+    made = named.get(str(row.values.get("decision_id")))
+    if made is not None:
+        given = (row.values["push_id"] or made[0], row.values["member_id"] or made[1])
+        return "" if given == made else "decision_mismatch"
+    nobody = row.values["member_id"] is None
+    return "unknown_decision" if nobody and row.values["type"] == "unsubscribed" else ""
+
+
+def _who(row: _Row, named: Mapping[str, tuple[str, str]]) -> str:
+    member = row.values["member_id"]
+    return str(member) if member is not None else named[str(row.values["decision_id"])][1]
+
+
+def _all_decisions() -> Select[Any]:
+    return select(*(column for column in tables.decisions.c if column.name != "seq"))
+
+
+def _decided(
+    connection: Connection, push_id: str, members: Sequence[str]
+) -> dict[str, LoggedDecision]:
+    made = tables.decisions.c
+    asked = _all_decisions().where(made.push_id == push_id, made.member_id.in_(members))
+    return {row.member_id: LoggedDecision(**row._mapping) for row in connection.execute(asked)}
+
+
+def _heartbeat(connection: Connection) -> None:
+    moment = int(datetime.now(UTC).timestamp())
+    beat = insert(tables.exports).values(name="heartbeat", seq=moment)
+    connection.execute(beat.on_conflict_do_update(index_elements=["name"], set_={"seq": moment}))

@@ -1,0 +1,34 @@
+"""What an application is made of, and how a route gets at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from serving.auth import Access
+from serving.log import Log
+from serving.scorer import Decider, Scorer
+from serving.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    decider: Decider
+    log: Log
+    access: Access
+    telemetry: Telemetry
+
+    @property
+    def scorer(self) -> Scorer:
+        return Scorer(self.decider, self.log)
+
+
+async def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+FromApp = Annotated[Parts, Depends(parts_of)]

@@ -1,0 +1,311 @@
+"""A release in memory: what answers calls. Loaded only when verified, rehearsed and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from decisions.catalogue import Offer, Push
+from decisions.decide import NO_SEND, Ask, Decisions, decide
+from decisions.eligibility import NO_CONSENT, SUPPRESSED, UNKNOWN_MEMBER, expires_at
+from decisions.errors import DecisionError
+from decisions.gain import Estimator
+from decisions.members import Members
+from decisions.policy import Policy, Prices
+from features.errors import FeatureError
+from features.snapshot import Snapshot
+from features.workspace import write_atomically
+from models.errors import ModelError
+from models.estimator import load_estimator
+from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
+from serving.items import Shelf, load_shelf
+from serving.schemas import MAX_ITEMS, Versions
+from serving.verify import RELEASE_ID, ReleaseError, names, verified
+
+_REHEARSAL_SECONDS = 120
+_SAME = 1e-9  # golden numbers may differ by this, relatively: processors round differently
+_LASTING = frozenset({SUPPRESSED, NO_CONSENT, UNKNOWN_MEMBER})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for one member; the fields of ``decisions.decide.Decisions``.
+
+    offer_id: None for no send. Numbers are None where nothing could be estimated.
+    """
+
+    offer_id: str | None
+    items: tuple[str, ...]
+    probability: float
+    explored: bool
+    reason: str
+    p_if_sent: float | None
+    p_if_not: float | None
+    uplift: float | None
+    expected_gain: float | None
+    evidence: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """Everything a decision reads, parsed. Never changes: a request keeps the one it began with."""
+
+    versions: Versions
+    pushes: Mapping[str, Push]
+    offers: Mapping[str, Offer]
+    prices: Mapping[str, Prices]
+    policy: Policy
+    snapshot: Snapshot
+    estimator: Estimator
+    shelf: Shelf | None
+
+    def choose(
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+    ) -> list[Choice]:
+        """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
+        push = self.pushes[push_id]
+        decided = self._decide(push, members, suppressed)
+        items = self._items(push, members, decided)
+        return [self._choice(push, decided, row, items[row]) for row in range(len(members))]
+
+    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]:
+        """Members whom this release would not contact at all, with the reason.
+
+        Asked before an answer that an earlier release gave is given again: consent may have gone.
+        """
+        reasons = self._decide(self.pushes[push_id], members, frozenset()).reason
+        return {m: why for m, why in zip(members, reasons, strict=True) if why in _LASTING}
+
+    def _decide(self, push: Push, members: Sequence[str], suppressed: frozenset[str]) -> Decisions:
+        rows = self.snapshot.rows(members)
+        known = Members(tuple(members), self.snapshot.take(rows), rows >= 0, self.snapshot.encoding)
+        offers = tuple(self.offers[offer_id] for offer_id in push.offer_ids)
+        prices = self.prices[push.push_id]
+        ask = Ask(push, offers, known, self.policy, prices, suppressed)
+        return decide(ask, self.estimator)
+
+    def _items(
+        self, push: Push, members: Sequence[str], decided: Decisions
+    ) -> list[tuple[str, ...]]:
+        items: list[tuple[str, ...]] = [()] * len(members)
+        if self.shelf is None:
+            return items
+        for column in np.unique(decided.offer[decided.offer != NO_SEND]).tolist():
+            rows = np.flatnonzero(decided.offer == column).tolist()
+            asked = [members[row] for row in rows]
+            best = self.shelf.best(asked, push.offer_ids[column], MAX_ITEMS)
+            for row, chosen in zip(rows, best, strict=True):
+                items[row] = chosen
+        return items
+
+    def _choice(self, push: Push, decided: Decisions, row: int, items: tuple[str, ...]) -> Choice:
+        column = int(decided.offer[row])
+        offer_id = None if column == NO_SEND else push.offer_ids[column]
+        return Choice(
+            offer_id=offer_id,
+            items=items,
+            probability=float(decided.probability[row]),
+            explored=bool(decided.explored[row]),
+            reason=decided.reason[row],
+            p_if_sent=_number(decided.p_if_sent[row]),
+            p_if_not=_number(decided.p_if_not[row]),
+            uplift=_number(decided.uplift[row]),
+            expected_gain=_number(decided.expected_gain[row]),
+            evidence=decided.evidence[row],
+            expires_at=(
+                push.send_at + timedelta(days=push.attribution_days)
+                if offer_id is None
+                else expires_at(self.offers[offer_id], push)
+            ),
+        )
+
+
+def load_release(folder: Path, trusted: Mapping[str, Ed25519PublicKey]) -> Release:
+    """Verify ``folder``, parse it in a child process, then here, and compare its golden answers.
+
+    Raises:
+        ReleaseError: not signed by a ``trusted`` key, changed since, or it does not answer as it
+            did when it was built.
+    """
+    manifest = verified(folder, trusted)
+    _rehearse_in_child(folder)
+    release = _parsed(folder, manifest)
+    check_golden(folder, release)
+    return release
+
+
+def golden(folder: Path, requests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """``requests`` with the answers of an unsigned candidate in ``folder``: its ``golden.json``.
+
+    Args:
+        requests: ``{push_id, at, member_ids}`` each.
+
+    Raises:
+        ReleaseError: the candidate does not parse, or a request does not fit it.
+    """
+    return _answered(_parsed(folder, None), requests)
+
+
+def seal(
+    folder: Path,
+    release_id: str,
+    as_of: datetime,
+    models: Mapping[str, TrackedVersion],
+    key: Ed25519PrivateKey,
+) -> Manifest:
+    """Write the signed manifest over all files of ``folder``: from now on it must not change.
+
+    Raises:
+        ReleaseError: a file that no release may hold, or a release id that is no name.
+    """
+    if not RELEASE_ID.fullmatch(release_id):
+        raise ReleaseError(f"release id {release_id!r} is not 1 to 64 of letters, digits, . _ -")
+    manifest = Manifest(
+        release_id=release_id,
+        created_at=datetime.now(UTC).isoformat(),
+        as_of=as_of.astimezone(UTC).isoformat(),
+        files={name: file_entry(folder / name) for name in names(folder) if name != MANIFEST},
+        models=dict(models),
+    ).signed(key)
+    write_atomically(folder / MANIFEST, manifest.to_json().encode())
+    return manifest
+
+
+def rehearse(folder: Path) -> None:
+    """Parse a release and check its golden answers; what the child process does.
+
+    Raises:
+        ReleaseError: it does not parse, or answers otherwise than when it was built.
+    """
+    check_golden(folder, _parsed(folder, None))
+
+
+def check_golden(folder: Path, release: Release) -> None:
+    """Raises ``ReleaseError`` unless ``release`` answers its golden requests as it did once."""
+    expected = _json(folder / "golden.json")
+    if not isinstance(expected, list) or not expected:
+        raise ReleaseError(f"{folder}: golden.json holds no requests")
+    for number, (wanted, found) in enumerate(
+        zip(expected, _answered(release, expected), strict=True), start=1
+    ):
+        if not _same(wanted["answers"], found["answers"]):
+            raise ReleaseError(
+                f"{folder}: golden request {number} is answered otherwise than when the release "
+                "was built; build it again with this version of pushwise"
+            )
+
+
+def _answered(release: Release, requests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    answered = []
+    for request in requests:
+        try:
+            push_id, at, members = request["push_id"], request["at"], request["member_ids"]
+            choices = release.choose(push_id, members, frozenset())
+        except (KeyError, TypeError, DecisionError, ModelError) as error:
+            raise ReleaseError(f"a golden request cannot be answered: {error!r}") from error
+        answers = [
+            {
+                "offer_id": choice.offer_id,
+                "send": choice.offer_id is not None,
+                "probability": choice.probability,
+                "explored": choice.explored,
+                "reason": choice.reason,
+                "expected_gain": choice.expected_gain,
+            }
+            for choice in choices
+        ]
+        answered.append(
+            {"push_id": push_id, "at": at, "member_ids": list(members), "answers": answers}
+        )
+    return answered
+
+
+def _rehearse_in_child(folder: Path) -> None:
+    """A damaged model can abort or hang whoever parses it: let that be somebody else."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "serving.rehearse", str(folder)]
+    try:
+        child = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
+            command, env=environment, capture_output=True, text=True, check=False,
+            timeout=_REHEARSAL_SECONDS, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ReleaseError(
+            f"{folder}: parsing it took longer than {_REHEARSAL_SECONDS} s"
+        ) from error
+    if child.returncode:
+        said = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        died = f" (signal {-child.returncode})" if child.returncode < 0 else ""
+        raise ReleaseError(f"{said}{died}" if not died else f"{folder}: parsing died{died}: {said}")
+
+
+def _parsed(folder: Path, manifest: Manifest | None) -> Release:
+    """Parse ``folder``; without a manifest as a candidate that was not sealed yet."""
+    try:
+        offers = {o.offer_id: o for o in map(Offer.from_json, _json(folder / "offers.json"))}
+        pushes = {p.push_id: p for p in map(Push.from_json, _json(folder / "pushes.json"))}
+        policy_text = (folder / "policy.json").read_bytes()
+        priced = _json(folder / "prices.json")
+        snapshot = Snapshot.load(folder / "snapshot")
+        release = Release(
+            versions=_versions(manifest, snapshot, policy_text),
+            pushes=pushes,
+            offers=offers,
+            prices={push_id: Prices.from_json(priced[push_id]) for push_id in pushes},
+            policy=Policy.from_json(json.loads(policy_text)),
+            snapshot=snapshot,
+            estimator=load_estimator(folder),
+            shelf=load_shelf(folder, offers),
+        )
+    except KeyError as error:
+        raise ReleaseError(f"{folder}: prices.json has no prices for push {error}") from error
+    except (ModelError, FeatureError, DecisionError, OSError, ValueError, TypeError) as error:
+        raise ReleaseError(f"{folder} does not read as a release: {error}") from error
+    for push in pushes.values():
+        missing = [offer_id for offer_id in push.offer_ids if offer_id not in offers]
+        if missing:
+            raise ReleaseError(
+                f"{folder}: push {push.push_id} wants the unknown offer {missing[0]}"
+            )
+    return release
+
+
+def _versions(manifest: Manifest | None, snapshot: Snapshot, policy: bytes) -> Versions:
+    models = {} if manifest is None else manifest.models
+    return Versions(
+        release="candidate" if manifest is None else manifest.release_id,
+        as_of=snapshot.as_of,
+        policy=hashlib.sha256(policy).hexdigest()[:12],
+        models={name: tracked.version for name, tracked in models.items()},
+    )
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _same(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_same, wanted, found))
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return wanted.keys() == found.keys() and all(_same(wanted[k], found[k]) for k in wanted)
+    if isinstance(wanted, float) and isinstance(found, float):
+        return math.isclose(wanted, found, rel_tol=_SAME, abs_tol=_SAME)
+    return bool(wanted == found)

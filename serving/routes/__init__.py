@@ -1,0 +1,1 @@
+"""The API's routes: each translates between HTTP and a function, and nothing more."""

@@ -1,0 +1,188 @@
+"""What the API takes and gives, as strict models: unknown fields and wrong types are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_MEMBERS = 1000
+MAX_ROWS = 1000
+MAX_ITEMS = 10
+
+# NUL cannot be stored by every engine behind the log; lone surrogates pydantic refuses itself.
+Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
+ContextKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
+ContextText = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
+ContextNumber = Annotated[float, Field(allow_inf_nan=False)]
+ContextWhole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Context = Annotated[
+    dict[ContextKey, ContextText | bool | ContextWhole | ContextNumber | None],
+    Field(max_length=32),
+]
+Part = Literal["items", "estimates"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AskedMember(Strict):
+    """``context`` is kept with the decision, for whoever reads the log."""
+
+    member_id: Id
+    context: Context | None = None
+
+
+class DecisionsAsked(Strict):
+    """``k``: most items an answer names. ``include``: the parts wanted beside the decision."""
+
+    push_id: Id
+    members: Annotated[list[AskedMember], Field(min_length=1, max_length=MAX_MEMBERS)]
+    k: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = 5
+    include: Annotated[list[Part], Field(max_length=2)] = ["items", "estimates"]
+
+
+class EventsGiven(Strict):
+    """Rows of the contract's table ``events``, each checked alone: one bad row costs no other."""
+
+    events: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class OutcomesGiven(Strict):
+    """Rows of the contract's table ``outcomes``, each checked alone."""
+
+    outcomes: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class Estimates(BaseModel):
+    """Of the offer sent, else of the best allowed one; null where none was allowed.
+
+    p_if_sent, p_if_not: probability of a conversion. uplift: their difference. expected_gain: in
+    money, or in conversions where the push counts those. evidence: what the uplift rests on.
+    """
+
+    p_if_sent: float | None
+    p_if_not: float | None
+    uplift: float | None
+    expected_gain: float | None
+    evidence: str | None
+
+
+class Experiment(BaseModel):
+    """``id`` is null outside an experiment; ``arm`` is then ``policy`` or ``holdout``."""
+
+    id: str | None
+    arm: str
+
+
+class Decision(BaseModel):
+    """One member's answer.
+
+    items: what to show, best first, within the offer's scope. probability: with which this choice
+    was made, given the candidates. reason: why nothing is sent; null when something is. expires_at:
+    do not act on the answer after this moment. release: which release decided.
+    """
+
+    decision_id: str
+    member_id: str
+    send: bool
+    offer_id: str | None
+    items: list[str]
+    estimates: Estimates | None
+    probability: float
+    explored: bool
+    experiment: Experiment
+    reason: str | None
+    expires_at: datetime
+    release: str
+
+
+class Versions(BaseModel):
+    """The release that the call began with. policy: hash of its standing rules."""
+
+    release: str
+    as_of: datetime
+    policy: str
+    models: dict[str, str]
+
+
+class Decided(BaseModel):
+    """``decisions`` in the order asked. ``degraded``: what could not be had, empty as a rule."""
+
+    push_id: str
+    decisions: list[Decision]
+    versions: Versions
+    degraded: list[str]
+
+
+class FlatDecision(BaseModel):
+    """One decision without nesting, for message templates. Always has a boolean ``send``."""
+
+    push_id: str
+    member_id: str
+    send: bool
+    decision_id: str | None
+    offer_id: str | None
+    items: list[str]
+    p_if_sent: float | None
+    p_if_not: float | None
+    uplift: float | None
+    expected_gain: float | None
+    evidence: str | None
+    probability: float | None
+    explored: bool
+    experiment_id: str | None
+    arm: str | None
+    reason: str | None
+    expires_at: datetime | None
+    release: str
+    degraded: list[str]
+
+
+class StoredDecision(BaseModel):
+    """A decision as logged, with what it was chosen from."""
+
+    push_id: str
+    decided_at: datetime
+    candidates: list[str]
+    policy: str
+    context: dict[str, Any] | None
+    decision: Decision
+
+
+class Rejected(BaseModel):
+    """``index`` counts from 0 in the batch; ``field``: the column at fault, if one is."""
+
+    index: int
+    code: str
+    field: str | None
+
+
+class Receipt(BaseModel):
+    """accepted + duplicates + rejected = rows sent. What is accepted is on disk."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+class Alive(BaseModel):
+    alive: bool
+
+
+class Readiness(BaseModel):
+    """``failing``: what keeps the scorer from being ready, empty when it is."""
+
+    ready: bool
+    release: str
+    failing: list[str]
+
+
+def field_names() -> set[str]:
+    """Every field a caller may name: what an error may point at."""
+    return {
+        name for model in (AskedMember, DecisionsAsked, EventsGiven, OutcomesGiven)
+        for name in model.model_fields
+    }  # fmt: skip

@@ -1,0 +1,178 @@
+"""One answer per push and member: decided once, written, then given again, behind a last guard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import uuid4
+
+from decisions.catalogue import Push
+from decisions.eligibility import HOLDOUT, SUPPRESSED
+from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
+from serving.log import Log, LoggedDecision, iso
+from serving.release import Choice
+from serving.schemas import Decision, Estimates, Experiment, StoredDecision, Versions
+
+SUPPRESSION_UNREADABLE = "suppression_unreadable"
+
+
+class Answering(Protocol):
+    """What the scorer needs of a release; see ``serving.release.Release``."""
+
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def pushes(self) -> Mapping[str, Push]: ...
+    def choose(
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+    ) -> list[Choice]: ...
+    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]: ...
+
+
+class Decider(Protocol):
+    """Holds the release in use. Read ``release`` once a request: it may be swapped any moment."""
+
+    @property
+    def release(self) -> Answering: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """decisions: by member. versions: of the release that the request began with."""
+
+    decisions: Mapping[str, Decision]
+    versions: Versions
+    degraded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    decider: Decider
+    log: Log
+
+    def decide(
+        self, push_id: str, asked: Mapping[str, Mapping[str, Any] | None], at: datetime
+    ) -> Answers:
+        """The answer of each member; what is returned is on disk.
+
+        Args:
+            asked: members with the context that the caller gave, which is kept in the log.
+
+        Raises:
+            UnknownPush: the release in use has no such push.
+            LogUnavailable: nothing could be read or written, so nothing was decided.
+        """
+        release = self.decider.release
+        if push_id not in release.pushes:
+            raise UnknownPush(release.versions.release, len(release.pushes))
+        stored = self.log.decided(push_id, list(asked))
+        fresh = [member for member in asked if member not in stored]
+        if fresh:
+            suppressed = self.log.suppressed(fresh)
+            choices = release.choose(push_id, fresh, suppressed)
+            push = release.pushes[push_id]
+            stored |= self.log.keep_decisions(
+                [
+                    _logged(_Context(push, release.versions, at), member, choice, asked[member])
+                    for member, choice in zip(fresh, choices, strict=True)
+                ]
+            )
+        answers = {member: Decision.model_validate_json(stored[member].answer) for member in asked}
+        return self._guarded(release, push_id, answers)
+
+    def look_up(self, decision_id: str) -> StoredDecision:
+        """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
+        row = self.log.decision(decision_id)
+        if row is None:
+            raise UnknownDecision
+        return StoredDecision(
+            push_id=row.push_id,
+            decided_at=datetime.fromisoformat(row.decided_at),
+            candidates=json.loads(row.candidates),
+            policy=row.policy,
+            context=None if row.context is None else json.loads(row.context),
+            decision=Decision.model_validate_json(row.answer),
+        )
+
+    def _guarded(
+        self, release: Answering, push_id: str, answers: Mapping[str, Decision]
+    ) -> Answers:
+        """Nothing is sent to who is suppressed now or, by this release, may not be contacted.
+
+        Fails closed: when the list cannot be read, nobody is sent anything.
+        """
+        senders = [member for member, answer in answers.items() if answer.send]
+        degraded: tuple[str, ...] = ()
+        try:
+            barred = dict.fromkeys(self.log.suppressed(senders), SUPPRESSED) if senders else {}
+        except LogUnavailable:
+            barred, degraded = dict.fromkeys(senders, SUPPRESSED), (SUPPRESSION_UNREADABLE,)
+        earlier = [
+            member for member in senders if answers[member].release != release.versions.release
+        ]
+        if earlier:
+            barred = {**release.barred(push_id, earlier), **barred}
+        return Answers(
+            {
+                member: _withheld(answer, barred[member]) if member in barred else answer
+                for member, answer in answers.items()
+            },
+            release.versions,
+            degraded,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    push: Push
+    versions: Versions
+    at: datetime
+
+
+def _logged(
+    made: _Context, member: str, choice: Choice, context: Mapping[str, Any] | None
+) -> LoggedDecision:
+    arm = "holdout" if choice.reason == HOLDOUT else "policy"
+    answer = Decision(
+        decision_id=uuid4().hex,
+        member_id=member,
+        send=choice.offer_id is not None,
+        offer_id=choice.offer_id,
+        items=list(choice.items),
+        estimates=Estimates(
+            p_if_sent=choice.p_if_sent,
+            p_if_not=choice.p_if_not,
+            uplift=choice.uplift,
+            expected_gain=choice.expected_gain,
+            evidence=choice.evidence or None,
+        ),
+        probability=choice.probability,
+        explored=choice.explored,
+        experiment=Experiment(id=None, arm=arm),
+        reason=choice.reason or None,
+        expires_at=choice.expires_at.astimezone(UTC),
+        release=made.versions.release,
+    )
+    return LoggedDecision(
+        decision_id=answer.decision_id,
+        push_id=made.push.push_id,
+        member_id=member,
+        offer_id=choice.offer_id,
+        probability=choice.probability,
+        decided_at=iso(made.at),
+        candidates=json.dumps(made.push.offer_ids),
+        arm=arm,
+        policy=made.versions.policy,
+        release=made.versions.release,
+        context=None if context is None else json.dumps(context),
+        answer=answer.model_dump_json(),
+    )
+
+
+def _withheld(answer: Decision, reason: str) -> Decision:
+    return answer.model_copy(
+        update={"send": False, "offer_id": None, "items": [], "reason": reason}
+    )

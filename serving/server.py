@@ -1,0 +1,146 @@
+"""Starts the scorer: opens the log, loads the release, listens, and stops in good order."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+from fastapi import FastAPI
+
+from models.keys import trusted_keys
+from serving.app import create_app
+from serving.auth import Access, Keys
+from serving.log import Log
+from serving.parts import Parts
+from serving.release import load_release
+from serving.settings import Settings, SettingsError
+from serving.telemetry import Telemetry
+from serving.watch import Fixed, Published, Watch
+
+_STOP_SECONDS = 10
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Answer calls until SIGTERM or SIGINT. ``announce`` gets the address once calls are answered.
+
+    SIGHUP loads the published release again.
+
+    Raises:
+        SettingsError: no active API key, or the address cannot be listened on.
+        ReleaseError, KeyFileError, LogError: a part is missing or broken.
+    """
+    with _application(settings) as (app, wake), _listening(settings) as listener:
+        signal.signal(signal.SIGHUP, lambda *_: wake())
+        # uvicorn raises a signal again once it stopped; the default would end us before clean-up.
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, lambda *_: None)
+        server = _Server(_config(app), lambda: announce(_address(listener)))
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def background(settings: Settings) -> Iterator[str]:
+    """A scorer in a thread of this process, for as long as the block lasts; its address.
+
+    Raises:
+        As ``serve``.
+    """
+    with _application(settings) as (app, _), _listening(settings) as listener:
+        ready = threading.Event()
+        server = _Server(_config(app), ready.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            while not ready.wait(0.05):
+                if not thread.is_alive():
+                    raise SettingsError("the scorer stopped while it was starting")
+            yield _address(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it answers calls."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+@contextmanager
+def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], None]]]:
+    """The application, and what makes it look for a new release at once."""
+    # One thread a call: LightGBM's own would fight over the cores with the other calls.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    trusted = trusted_keys(settings.trusted_key)
+    telemetry = Telemetry()
+    with Log(settings.workspace.serving_log, observe=telemetry.committed) as log:
+        _check_keys(settings, log)
+        access = Access(log, settings.environment, required=not settings.insecure_dev)
+        if settings.release is not None:
+            fixed = Fixed(load_release(settings.release, trusted))
+            telemetry.serving(fixed.release.versions)
+            yield _settled(create_app(Parts(fixed, log, access, telemetry))), lambda: None
+            return
+        published = Published(settings.workspace.releases, trusted, telemetry)
+        watch = Watch(published.look, published.look_again)
+        try:
+            yield _settled(create_app(Parts(published, log, access, telemetry))), watch.wake
+        finally:
+            watch.stop()
+
+
+def _check_keys(settings: Settings, log: Log) -> None:
+    if settings.insecure_dev or Keys(log).active(settings.environment, datetime.now(UTC)):
+        return
+    raise SettingsError(
+        f"no active API key for the environment {settings.environment} in "
+        f"{settings.workspace.serving_log}; make one with `pushwise keys create --scope decide`, "
+        "or start with --insecure-dev on a loopback address"
+    )
+
+
+def _settled(app: FastAPI) -> FastAPI:
+    # What is alive now stays alive: leaving it out of collections keeps their pauses short.
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror}); "
+            "choose another with --port"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    # No access log: paths hold member ids.
+    return uvicorn.Config(
+        app, access_log=False, log_config=None, lifespan="off", server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )  # fmt: skip

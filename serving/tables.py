@@ -1,0 +1,141 @@
+"""The tables of the scorer's log, and how its database is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+FORMAT = 1
+
+metadata = MetaData()
+
+# ``seq`` counts up in the order of commits and is never used twice: exports remember how far they
+# came by it. Moments are ISO 8601 in UTC.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("decision_id", String, nullable=False, unique=True),
+    Column("push_id", String, nullable=False),
+    Column("member_id", String, nullable=False),
+    Column("offer_id", String),
+    Column("probability", Float, nullable=False),
+    Column("decided_at", String, nullable=False),
+    Column("candidates", String, nullable=False),  # JSON list
+    Column("arm", String, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("release", String, nullable=False),
+    Column("context", String),  # JSON object, as the caller gave it
+    Column("answer", String, nullable=False),  # JSON, serving.schemas.Decision
+    Index("one_answer", "push_id", "member_id", unique=True),
+    sqlite_autoincrement=True,
+)
+
+
+def _rows(name: str) -> Table:
+    """One contract row each. ``digest``: sha256 of ``row``, which is canonical JSON."""
+    return Table(
+        name,
+        metadata,
+        Column("seq", Integer, primary_key=True),
+        Column("event_id", String, nullable=False, unique=True),
+        Column("digest", String, nullable=False),
+        Column("row", String, nullable=False),
+        Column("received_at", String, nullable=False),
+        sqlite_autoincrement=True,
+    )
+
+
+events = _rows("events")
+outcomes = _rows("outcomes")
+
+# Members who must not be contacted, from the moment they said so.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("member_id", String, primary_key=True),
+    Column("since", String, nullable=False),
+    Column("event_id", String, nullable=False),
+)
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("environment", String, nullable=False),
+    Column("secret_sha256", String, nullable=False),
+    Column("scopes", String, nullable=False),  # separated by spaces
+    Column("label", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("expires_at", String),
+    Column("revoked_at", String),
+)
+exports = Table(
+    "exports",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("seq", Integer, nullable=False),
+)
+
+
+class LogError(Exception):
+    """The log's database cannot be opened, or is not one of ours."""
+
+
+def open_engine(path: Path, begin: str) -> Engine:
+    """Connections to the log at ``path``, whose transactions start with ``begin``.
+
+    Write-ahead log with a full sync: a commit that returned survives a kill and a power cut.
+    """
+    engine = create_engine(
+        f"sqlite:///{path}", pool_size=8, max_overflow=64, connect_args={"timeout": 5.0}
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver would begin its own transactions, late and deferred; we do it ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {setting}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def create_tables(engine: Engine, path: Path) -> None:
+    """Make what is missing.
+
+    Raises:
+        LogError: the file cannot be written, is no database, or has another format.
+    """
+    try:
+        with engine.begin() as connection:
+            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if found not in (0, FORMAT):
+                raise LogError(f"{path}: log format {found}, this scorer writes {FORMAT}")
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = error.orig if hasattr(error, "orig") else error
+        raise LogError(f"{path}: the log cannot be opened for writing ({cause})") from error

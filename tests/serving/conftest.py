@@ -1,0 +1,296 @@
+"""A tiny real release, a fake one, and the application over either."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.testclient import TestClient
+
+from decisions.catalogue import Offer, Push
+from decisions.policy import Policy, Prices
+from features.encoding import Encoding
+from features.snapshot import Snapshot
+from features.workspace import Workspace
+from models.calibration import Platt
+from models.keys import trainer_key, trusted_keys
+from models.manifest import TrackedVersion
+from models.prior import PriorResponse
+from models.propensity import Propensity
+from models.recommender import AlsRecommender
+from serving.app import create_app
+from serving.auth import Access, Keys, NewKey
+from serving.log import Log
+from serving.parts import Parts
+from serving.release import Choice, golden, seal
+from serving.schemas import Versions
+from serving.telemetry import Telemetry
+
+AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
+NAMES = ("recency_days", "average_order", "contacts_7d", "consent_push")
+MEMBERS = tuple(f"m{number:02d}" for number in range(50))
+SPRING = Push(
+    "spring", "push", AS_OF + timedelta(days=1), ("ten", "gift"), exploration=0.2, holdout=0.1
+)
+
+
+@dataclass
+class FakeRelease:
+    """Sends ``offer_id`` to everybody; counts how often it was asked."""
+
+    offer_id: str | None = "ten"
+    release: str = "r1"
+    asked: list[str] = field(default_factory=list)
+    no_consent: frozenset[str] = frozenset()
+
+    @property
+    def versions(self) -> Versions:
+        return Versions(release=self.release, as_of=AS_OF, policy="p1", models={"response": "3"})
+
+    @property
+    def pushes(self) -> Mapping[str, Push]:
+        return {"spring": SPRING}
+
+    def choose(
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+    ) -> list[Choice]:
+        self.asked.extend(members)
+        return [self._choice(member in suppressed) for member in members]
+
+    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]:
+        return {member: "no_consent" for member in members if member in self.no_consent}
+
+    def _choice(self, suppressed: bool) -> Choice:
+        offer_id = None if suppressed else self.offer_id
+        return Choice(
+            offer_id=offer_id,
+            items=tuple(f"item{rank}" for rank in range(10)) if offer_id else (),
+            probability=0.9,
+            explored=False,
+            reason="" if offer_id else "suppressed" if suppressed else "no_positive_gain",
+            p_if_sent=0.3,
+            p_if_not=0.1,
+            uplift=0.2,
+            expected_gain=None,
+            evidence="prior",
+            expires_at=SPRING.send_at,
+        )
+
+
+@dataclass
+class FakeDecider:
+    release: FakeRelease
+
+
+@dataclass
+class Scored:
+    """An application under test, with keys of its own."""
+
+    client: TestClient
+    decider: FakeDecider
+    log: Log
+    parts: Parts
+    keys: Keys
+
+    def key(self, *scopes: str, expires_at: datetime | None = None, env: str = "live") -> str:
+        return self.keys.create(NewKey(env, scopes, "test", expires_at), AS_OF)
+
+    def headers(self, *scopes: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key(*scopes)}"}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    with Log(tmp_path / "log.db") as log:
+        yield log
+
+
+@pytest.fixture
+def scored(log: Log) -> Iterator[Scored]:
+    decider = FakeDecider(FakeRelease())
+    parts = Parts(decider, log, Access(log, "live"), Telemetry())
+    with TestClient(create_app(parts), raise_server_exceptions=False) as client:
+        yield Scored(client, decider, log, parts, Keys(log))
+
+
+@pytest.fixture
+def caller(scored: Scored) -> Scored:
+    """The same, with a key that opens everything on every call."""
+    scored.client.headers.update(scored.headers("admin"))
+    return scored
+
+
+@pytest.fixture(scope="session")
+def candidate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unsigned release folder of 50 members, two offers and a prior; golden answers included."""
+    folder = tmp_path_factory.mktemp("candidate")
+    rng = np.random.default_rng(5)
+    values = np.column_stack(
+        [
+            rng.exponential(40, 50),
+            rng.gamma(4, 20, 50),
+            rng.integers(0, 3, 50),
+            rng.random(50) < 0.8,
+        ]
+    ).astype(np.float32)
+    members = np.array([member.encode() for member in MEMBERS])
+    Snapshot(AS_OF, Encoding(NAMES, {}), members, values).save(folder / "snapshot")
+    _propensity(values).save(folder / "prior")
+    _recommender(members).save(folder / "recommender")
+    offers = (
+        Offer("ten", "percent_off", 10.0),
+        Offer("gift", "gift", redemption_cost=1.0, categories=("shoes",)),
+    )
+    content = {
+        "offers": [offer.to_json() for offer in offers],
+        "pushes": [SPRING.to_json(), replace(SPRING, push_id="autumn").to_json()],
+        "policy": Policy("salt").to_json(),
+        "prices": {"spring": Prices(budget=0.1).to_json(), "autumn": Prices().to_json()},
+        "experiments": [],
+        "items": {f"i{number}": "shoes" if number % 2 else "hats" for number in range(12)},
+    }
+    for name, part in content.items():
+        (folder / f"{name}.json").write_text(json.dumps(part))
+    requests = [
+        {"push_id": "spring", "at": AS_OF.isoformat(), "member_ids": [*MEMBERS, "stranger"]}
+    ]
+    (folder / "golden.json").write_text(json.dumps(golden(folder, requests)))
+    return folder
+
+
+def _propensity(values: np.ndarray) -> PriorResponse:
+    import lightgbm
+
+    bought = values[:, 0] < 30
+    booster = lightgbm.train(
+        {"objective": "binary", "min_data_in_leaf": 5, "num_threads": 1, "verbose": -1},
+        lightgbm.Dataset(values, bought),
+        num_boost_round=5,
+    )
+    return PriorResponse(Propensity(booster, NAMES, 30, Platt(1.0, 0.0)), 0.8, 80.0, 0.4)
+
+
+def _recommender(members: np.ndarray) -> AlsRecommender:
+    rng = np.random.default_rng(6)
+    items = np.array(sorted(f"i{number}".encode() for number in range(12)))
+    factors = [rng.normal(size=(rows, 4)).astype(np.float32) for rows in (len(members), 12)]
+    return AlsRecommender(members, items, *factors, rng.random(12).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A workspace with a signing key; makes releases from the candidate."""
+
+    workspace: Workspace
+    candidate: Path
+
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        return trainer_key(self.workspace.keys)
+
+    @property
+    def trust(self) -> Path:
+        self.key  # noqa: B018 - makes the files on first use
+        return self.workspace.keys / "trainer.pub.pem"
+
+    @property
+    def trusted(self) -> Mapping[str, object]:
+        return trusted_keys(self.trust)
+
+    def draft(self, release_id: str) -> Path:
+        folder = self.workspace.releases / release_id
+        shutil.copytree(self.candidate, folder)
+        return folder
+
+    def release(self, release_id: str) -> Path:
+        folder = self.draft(release_id)
+        self.sealed(folder, release_id)
+        return folder
+
+    def sealed(self, folder: Path, release_id: str) -> None:
+        seal(folder, release_id, AS_OF, {"prior": TrackedVersion("run", "1")}, self.key)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, candidate: Path) -> Bench:
+    return Bench(Workspace(tmp_path / "workspace"), candidate)
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    address: str
+    log: Path
+
+
+StartServer = Callable[..., "Running"]
+
+
+@contextmanager
+def running(workspace: Path, errors: Path, *options: str) -> Iterator[Running]:
+    command = [sys.executable, "-c", _RUN, "--workspace", str(workspace), "--port", "0", *options]
+    with errors.open("a") as stderr:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
+        )
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        if not said:
+            process.wait(30)
+            raise AssertionError(errors.read_text())
+        yield Running(process, json.loads(said)["listening"], errors)
+    finally:
+        process.kill()
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+_RUN = """
+import sys, typer
+from console.serve import register
+app = typer.Typer()
+register(app)
+app(["serve", *sys.argv[1:]])
+"""
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PUSHWISE")}
+
+
+@pytest.fixture
+def start(bench: Bench, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start a real server over the workspace; all are stopped in the end."""
+    opened = []
+
+    def begin(*options: str) -> Running:
+        context = running(bench.workspace.root, tmp_path / "stderr.txt", *options)
+        started = context.__enter__()
+        opened.append(context)
+        return started
+
+    yield begin
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
