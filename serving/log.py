@@ -142,6 +142,11 @@ class Log:
         with self.reading() as connection:
             return frozenset(connection.scalars(select(listed).where(listed.in_(members))))
 
+    def all_suppressed(self) -> frozenset[str]:
+        """Everybody who must not be contacted, for a plan."""
+        with self.reading() as connection:
+            return frozenset(connection.scalars(select(tables.suppressions.c.member_id)))
+
     def keep_decisions(self, fresh: Sequence[LoggedDecision]) -> dict[str, LoggedDecision]:
         """Write decisions of one push; what then stands in the log, by member.
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from decisions.catalogue import Offer, Push
@@ -87,6 +88,11 @@ class FakeRelease:
             evidence="prior",
             expires_at=SPRING.send_at,
         )
+
+
+@pytest.fixture
+def make_fake() -> type[FakeRelease]:
+    return FakeRelease
 
 
 @dataclass
@@ -170,7 +176,7 @@ def candidate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _propensity(values: np.ndarray) -> PriorResponse:
+def _propensity(values: NDArray[np.float32]) -> PriorResponse:
     import lightgbm
 
     bought = values[:, 0] < 30
@@ -182,11 +188,12 @@ def _propensity(values: np.ndarray) -> PriorResponse:
     return PriorResponse(Propensity(booster, NAMES, 30, Platt(1.0, 0.0)), 0.8, 80.0, 0.4)
 
 
-def _recommender(members: np.ndarray) -> AlsRecommender:
+def _recommender(members: NDArray[np.bytes_]) -> AlsRecommender:
     rng = np.random.default_rng(6)
     items = np.array(sorted(f"i{number}".encode() for number in range(12)))
-    factors = [rng.normal(size=(rows, 4)).astype(np.float32) for rows in (len(members), 12)]
-    return AlsRecommender(members, items, *factors, rng.random(12).astype(np.float32))
+    tastes = rng.normal(size=(len(members) + 12, 4)).astype(np.float32)
+    popularity = rng.random(12).astype(np.float32)
+    return AlsRecommender(members, items, tastes[:-12], tastes[-12:], popularity)
 
 
 @dataclass(frozen=True)
@@ -206,7 +213,7 @@ class Bench:
         return self.workspace.keys / "trainer.pub.pem"
 
     @property
-    def trusted(self) -> Mapping[str, object]:
+    def trusted(self) -> Mapping[str, Ed25519PublicKey]:
         return trusted_keys(self.trust)
 
     def draft(self, release_id: str) -> Path:
