@@ -237,6 +237,10 @@ TABLES: Mapping[str, Table] = {
 ATTRIBUTE_KINDS: tuple[Kind, ...] = ("number", "integer", "category", "flag", "text", "time")
 
 
+RESERVED_NAMES = ("known_at", "digest")  # what ingest adds to every stored row
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 def contract_table(name: str, attributes: Mapping[str, Kind] | None = None) -> Table:
     """The table ``name``; ``members`` with the workspace's declared ``attributes`` added.
 
@@ -253,6 +257,11 @@ def contract_table(name: str, attributes: Mapping[str, Kind] | None = None) -> T
             raise ContractError(
                 f"attribute {attribute!r} is declared as {kind!r}, "
                 f"wanted one of {', '.join(ATTRIBUTE_KINDS)}"
+            )
+        if not _ATTRIBUTE_NAME.fullmatch(attribute) or attribute in RESERVED_NAMES:
+            raise ContractError(
+                f"attribute {attribute!r} cannot be a column; wanted letters, digits and "
+                f"underscores, not {' or '.join(RESERVED_NAMES)}"
             )
         if attribute in table.names:
             raise ContractError(f"attribute {attribute!r} is already a column of members")
@@ -464,4 +473,6 @@ def _list(column: Column, raw: object) -> list[str]:
             values = [part.strip() for part in raw.split("|")]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise _wrong(column, "a JSON array of text, or a|b")
+    if any(_UNSTORABLE.search(value) or len(value) > MAX_TEXT for value in values):
+        raise _wrong(column, f"storable text of at most {MAX_TEXT} characters each")
     return [value for value in values if value]
