@@ -50,6 +50,9 @@ class AlsRecommender:
         wanted = ((members, factors), (items, factors), (items,))
         if found != wanted:
             raise ModelError(f"factors and popularity are {found}, wanted {wanted}")
+        for name, ids in (("member_ids", self.member_ids), ("item_ids", self.item_ids)):
+            if (ids[:-1] >= ids[1:]).any():
+                raise ModelError(f"{name} are not sorted and unique")
 
     def recommend(
         self,

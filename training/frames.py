@@ -6,21 +6,24 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
+import ibis
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from features.build import build_features
+from features.encode import encode, encoding
+from features.membership import first_known
+from features.moments import known, seen_at
+from features.moments import moment as in_utc
 from features.progress import Progress, silent
+from features.store import MEMBER_SERVICE, training_frame
+from features.tables import Tables, opened
 from features.workspace import Workspace
 from training.errors import TrainingError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from features.tables import Tables
-
-SERVICE = "member"
+SERVICE = MEMBER_SERVICE  # what models of members train on
 FEWEST_WINDOWS = 3
 MOST_WINDOWS = 6
 # Members beyond this are sampled: more rows no longer move a small model, and time is finite.
@@ -58,6 +61,7 @@ def label_windows(first_event: datetime, as_of: datetime, horizon: timedelta) ->
     Raises:
         TrainingError: not enough history for three training windows; says how much there is.
     """
+    as_of = in_utc(as_of)
     back = (as_of - first_event) // horizon  # whole horizons of history
     windows = min(back - 3, MOST_WINDOWS)
     if windows < FEWEST_WINDOWS:
@@ -117,11 +121,22 @@ class LabelledRows:
         return sha.hexdigest()
 
 
+def newest_day(workspace: Workspace) -> datetime:
+    """The start of the UTC day of the newest event: all before it is complete.
+
+    Raises:
+        TrainingError: no events.
+    """
+    with opened(workspace) as tables:
+        newest = tables.events.occurred_at.max().to_pyarrow().as_py()
+    if newest is None:
+        raise TrainingError(f"no events in {workspace.root}; run `pushwise ingest` first")
+    found: datetime = in_utc(newest).replace(hour=0, minute=0, second=0, microsecond=0)
+    return found
+
+
 def first_event(workspace: Workspace, as_of: datetime) -> datetime:
     """The earliest event known at ``as_of``. Raises ``TrainingError`` where there is none."""
-    from features.moments import known, seen_at
-    from features.tables import opened
-
     with opened(workspace) as tables:
         events = tables.events.mutate(seen_at=seen_at(tables.events))
         earliest = known(events, as_of).occurred_at.min().to_pyarrow().as_py()
@@ -148,13 +163,6 @@ def labelled_rows(
         TrainingError: nobody was known at one of the moments.
         FeatureError: features cannot be built.
     """
-    import pandas as pd
-    from features.store import apply, training_frame
-
-    from features.build import build_features
-    from features.encode import encode, encoding
-    from features.tables import opened
-
     build_features(workspace, windows.moments, progress)
     with opened(workspace) as tables:
         members, moments, bought = _labels(tables, windows, seed)
@@ -165,10 +173,7 @@ def labelled_rows(
             "as_of": pd.Series(moments).dt.tz_localize("UTC"),
         }
     )
-    apply(workspace)
     frame = training_frame(workspace, SERVICE, rows)
-    if len(frame) != len(rows):
-        raise TrainingError(f"{len(frame)} feature rows for {len(rows)} asked; none may be lost")
     codes = encoding(workspace)
     return LabelledRows(
         codes.names,
@@ -189,23 +194,20 @@ def _labels(
     random = np.random.default_rng(seed)
     members, moments, bought = [], [], []
     for moment in windows.moments:
-        known = np.sort(known_since.member_id[known_since.since < moment].to_numpy(dtype=object))
-        if not len(known):
+        there = np.sort(known_since.member_id[known_since.since < moment].to_numpy(dtype=object))
+        if not len(there):
             raise TrainingError(f"no member was known by {moment:%Y-%m-%d}; nothing to learn from")
-        if len(known) > MOST_MEMBERS:
-            known = np.sort(random.choice(known, MOST_MEMBERS, replace=False))
-        members.append(known)
-        moments.append(np.full(len(known), _naive(moment)))
-        bought.append(np.isin(known, _buyers(tables, moment, moment + windows.horizon, closed)))
+        if len(there) > MOST_MEMBERS:
+            there = np.sort(random.choice(there, MOST_MEMBERS, replace=False))
+        members.append(there)
+        moments.append(np.full(len(there), _naive(moment)))
+        buyers = _buyers(tables, moment, moment + windows.horizon, closed)
+        bought.append(pd.Index(there).isin(buyers))
     return np.concatenate(members), np.concatenate(moments), np.concatenate(bought)
 
 
 def _known_since(tables: Tables) -> pd.DataFrame:
     """``member_id`` and the moment from which a member counts: first event, or when it joined."""
-    import ibis
-
-    from features.membership import first_known
-
     members = tables.members
     # A members file without ``updated_at`` was always known, also those who had yet to join.
     joined = members.mutate(
@@ -215,17 +217,14 @@ def _known_since(tables: Tables) -> pd.DataFrame:
         )
     )
     dated = joined.filter(joined.known_at.notnull())
-    return first_known(dated, tables.events, tables.decisions).execute()
+    since: pd.DataFrame = first_known(dated, tables.events, tables.decisions).execute()
+    return since
 
 
 def _buyers(
     tables: Tables, start: datetime, end: datetime, closed: datetime
 ) -> NDArray[np.object_]:
     """Members with a purchase in ``[start, end)`` that was known by ``closed``."""
-    import ibis
-
-    from features.moments import known, seen_at
-
     events = tables.events
     bought = events.filter(
         events["type"] == "purchase",

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,7 +179,11 @@ def _client(workspace: Workspace) -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     _database(workspace).parent.mkdir(parents=True, exist_ok=True)
     uri = f"sqlite:///{_database(workspace)}"
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with warnings.catch_warnings():
+        # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; can go when
+        # MLflow no longer does.
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy")
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _experiment(workspace: Workspace, client: Any, name: str) -> str:
