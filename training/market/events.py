@@ -22,8 +22,9 @@ BROWSING = (_SEARCH, _VIEW, _CART)
 QUERIES = ("hotel", "tour", "train", "things to do")
 # A refund is rare: packages are cancelled in less than 3 cases of 100 (Mirai, see README.md).
 _REFUNDED, _REFUND_DAYS = 0.03, 6.0
-_CART_SHARE = {IDLE: 0.02, CLICK: 0.05}  # of visits; of those with an intention 0.12
-_CART_WITH_INTENT = 0.12
+# Share of visits with something put into the cart and left there.
+_CART_SHARE = {IDLE: 0.04, CLICK: 0.08}
+_CART_WITH_INTENT = 0.35
 _OTHER_DEVICE = 0.15
 
 
@@ -70,7 +71,7 @@ def clickstream(
         [
             (device == DEVICES.index("app")) & (rng.random(count) < 0.8),
             rng.random(count) < np.where(intended, 0.35, 0.15),
-            1 + rng.poisson(np.where(intended, 1.5, 1.0)),
+            1 + rng.poisson(np.where(intended, 2.2, 1.2)),
             made | (rng.random(count) < carts),
             buys,
         ]

@@ -83,12 +83,8 @@ def make_market(folder: Path, config: MarketConfig, progress: Progress = silent)
 def make_block(world: World, config: MarketConfig, first: int) -> Block:
     """The members from number ``first`` on. A block depends on the seed and ``first`` only."""
     rng = np.random.default_rng([config.seed, 2, first])
-    count = min(BLOCK, config.members - first)
-    members = draw_members(world, first, count, rng)
-    intents = draw_intents(world, members, (world.start - WARM_UP_DAYS, world.end), rng)
-    purchases = draw_purchases(world, members, intents, (world.start, world.end), rng)
-    visits = draw_visits(world, members, intents, rng).plus(_purchase_visits(purchases))
-    history = History(intents, visits, purchases, (), np.zeros(count, dtype=np.bool_))
+    members = draw_members(world, first, min(BLOCK, config.members - first), rng)
+    history = before_pushes(world, members, rng)
     rounds = []
     for sending in world.past:
         history, done = send(world, members, history, sending, rng, config.effects_off)
@@ -96,6 +92,14 @@ def make_block(world: World, config: MarketConfig, first: int) -> Block:
     events = clickstream(world, members, history.visits, history.purchases, rng)
     ahead = moment(world, members, history, world.planned)
     return Block(members, history, tuple(rounds), events, ahead)
+
+
+def before_pushes(world: World, members: Members, rng: np.random.Generator) -> History:
+    """What would happen to ``members`` all year if no push was ever sent."""
+    intents = draw_intents(world, members, (world.start - WARM_UP_DAYS, world.end), rng)
+    purchases = draw_purchases(world, members, intents, (world.start, world.end), rng)
+    visits = draw_visits(world, members, intents, rng).plus(_purchase_visits(purchases))
+    return History(intents, visits, purchases, (), np.zeros(len(members), dtype=np.bool_))
 
 
 def block_truth(world: World, config: MarketConfig, block: Block) -> truth.PushTruth:

@@ -37,8 +37,8 @@ _LOVER_SHARE = np.array([0.17, 0.26, 0.19, 0.16, 0.10, 0.12])
 _TASTE_SHARPNESS = 7.0  # how strongly taste decides where a member looks
 _MATCH_MIDDLE, _MATCH_WIDTH = 0.84, 0.045  # likeness of taste and place at which a push can tempt
 
-_INTENTS_A_YEAR = 1.9
-_IDLE_VISITS_A_YEAR = 2.8
+_INTENTS_A_YEAR = 1.5
+_IDLE_VISITS_A_YEAR = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Members:
     decisiveness: NDArray[np.float64]  # probability that a trip considered is bought
     price_sense: NDArray[np.float64]  # 0 to 1
     openness: NDArray[np.float64]  # 0 to 1: how readily pushes are noticed and followed
+    wanderlust: NDArray[np.float64]  # readiness for one more trip, 1 for the average traveller
     averse: NDArray[np.bool_]  # pushes drive this member away
     tiring: NDArray[np.float64]  # share of the effect lost with each contact of the last month
 
@@ -85,7 +86,7 @@ def draw_members(world: World, first: int, count: int, rng: np.random.Generator)
     affinity, match = _taste(world, older, count, rng)
     averse = rng.random(count) < _sigmoid(-2.7 + 0.5 * older - 0.6 * busy)
     openness = _sigmoid(
-        -0.5 + 0.45 * busy - 0.35 * older + _REGION_OPENNESS[region] + rng.normal(0, 0.7, count)
+        -0.4 + 0.4 * busy - 0.35 * older + _REGION_OPENNESS[region] + rng.normal(0, 0.7, count)
     )
     price_sense = _sigmoid(-0.5 * older + 3 * _REGION_PRICE[region] + rng.normal(0, 1, count))
     spent = activity * rng.lognormal(0, 0.5, count) * (1.25 - 0.5 * price_sense)
@@ -105,9 +106,10 @@ def draw_members(world: World, first: int, count: int, rng: np.random.Generator)
         match=match,
         intents=_INTENTS_A_YEAR / 365 * activity**0.8,
         idle=_IDLE_VISITS_A_YEAR / 365 * activity,
-        decisiveness=rng.beta(9, 4, count),
+        decisiveness=rng.beta(10, 2.5, count),
         price_sense=price_sense,
         openness=openness,
+        wanderlust=np.clip(activity**0.5, 0.3, 2.5),
         averse=averse,
         tiring=rng.uniform(0.05, 0.3, count),
     )

@@ -23,12 +23,12 @@ from training.market.browsing import Outlook
 from training.market.members import TIERS, Members
 from training.market.world import Sending, World
 
-LARGEST_EFFECT = 0.34  # of the most open member with perfect taste and an irresistible offer
+LARGEST_EFFECT = 0.3  # of the most open member with perfect taste and an irresistible offer
 CONTACT_MEMORY = timedelta(days=30)
 SEEN_DAYS, BOUGHT_DAYS = 30.0, 60.0
-_CONSIDERING, _JUST_BOUGHT, _JUST_SEEN = 0.1, 0.2, 0.8  # share of the effect that is left
+_CONSIDERING, _JUST_BOUGHT, _JUST_SEEN = 0.1, 0.2, 0.6  # share of the effect that is left
 _COUPON_USE = (0.2, 0.4)  # of members who buy anyway: always, and more by price sense
-_PUT_OFF = (0.05, 0.06, 0.4)  # purchases lost: at once, per contact of the last month, at most
+_PUT_OFF = (0.03, 0.03, 0.25)  # purchases lost: at once, per contact of the last month, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ def response(
     news = np.where(moment.outlook.considered[:, place] > 0, _CONSIDERING, news)
     season = world.destinations.season(np.array([sending.day]), np.array([place]))[0]
     patience = np.maximum(0, 1 - members.tiring * moment.contacts)
-    common = LARGEST_EFFECT * season * members.openness * members.match[:, place] * news * patience
+    common = LARGEST_EFFECT * season * members.openness * members.wanderlust
+    common = common * members.match[:, place] * news * patience
     pulls = np.column_stack([pull(members, offer) for offer in sending.offers])
     extra = np.where(members.averse[:, None], 0.0, np.minimum(common[:, None] * pulls, 0.5))
     at_once, each, most = _PUT_OFF
@@ -73,7 +74,9 @@ def response(
 def pull(members: Members, offer: Offer) -> NDArray[np.float64]:
     """Strength of ``offer`` on each member, 0 to 1: what plain words do, and money on top."""
     words = 0.6 - 0.35 * members.price_sense
-    money = 1 - np.exp(-_depth(members, offer) / 10 * (0.4 + 1.8 * members.price_sense))
+    # A power above 1: small coupons are hardly noticed.
+    felt = (_depth(members, offer) / 10) ** 1.25 * (0.4 + 1.8 * members.price_sense)
+    money = 1 - np.exp(-felt)
     strength: NDArray[np.float64] = words + (1 - words) * money
     return strength
 
