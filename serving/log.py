@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import time_ns
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, select
@@ -311,6 +312,6 @@ def _decided(
 
 
 def _heartbeat(connection: Connection) -> None:
-    moment = int(datetime.now(UTC).timestamp())
+    moment = time_ns()  # always another number: SQLite skips writing what is there already
     beat = insert(tables.exports).values(name="heartbeat", seq=moment)
     connection.execute(beat.on_conflict_do_update(index_elements=["name"], set_={"seq": moment}))

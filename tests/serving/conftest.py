@@ -246,11 +246,18 @@ StartServer = Callable[..., "Running"]
 
 
 @contextmanager
-def running(workspace: Path, errors: Path, *options: str) -> Iterator[Running]:
-    command = [sys.executable, "-c", _RUN, "--workspace", str(workspace), "--port", "0", *options]
+def running(
+    workspace: Path, errors: Path, *options: str, python: str = sys.executable
+) -> Iterator[Running]:
+    command = [python, "-c", _RUN, "--workspace", str(workspace), "--port", "0", *options]
     with errors.open("a") as stderr:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=_environment()
+            command,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=_environment(),
+            cwd=errors.parent,  # what is installed counts, not what lies in the checkout
         )
     try:
         assert process.stdout is not None
@@ -284,8 +291,9 @@ def start(bench: Bench, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start a real server over the workspace; all are stopped in the end."""
     opened = []
 
-    def begin(*options: str) -> Running:
-        context = running(bench.workspace.root, tmp_path / "stderr.txt", *options)
+    def begin(*options: str, python: str = sys.executable) -> Running:
+        errors = tmp_path / "stderr.txt"
+        context = running(bench.workspace.root, errors, *options, python=python)
         started = context.__enter__()
         opened.append(context)
         return started

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -249,18 +248,3 @@ def test_keys_are_made_listed_and_revoked_on_the_command_line(bench: Bench) -> N
     assert wrong.stderr == (
         "error: no scope 'all'; scopes: decide, events:write, outcomes:write, admin\n"
     )
-
-
-def test_log_of_another_format_is_refused(tmp_path: Path) -> None:
-    import sqlite3
-
-    from serving.tables import LogError
-
-    connection = sqlite3.connect(tmp_path / "log.db")
-    connection.execute("PRAGMA user_version = 7")
-    connection.close()
-    with pytest.raises(LogError, match="log format 7, this scorer writes 1"):
-        Log(tmp_path / "log.db")
-    (tmp_path / "text.db").write_text("nothing of the kind " * 100)
-    with pytest.raises(LogError, match="file is not a database"):
-        Log(tmp_path / "text.db")
