@@ -58,6 +58,32 @@ def clickstream(
     rng: np.random.Generator,
 ) -> Events:
     """All events of ``visits`` with the purchases they end in, and refunds."""
+    laid_out = _layout(members, visits, purchases, rng)
+    events = _details(world, members, visits, purchases, laid_out, rng)
+    refunds = _refunds(world, purchases, events, rng)
+    joined = Events(
+        *(
+            np.concatenate([getattr(events, name), getattr(refunds, name)])
+            for name in Events.__slots__
+        )
+    )
+    return joined.take(np.lexsort((joined.type, joined.visit, joined.at)))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One entry per event, but for ``device`` with one per visit."""
+
+    visit: NDArray[np.int64]
+    type: NDArray[np.int64]
+    at: NDArray[np.int64]
+    device: NDArray[np.int64]
+
+
+def _layout(
+    members: Members, visits: Visits, purchases: Purchases, rng: np.random.Generator
+) -> Layout:
+    """Which events each visit has: app opened, search, views, cart, purchase, in this order."""
     count = len(visits.member)
     device = members.device[visits.member]
     device = np.where(rng.random(count) < _OTHER_DEVICE, rng.integers(0, 3, count), device)
@@ -84,16 +110,7 @@ def clickstream(
     # A visit ends with its last event; each event comes 20 to 100 seconds after the one before.
     pace = rng.integers(20_000_000, 100_000_000, count)
     at = microseconds(visits.day)[visit] - from_end * pace[visit]
-
-    events = _details(world, members, visits, purchases, (visit, type_, at, device), rng)
-    refunds = _refunds(world, purchases, events, rng)
-    joined = Events(
-        *(
-            np.concatenate([getattr(events, name), getattr(refunds, name)])
-            for name in Events.__slots__
-        )
-    )
-    return joined.take(np.lexsort((joined.type, joined.visit, joined.at)))
+    return Layout(visit, type_, at, device)
 
 
 def _details(
@@ -101,10 +118,10 @@ def _details(
     members: Members,
     visits: Visits,
     purchases: Purchases,
-    laid_out: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    laid_out: Layout,
     rng: np.random.Generator,
 ) -> Events:
-    visit, type_, at, device = laid_out
+    visit, type_ = laid_out.visit, laid_out.type
     member, place = visits.member[visit], visits.place[visit]
     shares = item_shares(members)
     main = draw_items(shares, visits.member, rng)  # what a visit is about
@@ -127,7 +144,7 @@ def _details(
     return Events(
         member=member,
         type=type_,
-        at=at,
+        at=laid_out.at,
         place=np.where(type_ == _OPEN, -1, place),
         item=np.where(shown, item, -1),
         query=np.where(type_ == _SEARCH, rng.integers(0, len(QUERIES), len(type_)), -1),
@@ -137,7 +154,7 @@ def _details(
         margin=margin,
         purchase=bought,
         visit=visit,
-        device=device[visit],
+        device=laid_out.device[visit],
     )
 
 

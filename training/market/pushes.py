@@ -169,6 +169,19 @@ def answer(
     return Answer(replace(every, discount=discount), extra_rows, np.sort(np.concatenate(redeemed)))
 
 
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """Who did what with the message, member rows and shopping days."""
+
+    opener: NDArray[np.int64]
+    opened: NDArray[np.float64]
+    clicker: NDArray[np.int64]
+    clicked: NDArray[np.float64]
+    landed: NDArray[np.float64]  # end of the visit that the click began
+    leaver: NDArray[np.int64]
+    left: NDArray[np.float64]
+
+
 def _outcomes(
     world: World,
     members: Members,
@@ -178,64 +191,83 @@ def _outcomes(
     rng: np.random.Generator,
 ) -> tuple[tuple[Happened, ...], Visits, NDArray[np.bool_]]:
     """Outcomes, visits from clicks and extra purchases, and who unsubscribed."""
-    bought, start = answered.purchases, sending.day
-    extra_day = np.full(len(members), np.inf)
-    extra_day[bought.member[answered.extra]] = bought.day[answered.extra]
-    persuaded = np.isfinite(extra_day)
-
     sent = np.flatnonzero(choice >= 0)
+    bought, extra = answered.purchases, answered.extra
+    extra_day = np.full(len(members), np.inf)
+    extra_day[bought.member[extra]] = bought.day[extra]
+    reactions = _reactions(members, sending, sent, extra_day, rng)
+    outcomes = (
+        Happened("sent", sent, np.full(len(sent), sending.day)),
+        Happened("opened", reactions.opener, reactions.opened),
+        Happened("clicked", reactions.clicker, reactions.clicked),
+        *_sales(world, sending, choice, answered),
+        Happened("unsubscribed", reactions.leaver, reactions.left),
+    )
+    left = np.zeros(len(members), dtype=np.bool_)
+    left[reactions.leaver] = True
+    return outcomes, _visits(sending, answered, reactions), left
+
+
+def _reactions(
+    members: Members,
+    sending: Sending,
+    sent: NDArray[np.int64],
+    extra_day: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Reactions:
+    """Reactions of those ``sent`` to. Who was persuaded (by ``extra_day``) opens and clicks."""
+    start, persuaded = sending.day, np.isfinite(extra_day)
     chance = _OPEN + _OPEN_BY_OPENNESS * members.openness[sent]
     chance = np.where(members.averse[sent], chance * _OPEN_OF_AVERSE, chance)
     opener = sent[(rng.random(len(sent)) < chance) | persuaded[sent]]
     delay = np.minimum(rng.exponential(_OPEN_DAYS, len(opener)), 7.0)
-    # Who was persuaded opened and clicked before buying.
     opened = start + np.minimum(delay, 0.5 * (extra_day[opener] - start))
     chance = _CLICK + _CLICK_BY_MATCH * members.match[opener, sending.place]
     clicks = (rng.random(len(opener)) < chance) | persuaded[opener]
-    clicker, clicked = opener[clicks], opened[clicks] + 1e-4
-    clicked = np.minimum(clicked, 0.5 * (opened[clicks] + extra_day[clicker]))
+    clicker, bought = opener[clicks], extra_day[opener[clicks]]
+    clicked = np.minimum(opened[clicks] + 1e-4, 0.5 * (opened[clicks] + bought))
     chance = np.where(members.averse[sent], _UNSUBSCRIBE_AVERSE, _UNSUBSCRIBE)
     leaver = sent[rng.random(len(sent)) < chance]
-    left_at = start + np.minimum(rng.exponential(_OPEN_DAYS, len(leaver)), 7.0)
+    return Reactions(
+        opener=opener,
+        opened=opened,
+        clicker=clicker,
+        clicked=clicked,
+        landed=np.minimum(clicked + 5e-3, 0.5 * (clicked + bought)),
+        leaver=leaver,
+        left=start + np.minimum(rng.exponential(_OPEN_DAYS, len(leaver)), 7.0),
+    )
 
+
+def _sales(
+    world: World, sending: Sending, choice: NDArray[np.int64], answered: Answer
+) -> tuple[Happened, Happened]:
+    """Redeemed coupons, and the purchases of everyone decided, sent to or not."""
+    bought, used = answered.purchases, answered.redeemed
     made = np.flatnonzero(
         (choice[bought.member] >= -1)
-        & (bought.day > start)
-        & (bought.day <= start + ATTRIBUTION_DAYS)
+        & (bought.day > sending.day)
+        & (bought.day <= sending.day + ATTRIBUTION_DAYS)
         & ~bought.cancelled
     )
     gross, margin = bought.gross(world), bought.margin(world)
-    paid = gross - bought.discount
     off = np.zeros(len(gross), dtype=np.int64)
     for column, offer in enumerate(sending.offers):
-        mine = answered.redeemed[choice[bought.member[answered.redeemed]] == column]
+        mine = used[choice[bought.member[used]] == column]
         off[mine] = coupon_cents(offer, gross[mine])
-    used = answered.redeemed
-    left = np.zeros(len(members), dtype=np.bool_)
-    left[leaver] = True
-    outcomes = (
-        Happened("sent", sent, np.full(len(sent), start)),
-        Happened("opened", opener, opened),
-        Happened("clicked", clicker, clicked),
+    paid = gross - bought.discount
+    return (
         Happened("redeemed", bought.member[used], bought.day[used], off[used]),
         Happened("converted", bought.member[made], bought.day[made], paid[made], margin[made]),
-        Happened("unsubscribed", leaver, left_at),
     )
-    return outcomes, _visits(sending, bought, answered, clicker, clicked), left
 
 
-def _visits(
-    sending: Sending,
-    bought: Purchases,
-    answered: Answer,
-    clicker: NDArray[np.int64],
-    clicked: NDArray[np.float64],
-) -> Visits:
-    extra = answered.extra
+def _visits(sending: Sending, answered: Answer, reactions: Reactions) -> Visits:
+    bought, extra, clicks = answered.purchases, answered.extra, len(reactions.clicker)
     return Visits(
-        member=np.concatenate([clicker, bought.member[extra]]),
-        place=np.full(len(clicker) + len(extra), sending.place),
-        day=np.concatenate([clicked, bought.day[extra]]),
-        why=np.repeat(np.array([CLICK, PURCHASE], dtype=np.int8), [len(clicker), len(extra)]),
-        purchase=np.concatenate([np.full(len(clicker), -1), extra]),
+        member=np.concatenate([reactions.clicker, bought.member[extra]]),
+        place=np.full(clicks + len(extra), sending.place),
+        day=np.concatenate([reactions.landed, bought.day[extra]]),
+        why=np.repeat(np.array([CLICK, PURCHASE], dtype=np.int8), [clicks, len(extra)]),
+        purchase=np.concatenate([np.full(clicks, -1), extra]),
     )
