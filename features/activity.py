@@ -9,11 +9,15 @@ import ibis.expr.types as ir
 
 from features.moments import known, seconds, seen_at, utc_day
 
+# How much an event says about its category; others say nothing.
+WEIGHTS = {"view": 1, "search": 1, "wishlist": 2, "add_to_cart": 3, "purchase": 5}
+
 
 def activity(events: ir.Table) -> ir.Table:
     """One row per event with what the views read of it; as of no moment yet.
 
     second: ``occurred_at`` in ``seconds``.
+    weight: of ``WEIGHTS``.
     session_key: ``session_id``; events without one form one session a member and UTC day.
     worth: quantity × unit_price, float, currency; a missing quantity is 1, a missing price null.
     """
@@ -29,6 +33,7 @@ def activity(events: ir.Table) -> ir.Table:
         "unit_price",
         seen_at=seen_at(events),
         second=second,
+        weight=events["type"].cases(*WEIGHTS.items(), else_=0),
         session_key=ibis.coalesce(events.session_id, utc_day(second).cast("string")),
         worth=quantity * events.unit_price.cast("float64"),
     )

@@ -8,11 +8,10 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, within
+from features.moments import days_since, only, within
 from features.vocabulary import OTHER, Vocabulary
 
 HALF_LIFE_DAYS = 30.0
-WEIGHTS = {"view": 1.0, "search": 1.0, "wishlist": 2.0, "add_to_cart": 3.0, "purchase": 5.0}
 # Weights add up as whole billionths, so that a sum does not depend on the order of its rows.
 _UNIT = 1e9
 
@@ -25,25 +24,24 @@ def category_interest(activity: ir.Table, as_of: datetime) -> ir.Table:
 
     Returns:
         One row per member and category with a view, search, wishlist, cart or purchase event.
-        interest: Σ weight × 2^(−age / 30 days); view and search 1, wishlist 2, cart 3, purchase 5.
+        interest: Σ weight × 2^(−age / 30 days); the weights of ``activity.WEIGHTS``.
         seen, bought: the last event other than a purchase, the last purchase, in ``seconds``.
         first_at, last_at: of all these events.
         priced, paid: purchase lines with a unit price in the last 365 days, and Σ unit price.
     """
-    cared = activity.filter(activity["type"].isin(tuple(WEIGHTS)))
+    cared = activity.filter(activity.weight > 0)
     bought = cared["type"] == "purchase"
-    weight = cared["type"].cases(*WEIGHTS.items(), else_=0.0)
     age = days_since(cared.second, as_of)
-    decayed = weight * (age * (-math.log(2) / HALF_LIFE_DAYS)).exp()
+    decayed = cared.weight * (age * (-math.log(2) / HALF_LIFE_DAYS)).exp()
     priced = bought & within(cared.occurred_at, as_of, 365)
     return cared.group_by("member_id", "category").agg(
         interest=(decayed * _UNIT).round().cast("int64").sum().cast("float64") / _UNIT,
-        seen=cared.second.max(where=~bought),
-        bought=cared.second.max(where=bought),
+        seen=only(cared.second, ~bought).max(),
+        bought=only(cared.second, bought).max(),
         first_at=cared.occurred_at.min(),
         last_at=cared.occurred_at.max(),
-        priced=cared.unit_price.count(where=priced),
-        paid=cared.unit_price.sum(where=priced).cast("float64").fill_null(0.0),
+        priced=only(cared.unit_price, priced).count(),
+        paid=only(cared.unit_price, priced).sum().cast("float64").fill_null(0.0),
     )
 
 
@@ -99,7 +97,7 @@ def _wide(
     seen = ("seen_days",) if has_clickstream else ()
     return listed.group_by("member_id").agg(
         **{
-            f"{measure}__{name}": listed[measure].max(where=listed.place == number)
+            f"{measure}__{name}": only(listed[measure], listed.place == number).max()
             for measure in ("interest", *seen, "bought_days")
             for number, name in enumerate(vocabulary.features)
         }

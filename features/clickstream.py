@@ -7,7 +7,7 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import DAY, days_since, known, utc_day, within
+from features.moments import DAY, days_since, known, only, utc_day, within
 from features.tables import CLICK_TYPES
 
 EVENING_HOURS = (18, 24)
@@ -16,7 +16,8 @@ EVENING_HOURS = (18, 24)
 def clickstream(roster: ir.Table, activity: ir.Table, items: ir.Table, as_of: datetime) -> ir.Table:
     """What each member of ``roster`` did on site and in the app, as known at ``as_of``.
 
-    Clicks are views, searches, cart, wishlist and app-open events.
+    Clicks are views, searches, cart, wishlist and app-open events. A session is a member's clicks
+    with one ``session_id`` on one device; those without one form a session a UTC day and device.
 
     Args:
         activity: of ``activity.activity``.
@@ -67,7 +68,7 @@ _COUNTS = (
 
 
 def _sessions(clicks: ir.Table, as_of: datetime) -> ir.Table:
-    """Clicks counted per member, session and device: the one pass over the raw events."""
+    """One row per session: the one pass over the raw clicks."""
     week, month = (within(clicks.occurred_at, as_of, days) for days in (7, 30))
     hour = (clicks.second % DAY) / 3600
     # Day 0 was a Thursday: days 2 and 3 of each seven are Saturday and Sunday.
@@ -89,15 +90,10 @@ def _sessions(clicks: ir.Table, as_of: datetime) -> ir.Table:
 
 def _visits(sessions: ir.Table) -> ir.Table:
     summed = (*_COUNTS[2:], "clicks", "evenings", "weekends")
-    whole = sessions.group_by("member_id", "session_key").agg(
-        in_7d=sessions.in_7d.any(),
-        in_30d=sessions.in_30d.any(),
+    return sessions.group_by("member_id").agg(
+        sessions_7d=sessions.in_7d.sum(),
+        sessions_30d=sessions.in_30d.sum(),
         **{name: sessions[name].sum() for name in summed},
-    )
-    return whole.group_by("member_id").agg(
-        sessions_7d=whole.in_7d.sum(),
-        sessions_30d=whole.in_30d.sum(),
-        **{name: whole[name].sum() for name in summed},
     )
 
 
@@ -116,12 +112,13 @@ def _baskets(recent: ir.Table, items: ir.Table, as_of: datetime) -> ir.Table:
     recent = recent.filter(recent.item_id.notnull() & recent["type"].isin(kinds))
     bought = recent["type"] == "purchase"
     added = (recent["type"] == "add_to_cart") & within(recent.occurred_at, as_of, 30)
+    out = bought | (recent["type"] == "remove_from_cart")
     pairs = recent.group_by("member_id", "item_id").agg(
-        first_view=recent.occurred_at.min(where=recent["type"] == "view"),
-        last_buy=recent.occurred_at.max(where=bought),
-        last_add=recent.occurred_at.max(where=added),
-        last_out=recent.occurred_at.max(where=bought | (recent["type"] == "remove_from_cart")),
-        worth=recent.worth.max(where=added),
+        first_view=only(recent.occurred_at, recent["type"] == "view").min(),
+        last_buy=only(recent.occurred_at, bought).max(),
+        last_add=only(recent.occurred_at, added).max(),
+        last_out=only(recent.occurred_at, out).max(),
+        worth=only(recent.worth, added).max(),
     )
     listed = items.select(listed_item="item_id", listed_price=items.price.cast("float64"))
     pairs = pairs.left_join(listed, pairs.item_id == listed.listed_item)
@@ -131,5 +128,5 @@ def _baskets(recent: ir.Table, items: ir.Table, as_of: datetime) -> ir.Table:
         viewed=pairs.first_view.count(),
         bought=(pairs.last_buy >= pairs.first_view).sum().fill_null(0),
         abandoned=left.sum(),
-        abandoned_value=worth.sum(where=left),
+        abandoned_value=only(worth, left).sum(),
     )

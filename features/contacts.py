@@ -7,7 +7,7 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, known, seconds, seen_at, within
+from features.moments import days_since, known, only, seconds, seen_at, within
 
 REACTIONS = ("opened", "clicked", "redeemed", "converted")
 
@@ -73,7 +73,7 @@ def contacts(roster: ir.Table, sent: ir.Table, outcomes: ir.Table, as_of: dateti
     reached = known(sent, as_of).left_join(reaction, "decision_id")
     reached = reached.filter(~reached.failed.fill_null(False))
     answered = reached.answered.fill_null(False)
-    last_answer = reached.decided_at.max(where=answered).over(group_by=reached.member_id)
+    last_answer = only(reached.decided_at, answered).max().over(group_by=reached.member_id)
     reached = reached.mutate(last_answer=last_answer)
     month = within(reached.decided_at, as_of, 30)
     counts = reached.group_by("member_id").agg(

@@ -22,10 +22,10 @@ SILVER_SHARE = 0.4
 def lifecycle(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
     """Lifecycle and value tier of each member of ``roster``, as known at ``as_of``.
 
-    The *expected gap* of a member is ``(Σ own gaps + m) / (number of gaps + 1)`` days, at least 7:
-    their own mean gap between buying days, shrunk by one gap to *m*, the median of the mean gaps
-    of all members with one (90 where nobody has bought on two days). *Lateness* is days since the
-    last purchase / expected gap.
+    The *expected gap* of a member with *n* gaps between buying days is
+    ``exp((n ln(own mean gap) + ln m) / (n + 1))`` days, at least 7: their own rhythm, shrunk by one
+    gap to *m*, the median of the mean gaps of all members who have one (90 where nobody has).
+    *Lateness* is days since the last purchase / expected gap.
 
     Args:
         habits: of ``purchase_habits`` at the same ``as_of``.
@@ -45,10 +45,11 @@ def lifecycle(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
     """
     own_gap = habits.gap_sum.cast("float64") / habits.gaps.nullif(0).cast("float64")
     usual = habits.agg(usual_gap=own_gap.median())
+    habits = habits.mutate(own_gap=own_gap)
     joined = roster.left_join(habits, "member_id").drop("member_id_right").cross_join(usual)
-    expected = (
-        joined.gap_sum.fill_null(0).cast("float64") + joined.usual_gap.fill_null(USUAL_GAP)
-    ) / (joined.gaps.fill_null(0).cast("float64") + 1.0)
+    gaps = joined.gaps.fill_null(0).cast("float64")
+    own = joined.own_gap.fill_null(1.0).ln() * gaps
+    expected = ((own + joined.usual_gap.fill_null(USUAL_GAP).ln()) / (gaps + 1.0)).exp()
     lateness = days_since(joined.last_second, as_of) / ibis.greatest(expected, SHORTEST_GAP)
     stage = ibis.cases(
         (joined.orders_life.fill_null(0) == 0, "never_bought"),

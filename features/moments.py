@@ -63,6 +63,14 @@ def within(column: ir.TimestampValue, as_of: datetime, days: float) -> ir.Boolea
     return inside
 
 
+def only(column: ir.Column, where: ir.BooleanValue) -> ir.Value:
+    """``column`` where the condition holds, else null: what an aggregate then leaves out.
+
+    Several times faster in DuckDB than a filtered aggregate, and every engine has it.
+    """
+    return where.ifelse(column, ibis.null(column.type()))
+
+
 def seconds(column: ir.TimestampValue) -> ir.IntegerValue:
     """Whole seconds since 1970, rounded down.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
@@ -32,34 +32,22 @@ def popularity(
         category: as given for the item, else the first in alphabetical order among its events.
     """
     seen = known(activity, as_of).filter(ibis._.item_id.notnull())
-    bought = seen["type"] == "purchase"
-    before = (seen.occurred_at < ibis.literal(as_of - timedelta(days=30))) & within(
-        seen.occurred_at, as_of, 90
-    )
-    priced = bought & within(seen.occurred_at, as_of, 90)
-    pairs = seen.group_by("item_id", "member_id").agg(
-        last_30d=(bought & within(seen.occurred_at, as_of, 30)).any(),
-        last_90d=(bought & within(seen.occurred_at, as_of, 90)).any(),
-        before=(bought & before).any(),
-        views=((seen["type"] == "view") & within(seen.occurred_at, as_of, 30)).sum(),
-        priced=seen.unit_price.count(where=priced),
-        paid=seen.unit_price.sum(where=priced),
+    in_30d = within(seen.occurred_at, as_of, 30)
+    seen_items = seen.group_by("item_id").agg(
         own_category=seen.category.min(),
+        views_30d=((seen["type"] == "view") & in_30d).sum(),
     )
-    demand = pairs.group_by("item_id").agg(
-        buyers_30d=pairs.last_30d.sum(),
-        buyers_90d=pairs.last_90d.sum(),
-        before=pairs.before.sum(),
-        views_30d=pairs.views.sum(),
-        mean_price=pairs.paid.sum().cast("float64") / pairs.priced.sum().nullif(0).cast("float64"),
-        own_category=pairs.own_category.min(),
+    listed = items.outer_join(seen_items, "item_id")
+    listed = listed.mutate(either=ibis.coalesce(listed.item_id, listed.item_id_right))
+    demand = _demand(seen, as_of)
+    joined = listed.drop("item_id", "item_id_right").left_join(
+        demand, ibis._.either == demand.item_id
     )
-    joined = items.outer_join(demand, "item_id")
     recent = joined.buyers_30d.fill_null(0).cast("float64")
     earlier = joined.before.fill_null(0).cast("float64") / 2.0
     views = {"views_30d": joined.views_30d.fill_null(0).cast("float64")} if has_clickstream else {}
     return joined.select(
-        item_id=ibis.coalesce(joined.item_id, joined.item_id_right),
+        item_id=joined.either,
         buyers_30d=recent,
         buyers_90d=joined.buyers_90d.fill_null(0).cast("float64"),
         **views,
@@ -67,4 +55,22 @@ def popularity(
         price=ibis.coalesce(joined.price.cast("float64"), joined.mean_price),
         margin_rate=joined.margin_rate,
         category=ibis.coalesce(joined.category, joined.own_category),
+    )
+
+
+def _demand(seen: ir.Table, as_of: datetime) -> ir.Table:
+    """Per item: its buyers in each window and what they paid a unit."""
+    bought = seen.filter((seen["type"] == "purchase") & within(seen.occurred_at, as_of, 90))
+    in_30d = within(bought.occurred_at, as_of, 30)
+    pairs = bought.group_by("item_id", "member_id").agg(
+        recently=in_30d.any(),
+        before=(~in_30d).any(),
+        priced=bought.unit_price.count(),
+        paid=bought.unit_price.sum(),
+    )
+    return pairs.group_by("item_id").agg(
+        buyers_30d=pairs.recently.sum(),
+        buyers_90d=pairs.count(),
+        before=pairs.before.sum(),
+        mean_price=pairs.paid.sum().cast("float64") / pairs.priced.sum().nullif(0).cast("float64"),
     )

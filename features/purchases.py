@@ -7,7 +7,7 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, known, seconds, seen_at, utc_day, within
+from features.moments import days_since, known, only, seconds, seen_at, utc_day, within
 
 WINDOWS = (7, 30, 90, 365)
 MONEY = "decimal(18, 4)"
@@ -58,9 +58,9 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
     seen = known(lines, as_of)
     signed = seen.is_purchase.ifelse(seen.amount, -seen.amount)
     orders = seen.group_by("member_id", "order_key").agg(
-        ordered_at=seen.occurred_at.min(where=seen.is_purchase),
-        first_second=seen.second.min(where=seen.is_purchase),
-        last_second=seen.second.max(where=seen.is_purchase),
+        ordered_at=only(seen.occurred_at, seen.is_purchase).min(),
+        first_second=only(seen.second, seen.is_purchase).min(),
+        last_second=only(seen.second, seen.is_purchase).max(),
         bought=_sum(seen.amount, seen.is_purchase),
         gross=_sum(seen.gross, seen.is_purchase),
         discounted=_sum(seen.gross, seen.is_purchase & (seen.discount > 0)),
@@ -72,7 +72,7 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
         first_at=orders.ordered_at.min(),
         last_second=orders.last_second.max(),
         orders_life=orders.ordered_at.count(),
-        biggest=orders.bought.max(where=orders.ordered_at.notnull()),
+        biggest=only(orders.bought, orders.ordered_at.notnull()).max(),
         **{
             f"orders_{days}d": within(orders.ordered_at, as_of, days).sum().fill_null(0)
             for days in WINDOWS
@@ -150,7 +150,8 @@ def purchases(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
 
 
 def _sum(column: ir.Column, where: ir.BooleanValue | None = None) -> ir.Value:
-    return column.sum(where=where).cast(_TOTAL).fill_null(0)
+    counted = column if where is None else only(column, where)
+    return counted.sum().cast(_TOTAL).fill_null(0)
 
 
 def _count(column: ir.Column) -> ir.Value:

@@ -12,8 +12,9 @@ visible from its ``feature_time`` on, whenever it was computed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,10 @@ PROJECT = "pushwise"
 MEMBER_SERVICE = "member"
 ITEM_SERVICE = "item"
 STAGE = "feature store"
+# Each built moment describes every member and item known by then, the lapsed ones too, so a row
+# stands for its own moment and nobody is dropped. Without a ttl Feast would join every asked row
+# with all older moments before it picked one: the work would grow with the square of the moments.
+_SNAPSHOT = timedelta(microseconds=1)
 
 
 class StoreError(FeatureError):
@@ -74,21 +79,31 @@ def training_frame(workspace: Workspace, service: str, rows: pd.DataFrame) -> pd
         StoreError: an unknown service, columns missing, a row asks for a time before the first
             build, or the store gave back another number of rows.
     """
+    import pandas as pd
+
     record = _built(workspace)
     names = _service_features(record, service)
     key = _key(service)
     _check_rows(rows, key, record)
-    asked = rows[["row_id", key]].assign(event_timestamp=_utc(rows["as_of"]))
+    asked = pd.DataFrame(
+        {
+            "place": np.arange(len(rows)),
+            key: rows[key].to_numpy(),
+            "event_timestamp": _built_moments(_utc(rows["as_of"]), record),
+        }
+    )
     with _store(workspace) as store:
         _register(store, workspace, record)
         found = store.get_historical_features(
             entity_df=asked, features=store.get_feature_service(service)
-        ).to_df()
-    if len(found) != len(asked) or found["row_id"].nunique() != len(asked):
-        raise StoreError(f"asked the store for {len(asked)} rows, it gave {len(found)}")
-    ordered = found.set_index("row_id").loc[asked["row_id"], names]
-    ordered.index = rows.index
-    return rows.join(ordered)
+        ).to_arrow()
+    places = found["place"].to_numpy()
+    order = np.argsort(places, kind="stable")
+    if not np.array_equal(places[order], asked["place"]):
+        raise StoreError(f"asked the store for {len(rows)} rows, it gave {len(found)}")
+    features = found.select(names).take(order).to_pandas()
+    frame: pd.DataFrame = pd.concat([rows, features.set_axis(rows.index)], axis=1)
+    return frame
 
 
 def export_snapshot(workspace: Workspace, as_of: datetime, progress: Progress = silent) -> Snapshot:
@@ -124,7 +139,8 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
         raise StoreError(_not_built(as_of))
     with _store(workspace) as store:
         _register(store, workspace, record)
-        store.materialize(as_of - timedelta(microseconds=1), as_of)
+        with redirect_stdout(sys.stderr):  # Feast prints as it goes; stdout is for results
+            store.materialize(as_of - _SNAPSHOT, as_of)
 
 
 def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, float | str | None]:
@@ -209,6 +225,14 @@ def _utc(column: pd.Series[Any]) -> pd.Series[Any]:
     return moments.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
 
 
+def _built_moments(asked: pd.Series[Any], record: BuildRecord) -> pd.DatetimeIndex:
+    """For each moment asked, the newest one built at or before it."""
+    import pandas as pd
+
+    built = pd.DatetimeIndex(sorted(record.moments)).as_unit("us")
+    return built[built.searchsorted(pd.DatetimeIndex(asked), side="right") - 1]
+
+
 def _members(workspace: Workspace, as_of: datetime) -> list[str]:
     from pyarrow import parquet
 
@@ -289,8 +313,7 @@ def _view(
             Field(name=entity.join_key, dtype=String),
             *(Field(name=feature, dtype=types[kind]) for feature, kind in columns.items()),
         ],
-        # A member is a member for ever: the lapsed ones are whom a win-back push is for.
-        ttl=None,
+        ttl=_SNAPSHOT,
         source=FileSource(
             name=name,
             path=str(files),

@@ -1,0 +1,69 @@
+"""``pushwise features``: build the feature views, and put them in the online store."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from console.moments import as_of_moment
+from console.progress import bars
+from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
+
+app = typer.Typer(name="features", help="What is known of every member.", no_args_is_help=True)
+
+
+@app.callback()
+def features() -> None:
+    """What is known of every member, as of a moment."""
+
+
+@app.command("build")
+def build(
+    as_of: Annotated[
+        list[str] | None,
+        typer.Option(help="A moment, ISO 8601; may repeat; else the newest event's day."),
+    ] = None,
+    materialize: Annotated[
+        bool, typer.Option("--materialize", help="Put the latest of them in the online store.")
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Build every feature view that the ingested tables allow; what is unchanged stays."""
+    from features.build import build_features  # heavy imports wait until the command runs
+    from features.store import apply
+    from features.store import materialize as materialize_online
+
+    opened = load_workspace(workspace)
+    moments = [as_of_moment(opened, given) for given in as_of or [None]]
+    with bars() as progress:
+        report = build_features(opened, moments, progress)
+        views = apply(opened)
+        if materialize:
+            materialize_online(opened, max(moments))
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "written": {
+                        moment.isoformat(): dict(rows) for moment, rows in report.written.items()
+                    },
+                    "unchanged": [moment.isoformat() for moment in report.unchanged],
+                    "views": list(views),
+                    "absent": dict(report.absent),
+                    "materialized": max(moments).isoformat() if materialize else None,
+                }
+            )
+        )
+        return
+    for moment, rows in report.written.items():
+        counts = ", ".join(f"{view} {count}" for view, count in rows.items())
+        typer.echo(f"built as of {moment.isoformat()}: {counts}")
+    for moment in report.unchanged:
+        typer.echo(f"unchanged as of {moment.isoformat()}")
+    for view, reason in report.absent.items():
+        typer.echo(f"no {view}: {reason}")
+    if materialize:
+        typer.echo(f"online store: as of {max(moments).isoformat()}")

@@ -1,0 +1,106 @@
+"""What a member's buying looks like as of a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from features.purchases import purchase_habits, purchase_lines, purchases
+from tests.features.given import AS_OF, Given, Row, ago, events
+
+
+def bought(member: str, days: float, price: float = 10, **more: object) -> Row:
+    line = {"member_id": member, "type": "purchase", "occurred_at": ago(days), "unit_price": price}
+    return {**line, **more}
+
+
+def refunded(member: str, days: float, price: float, **more: object) -> Row:
+    return {**bought(member, days, price), "type": "refund", **more}
+
+
+def view(given: Given, *rows: Row, members: Sequence[str] = ("anna",)) -> pd.DataFrame:
+    tables = given.tables(events=events(*rows), members=[{"member_id": one} for one in members])
+    habits = purchase_habits(purchase_lines(tables.events), AS_OF)
+    roster = tables.members.select("member_id")
+    return purchases(roster, habits, AS_OF).execute().set_index("member_id")
+
+
+def test_counts_orders_not_lines(given: Given) -> None:
+    anna = view(
+        given,
+        bought("anna", 5, order_id="o1"),
+        bought("anna", 5, order_id="o1", quantity=3.0),
+        bought("anna", 20),
+        bought("anna", 200),
+    ).loc["anna"]
+    assert anna[["orders_7d", "orders_30d", "orders_90d", "orders_365d"]].tolist() == [1, 2, 2, 3]
+    assert anna["orders_life"] == 3
+    assert anna["spend_7d"] == 40
+    assert anna["spend_life"] == 60
+    assert anna["average_order"] == 20
+    assert anna["recency_days"] == 5
+
+
+def test_a_discount_lowers_spend(given: Given) -> None:
+    anna = view(given, bought("anna", 1, 100, discount=30), bought("anna", 2, 100)).loc["anna"]
+    assert anna["spend_7d"] == 170
+    assert anna["discount_share"] == 0.5
+
+
+@pytest.mark.parametrize("quantity", [1.0, -1.0])
+def test_a_refund_takes_off_spend_and_is_no_order(given: Given, quantity: float) -> None:
+    anna = view(
+        given,
+        bought("anna", 10, 100, order_id="o1"),
+        refunded("anna", 2, 40, order_id="o1", quantity=quantity),
+    ).loc["anna"]
+    assert anna["spend_7d"] == -40
+    assert anna["spend_30d"] == 60
+    assert anna["orders_7d"] == 0
+    assert anna["orders_life"] == 1
+    assert anna["refund_share"] == 0.4
+    assert anna["recency_days"] == 10
+
+
+def test_who_only_has_refunds_never_bought(given: Given) -> None:
+    anna = view(given, refunded("anna", 2, 40)).loc["anna"]
+    assert anna["orders_life"] == 0
+    assert anna["spend_life"] == -40
+    assert anna[["recency_days", "refund_share", "average_order", "r_quintile"]].isna().all()
+
+
+def test_gaps_are_between_buying_days(given: Given) -> None:
+    rows = [bought("anna", days) for days in (30.1, 30.2, 20.1, 5.1)]
+    anna = view(given, *rows).loc["anna"]
+    assert anna["gap_mean_days"] == pytest.approx((10 + 15) / 2)
+    assert anna["gap_sd_days"] == pytest.approx(5 / 2**0.5)
+    assert anna["overdue_ratio"] == pytest.approx(5.1 / 12.5)
+
+
+def test_one_order_has_no_rhythm(given: Given) -> None:
+    anna = view(given, bought("anna", 5)).loc["anna"]
+    assert anna[["gap_mean_days", "gap_sd_days", "overdue_ratio"]].isna().all()
+    assert anna["biggest_order_share"] == 1
+
+
+def test_a_member_without_events_has_counts_of_zero(given: Given) -> None:
+    ben = view(given, bought("anna", 5), members=("anna", "ben")).loc["ben"]
+    assert ben["orders_life"] == 0
+    assert ben["spend_life"] == 0
+    assert pd.isna(ben["recency_days"])
+
+
+def test_equal_values_share_a_quintile_and_five_is_best(given: Given) -> None:
+    names = [f"m{number}" for number in range(10)]
+    rows = [bought(name, 1 + place, 10) for place, name in enumerate(names)]
+    found = view(given, *rows, members=names)
+    assert found.loc[names, "r_quintile"].tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    assert set(found["f_quintile"]) == {3.0}
+
+
+def test_the_window_holds_its_first_moment_and_not_its_last(given: Given) -> None:
+    anna = view(given, bought("anna", 7), bought("anna", 0)).loc["anna"]
+    assert anna["orders_7d"] == 1
+    assert anna["orders_life"] == 1
