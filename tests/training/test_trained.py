@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from features.workspace import Workspace
+from training.tracking import champion
+from training.trained import Account, Comparison, record
+
+
+@dataclass(frozen=True)
+class Note:
+    """A model that is one line of text."""
+
+    text: str
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text(self.text)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, empty_record: Path) -> Workspace:
+    made = Workspace(tmp_path / "shop")
+    shutil.copytree(empty_record, made.mlflow)
+    return made
+
+
+def account(ours: float, theirs: float) -> Account:
+    return Account(
+        (Comparison("recall@10", ours, {"popularity": theirs}),), {}, {"data_window": "2011"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "higher_is_better", "beaten"),
+    [(0.8, True, True), (0.7, True, False), (0.5, False, True), (0.6, False, False)],
+)
+def test_a_baseline_is_beaten_only_when_every_one_is(
+    ours: float, higher_is_better: bool, beaten: bool
+) -> None:
+    comparison = Comparison("figure", ours, {"rfm": 0.7, "recency": 0.6}, higher_is_better)
+    assert comparison.beaten is beaten
+
+
+def test_better_than_its_baseline_takes_over(workspace: Workspace) -> None:
+    record(workspace, "propensity", Note("old"), account(0.8, 0.7))
+    newer = record(workspace, "propensity", Note("new"), account(0.8, 0.7))
+    assert newer.promoted
+    assert newer.beats_baseline
+    assert champion(workspace, "propensity") == (newer.version, newer.folder)
+    assert (newer.folder / "note.txt").read_text() == "new"
+
+
+def test_worse_than_its_baseline_serves_only_where_nothing_else_does(
+    workspace: Workspace,
+) -> None:
+    first = record(workspace, "propensity", Note("first"), account(0.6, 0.7))
+    assert (first.promoted, first.beats_baseline) == (True, False)
+    second = record(workspace, "propensity", Note("second"), account(0.6, 0.7))
+    assert not second.promoted
+    assert champion(workspace, "propensity") == (first.version, first.folder)
