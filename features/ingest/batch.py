@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from features.contract import Table
 from features.ingest.check import PLACE, Checked
 from features.ingest.chunk import CHUNK_ROWS, Rejected, row_text
-from features.ingest.fast import quoted
+from features.ingest.fast import literal, quoted
 from features.ingest.quarantine import Origin, publish_file
 from features.ingest.report import FileReport, IngestReport, LostRowsError
 from features.ingest.schema import TIME, stored_schema
@@ -250,7 +250,7 @@ class Batch:
             f"FROM {self._staged_sql()} LEFT JOIN later ON later.place = {place} "
             f"WHERE {place} IN (SELECT place FROM keys WHERE place NOT IN "
             "(SELECT place FROM ended))) "
-            f"TO '{_literal(finished)}' (FORMAT parquet)"
+            f"TO {literal(str(finished))} (FORMAT parquet)"
         )
         written = pq.read_metadata(finished).num_rows
         if written != accepted:
@@ -266,9 +266,5 @@ class Batch:
     def _staged_sql(self) -> str:
         return (
             f"(SELECT * RENAME (file_row_number AS {quoted(PLACE)}) "  # noqa: S608
-            f"FROM read_parquet('{_literal(self._staged)}', file_row_number = true)) AS staged"
+            f"FROM read_parquet({literal(str(self._staged))}, file_row_number = true)) AS staged"
         )
-
-
-def _literal(path: Path) -> str:
-    return str(path).replace("'", "''")

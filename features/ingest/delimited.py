@@ -16,7 +16,6 @@ from features.ingest.chunk import Chunk, Rejected
 BLOCK_BYTES = 8 * 2**20
 _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _UTF8_MARK = b"\xef\xbb\xbf"
-_SHOWN = 4096  # characters of a line that cannot be read which the quarantine keeps
 
 
 def read_header(stream: IO[bytes], table: Table, where: str) -> tuple[str, ...]:
@@ -153,7 +152,7 @@ def _fault(text: str, row: list[str] | None, wanted: int) -> tuple[str, str] | N
 
 def _storable(text: str) -> str:
     """Bytes that are not UTF-8 as ``\\xNN``."""
-    raw = text[:_SHOWN].encode("utf-8", "surrogateescape")
+    raw = text.encode("utf-8", "surrogateescape")
     return raw.decode("utf-8", "backslashreplace")
 
 

@@ -89,6 +89,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Text for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 _SQL = {
     "money": "DECIMAL(18, 4)", "number": "DOUBLE", "share": "DOUBLE", "integer": "BIGINT",
     "flag": "BOOLEAN", "list": "VARCHAR[]", "time": "BIGINT",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.contract import Table
+from features.ingest.fast import literal
 from features.ingest.seal import identity_sql
 
 if TYPE_CHECKING:
@@ -58,21 +59,20 @@ def settle(duckdb: DuckDBPyConnection, table: Table, folder: Path) -> None:
     A newer version of an item, an offer or a member that does not say when it was updated becomes
     known now; the first version was always known.
     """
-    files = sorted(str(path).replace("'", "''") for path in folder.glob("*.parquet"))
+    files = [literal(str(path)) for path in sorted(folder.glob("*.parquet"))]
     if files:
         dated = "updated_at" in table.names
         source = (
             f"SELECT {table.key} AS key, digest, "  # noqa: S608 (names of the contract and of our files)
             f"{'updated_at' if dated else 'NULL::TIMESTAMPTZ AS updated_at'} "
-            f"FROM read_parquet([{', '.join(repr(file) for file in files)}])"
+            f"FROM read_parquet([{', '.join(files)}])"
         )
     else:
         source = "SELECT key, digest, updated_at FROM keys WHERE false"
-    identity = identity_sql(table)
-    duckdb.execute(
-        f"CREATE VIEW stored AS SELECT key, digest, {identity} AS identity FROM ({source})"
-    )
-    duckdb.execute(f"CREATE VIEW identified AS SELECT *, {identity} AS identity FROM keys")  # noqa: S608
+    identity = f"{identity_sql(table)} AS identity"
+    stored = f"SELECT key, digest, {identity} FROM ({source})"  # noqa: S608 (as above)
+    duckdb.execute(f"CREATE VIEW stored AS {stored}")
+    duckdb.execute(f"CREATE VIEW identified AS SELECT *, {identity} FROM keys")  # noqa: S608
     duckdb.execute(_ENDED)
     if table.versioned:
         duckdb.execute(_LATER, [datetime.now(UTC)])

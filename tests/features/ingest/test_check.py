@@ -134,7 +134,7 @@ def text_rows(draw: st.DrawFn) -> tuple[str, list[dict[str, object]]]:
 
 
 @given(text_rows(), ZONES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_text_is_taken_exactly_as_row_by_row(
     drawn: tuple[str, list[dict[str, object]]], zone: tzinfo | None
 ) -> None:
@@ -144,7 +144,7 @@ def test_text_is_taken_exactly_as_row_by_row(
 
 
 @given(st.data(), ZONES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_typed_values_are_taken_exactly_as_row_by_row(
     data: st.DataObject, zone: tzinfo | None
 ) -> None:
@@ -161,7 +161,7 @@ def test_typed_values_are_taken_exactly_as_row_by_row(
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_json_values_are_taken_exactly_as_row_by_row(data: st.DataObject) -> None:
     table = contract_table("events")
     value = st.one_of(
