@@ -41,6 +41,9 @@ SETTINGS: Mapping[str, object] = {
     "min_data_in_leaf": 20,
 }
 ROUNDS = 300
+# Threads that wait for each other after every split cost more than they save on few rows: ten
+# times as much where the cores are shared.
+ONE_THREAD_BELOW = 200_000
 
 
 def train_propensity(
@@ -81,7 +84,7 @@ def fit_propensity(
 ) -> Propensity:
     """Fit the trees on ``train`` and the calibration on the later ``calibrate``.
 
-    The same rows, seed and number of rows give the same model. Features that say nothing, or
+    The same rows and seed give the same model. Features that say nothing, or
     outcomes of one class only, give everybody the rate of the calibration window.
 
     Raises:
@@ -97,8 +100,13 @@ def fit_propensity(
             f"wanted after the last training rows of {train.moments.max()}"
         )
     settings = {
-        **SETTINGS, "seed": seed, "deterministic": True, "force_row_wise": True, "verbosity": -1,
-    }  # fmt: skip
+        **SETTINGS,
+        "seed": seed,
+        "num_threads": 1 if len(train.bought) < ONE_THREAD_BELOW else 0,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
     categories = [train.names.index(name) for name in sorted(train.categories & {*train.names})]
     data = lightgbm.Dataset(
         train.values, train.bought.astype(np.float64), categorical_feature=categories
