@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,14 @@ class Members:
         wanted = (len(self.ids), len(self.encoding.names))
         if self.values.shape != wanted:
             raise DecisionError(f"feature values are {self.values.shape}, wanted {wanted}")
+
+    @classmethod
+    def everybody(
+        cls, ids: NDArray[np.bytes_], values: NDArray[np.float32], encoding: FeatureNames
+    ) -> Self:
+        """All members of a feature snapshot; ``ids`` are UTF-8."""
+        names = tuple(member.decode() for member in ids)
+        return cls(names, values, np.ones(len(names), dtype=bool), encoding)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -86,23 +86,19 @@ class Workspace:
 _CONVENTIONS = "conventions.json"
 
 
-def open_workspace(root: Path, declared: Conventions | None = None) -> Workspace:
-    """The workspace at ``root`` under ``declared`` conventions, else under its remembered ones.
-
-    Declared attributes are added to the remembered ones: an import adapter may have declared
-    columns that the settings do not repeat.
+def open_workspace(root: Path) -> Workspace:
+    """The workspace at ``root`` under the conventions that it remembers.
 
     Raises:
         ContractError: the remembered conventions cannot be read.
     """
-    remembered = _remembered(root)
-    if declared is None:
-        return Workspace(root, remembered)
-    attributes = {**remembered.attributes, **declared.attributes}
-    return Workspace(
-        root,
-        Conventions(attributes, declared.consent_when_missing, declared.default_margin_rate),
-    )
+    path = root / _CONVENTIONS
+    if not path.exists():
+        return Workspace(root)
+    try:
+        return Workspace(root, Conventions(**json.loads(path.read_text(encoding="utf-8"))))
+    except (ValueError, TypeError) as error:
+        raise ContractError(f"{path}: not readable ({error}); mend or delete it") from error
 
 
 def remember(workspace: Workspace) -> None:
@@ -111,16 +107,6 @@ def remember(workspace: Workspace) -> None:
         workspace.root / _CONVENTIONS,
         json.dumps(asdict(workspace.conventions), indent=2).encode(),
     )
-
-
-def _remembered(root: Path) -> Conventions:
-    path = root / _CONVENTIONS
-    if not path.exists():
-        return Conventions()
-    try:
-        return Conventions(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ContractError(f"{path}: not readable ({error}); mend or delete it") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

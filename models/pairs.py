@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.trees import positions
 
-_PAIR = ("scope_interest", "scope_share", "scope_taste", "scope_seen_days", "scope_bought_days")
+_PAIR = (
+    "scope_interest", "scope_share", "scope_taste", "scope_seen_days", "scope_bought_days",
+    "scope_lately", "scope_share_unseen", "scope_taste_unseen",
+)  # fmt: skip
+# Who has looked at something within this many days is likely to be about to buy it anyway.
+_LATELY = 30.0
+_BY_CATEGORY = ("interest__", "seen_days__", "bought_days__")
 _KINDS = ("percent_off", "amount_off", "points", "gift", "shipping", "content")
 _OFFER = (
     *(f"offer_is_{kind}" for kind in _KINDS),
@@ -42,7 +48,8 @@ class OfferTerms(Protocol):
 class PairFeatures:
     """Turns member rows and offers into one row per pair.
 
-    member_names: the member features that are read.
+    member_names: the member features that are read. Those of single categories stand in the table
+        only through the offer's scope: what is learned of one place then holds for the others.
     categories: those with interest features, ``interest__<category>`` and so on; may be empty.
     similarity: (categories, categories) how alike two categories' members are, zero diagonal.
     """
@@ -71,7 +78,11 @@ class PairFeatures:
     @property
     def names(self) -> tuple[str, ...]:
         """What stands in which column of ``table``."""
-        return (*self.member_names, *(_PAIR if self.categories else ()), *_OFFER)
+        return (*self._own, *(_PAIR if self.categories else ()), *_OFFER)
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        return tuple(name for name in self.member_names if not name.startswith(_BY_CATEGORY))
 
     def table(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
@@ -85,9 +96,10 @@ class PairFeatures:
         own = values if columns is None else values[:, columns]
         n, m = len(values), len(offers)
         pair_width = len(_PAIR) if self.categories else 0
-        width = own.shape[1]
+        shown = positions(self._own, self.member_names)
+        width = own.shape[1] if shown is None else len(shown)
         table = np.empty((n, m, width + pair_width + len(_OFFER)), dtype=np.float32)
-        table[:, :, :width] = own[:, None, :]
+        table[:, :, :width] = (own if shown is None else own[:, shown])[:, None, :]
         if pair_width:
             shares = _shares(own, self.member_names, self.categories)
             for j, offer in enumerate(offers):
@@ -107,13 +119,19 @@ class PairFeatures:
         scope = [c for c, is_in in zip(self.categories, inside, strict=True) if is_in]
         interest = np.nan_to_num(_columns(own, self.member_names, "interest__", scope))
         alike = self.similarity[:, inside].mean(axis=1) * ~inside
+        share, taste = shares[:, inside].sum(axis=1), shares @ alike
+        seen = _least(_columns(own, self.member_names, "seen_days__", scope))
+        lately = np.where(seen <= _LATELY, 1.0, 0.0)
         return np.column_stack(
             [
                 interest.sum(axis=1),
-                shares[:, inside].sum(axis=1),
-                shares @ alike,
-                _least(_columns(own, self.member_names, "seen_days__", scope)),
+                share,
+                taste,
+                seen,
                 _least(_columns(own, self.member_names, "bought_days__", scope)),
+                lately,
+                share * (1 - lately),
+                taste * (1 - lately),
             ]
         ).astype(np.float32)
 

@@ -33,6 +33,7 @@ class LoggedDecision:
 
     decision_id: str
     push_id: str
+    channel: str
     member_id: str
     offer_id: str | None
     probability: float

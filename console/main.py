@@ -1,0 +1,52 @@
+"""The command ``pushwise``: puts the commands together and tells errors in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from decisions.errors import DecisionError
+from features.errors import FeatureError
+from models.errors import ModelError
+from training.errors import TrainingError
+
+# What a user can mend. Anything else is a fault of ours and keeps its traceback.
+_TOLD = (FeatureError, ModelError, DecisionError, TrainingError)
+
+
+class Told(TyperGroup):
+    """Ends a command that a user can mend with one line on stderr and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _TOLD as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+def application() -> typer.Typer:
+    """The whole command line."""
+    from console import demo, features, ingest, plan, release, serve, train
+
+    app = typer.Typer(
+        cls=Told,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Decides who gets a push and which offer it carries.",
+    )
+    app.command("demo")(demo.demo)
+    ingest.register(app)
+    app.add_typer(features.app)
+    app.command("train")(train.train)
+    app.add_typer(release.app)
+    serve.register(app)
+    app.command("plan")(plan.plan)
+    return app
+
+
+def main() -> None:
+    application()()

@@ -1,0 +1,175 @@
+"""``pushwise plan``: who gets what in a push, inside its budget, as a file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.push_file import read_push
+from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
+from decisions.errors import DecisionError
+
+if TYPE_CHECKING:
+    from decisions.catalogue import Offer, Push
+    from decisions.decide import Ask
+    from decisions.plan import Plan
+    from features.workspace import Workspace
+    from serving.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A plan in numbers; money in the workspace's currency.
+
+    funnel: members by what became of them. gain_bound: no choice inside the limits can
+    gain more.
+    evidence: what the estimates rest on; ``prior`` is an assumption, not a measurement.
+    """
+
+    push_id: str
+    release: str
+    audience: int
+    expected_gain: float
+    expected_cost: float
+    expected_conversions: float
+    objective: str
+    budget: float | None
+    gain_bound: float
+    prices: Mapping[str, Any]
+    funnel: Mapping[str, int]
+    offers: Mapping[str, int]
+    evidence: tuple[str, ...]
+
+
+def plan(
+    push: Annotated[Path, typer.Argument(help="The push: a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the audience here: .parquet or .csv.")
+    ] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Decide a push for everybody, from the published release: ranked members with their offers."""
+    from console.audience import check_target, write_audience
+    from decisions.plan import plan as decide_for_all
+
+    if out is not None:
+        check_target(out)
+    opened = load_workspace(workspace)
+    described = read_push(push)
+    release = published_release(opened)
+    ask = ask_of(release, described.push, described.offers, suppressed_members(opened))
+    planned = decide_for_all(ask, release.estimator)
+    if out is not None:
+        write_audience(out, ask, planned)
+    summary = summarised(release.versions.release, ask, planned)
+    if as_json:
+        typer.echo(json.dumps({**asdict(summary), "out": str(out) if out else None}))
+    else:
+        show(summary, out)
+
+
+def published_release(workspace: Workspace) -> Release:
+    """The release that the scorer serves, verified like there."""
+    from models.keys import PUBLIC, trusted_keys
+    from serving.pointer import current
+    from serving.release import load_release
+    from serving.verify import ReleaseError
+
+    release_id = current(workspace.releases)
+    if release_id is None:
+        raise ReleaseError(
+            f"nothing is published in {workspace.releases}; run `pushwise release build --publish`"
+        )
+    return load_release(workspace.releases / release_id, trusted_keys(workspace.keys / PUBLIC))
+
+
+def suppressed_members(workspace: Workspace) -> frozenset[str]:
+    """Members whom the scorer's log says must not be contacted."""
+    from serving.log import Log
+
+    if not workspace.serving_log.exists():
+        return frozenset()
+    with Log(workspace.serving_log) as log:
+        return log.all_suppressed()
+
+
+def ask_of(
+    release: Release, push: Push, offers: tuple[Offer, ...], suppressed: frozenset[str]
+) -> Ask:
+    """The question about all members of ``release``; ``offers`` go before those of the release.
+
+    Raises:
+        DecisionError: the push names an offer that is nowhere described.
+    """
+    from decisions.decide import Ask
+    from decisions.members import Members
+    from decisions.policy import Prices
+
+    known = {**release.offers, **{offer.offer_id: offer for offer in offers}}
+    missing = [offer_id for offer_id in push.offer_ids if offer_id not in known]
+    if missing:
+        raise DecisionError(
+            f"push {push.push_id!r} names offer {missing[0]!r}, which is neither in its file under "
+            f"[[offers]] nor in the release (it has: {', '.join(release.offers) or 'none'})"
+        )
+    candidates = tuple(known[offer_id] for offer_id in push.offer_ids)
+    snapshot = release.snapshot
+    members = Members.everybody(snapshot.member_ids, snapshot.values, snapshot.encoding)
+    return Ask(push, candidates, members, release.policy, Prices(), suppressed)
+
+
+def summarised(release_id: str, ask: Ask, planned: Plan) -> Summary:
+    decisions, sent = planned.decisions, planned.ranking
+    chosen = Counter(ask.push.offer_ids[column] for column in decisions.offer[sent])
+    return Summary(
+        push_id=ask.push.push_id,
+        release=release_id,
+        audience=len(sent),
+        expected_gain=planned.gain,
+        expected_cost=planned.cost,
+        expected_conversions=float(decisions.uplift[sent].sum()),
+        objective=ask.push.objective,
+        budget=ask.push.budget,
+        gain_bound=planned.bound,
+        prices=planned.prices.to_json(),
+        funnel=planned.funnel(),
+        offers=dict(chosen.most_common()),
+        evidence=tuple(sorted({decisions.evidence[row] for row in sent})),
+    )
+
+
+def show(summary: Summary, out: Path | None) -> None:
+    """Print a summary as people read it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    unit = "more conversions" if summary.objective == "conversions" else "more in money"
+    typer.echo(
+        f"push {summary.push_id}: {summary.audience} members, expected gain "
+        f"{summary.expected_gain:,.2f} {unit}, cost {summary.expected_cost:,.2f}"
+        + ("" if summary.budget is None else f" of a budget of {summary.budget:,.2f}")
+    )
+    typer.echo(
+        f"  {summary.expected_conversions:,.1f} conversions that would not happen without it; "
+        f"evidence: {', '.join(summary.evidence) or 'none'}"
+    )
+    if summary.prices["budget"] > 0:
+        typer.echo(f"  100 more budget would earn about {100 * summary.prices['budget']:,.2f}")
+    if "prior" in summary.evidence:
+        typer.echo(
+            "  the effect of a send is assumed here, not measured: keep a holdout and some "
+            "exploration, and train on what comes back"
+        )
+    funnel = Table("what became of the members", "members", box=None)
+    for reason, count in summary.funnel.items():
+        funnel.add_row(reason, f"{count:,}")
+    Console().print(funnel)
+    if out is not None:
+        typer.echo(f"audience written to {out}")

@@ -1,0 +1,35 @@
+"""A push in a file: the contract's columns in TOML, its own offers under ``[[offers]]``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from decisions.catalogue import CatalogueError, Offer, Push
+
+
+@dataclass(frozen=True, slots=True)
+class PushFile:
+    push: Push
+    offers: tuple[Offer, ...]
+
+
+def read_push(path: Path) -> PushFile:
+    """Read a push and the offers described beside it; others it names are in the offers table.
+
+    Raises:
+        CatalogueError: the file is missing, no TOML, or does not describe a push.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CatalogueError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path}: not TOML ({error})") from error
+    described = content.pop("offers", [])
+    try:
+        offers = tuple(Offer.from_json(offer) for offer in described)
+        return PushFile(Push.from_json(content), offers)
+    except CatalogueError as error:
+        raise CatalogueError(f"{path}: {error}") from error

@@ -1,0 +1,110 @@
+"""Settings: ``pushwise.toml`` in the current folder, and ``PUSHWISE_*`` above it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from features.contract import Kind
+from features.errors import FeatureError
+from features.workspace import Conventions, Workspace, open_workspace
+
+FILE = "pushwise.toml"
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", envvar="PUSHWISE_WORKSPACE", help="The workspace's folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+WORKSPACE = Path(".pushwise")
+
+
+class SettingsError(FeatureError):
+    """A setting that does not exist or has a value it cannot have."""
+
+
+class MembersSettings(BaseModel, extra="forbid"):
+    """attributes: declared member columns beyond the contract, name to kind."""
+
+    attributes: dict[str, Kind] = {}
+
+
+class PolicySettings(BaseModel, extra="forbid"):
+    """contact_caps: feature name to the number of contacts at which a member is left alone."""
+
+    contact_caps: dict[str, float] = {"contacts_7d": 3.0}
+
+
+class PriorSettings(BaseModel, extra="forbid"):
+    """log_odds: assumed effect of a send where no randomised history tells it."""
+
+    log_odds: float = Field(default=0.15, ge=-2, le=2)
+
+
+class Settings(BaseSettings):
+    """What a client sets once. ``None`` leaves it to what an import has remembered."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PUSHWISE_", env_nested_delimiter="__", toml_file=FILE, extra="forbid"
+    )
+
+    members: MembersSettings = MembersSettings()
+    consent_when_missing: bool | None = None
+    default_margin_rate: float | None = Field(default=None, ge=0, le=1)
+    policy: PolicySettings = PolicySettings()
+    prior: PriorSettings = PriorSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_settings() -> Settings:
+    """Read the settings of the current folder and environment.
+
+    Raises:
+        SettingsError: with the first setting that does not fit.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name} in {FILE} or PUSHWISE_*: {first['msg']}") from error
+    except ValueError as error:  # tomllib's decoding error
+        raise SettingsError(f"{FILE} does not read: {error}") from error
+
+
+def load_workspace(root: Path) -> Workspace:
+    """The workspace at ``root``: its remembered conventions, with those of the settings on top.
+
+    Raises:
+        SettingsError: a setting does not fit.
+    """
+    settings, remembered = load_settings(), open_workspace(root)
+    conventions = remembered.conventions
+    consent, rate = settings.consent_when_missing, settings.default_margin_rate
+    return replace(
+        remembered,
+        conventions=Conventions(
+            {**conventions.attributes, **settings.members.attributes},
+            conventions.consent_when_missing if consent is None else consent,
+            conventions.default_margin_rate if rate is None else rate,
+        ),
+    )

@@ -1,0 +1,87 @@
+"""What policies truly earn on the synthetic market; the only reader of its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decisions.allocation import Limits, allocate
+from training.market.truth import PushTruth
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A policy: whom to contact first, and with what.
+
+    rows: members, as rows of the truth, first contacted first; nobody twice.
+    offer: (len(rows),) position of each one's offer.
+    """
+
+    rows: NDArray[np.int64]
+    offer: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What a policy earns within a budget: expectations over the market's own randomness."""
+
+    gain: float  # incremental margin less contacts and redemptions, in money
+    cost: float  # contacts, coupons and redemptions, in money
+    contacts: int
+
+
+def earned(truth: PushTruth, ranking: Ranking, budget: float) -> Earned:
+    """Follow ``ranking`` until the next contact would break the ``budget``, at its true cost.
+
+    Every policy is held to what its contacts truly cost, whatever it had expected, so that all
+    spend the same.
+    """
+    cost = truth.expected_cost[ranking.rows, ranking.offer]
+    within = np.cumsum(cost) <= budget
+    gain = truth.expected_gain[ranking.rows, ranking.offer]
+    return Earned(float(gain[within].sum()), float(cost[within].sum()), int(within.sum()))
+
+
+def oracle(truth: PushTruth, budget: float) -> Ranking:
+    """The best there is within ``budget``, knowing every effect; largest return first."""
+    gain = np.where(truth.reachable[:, None], truth.expected_gain, -np.inf)
+    unlimited = np.full(gain.shape[1], np.inf)
+    offer = allocate(gain, truth.expected_cost, Limits(budget, np.inf, unlimited)).offer
+    rows = np.flatnonzero(offer >= 0)
+    returns = gain[rows, offer[rows]] / truth.expected_cost[rows, offer[rows]]
+    rows = rows[np.argsort(-returns, kind="stable")]
+    return Ranking(rows, offer[rows])
+
+
+def rule(truth: PushTruth, offer: int, seed: int) -> Ranking:
+    """The hand-written rule: those who browsed the place lately, in no order, get ``offer``."""
+    return _at_random(np.flatnonzero(truth.browsed_recently & truth.reachable), offer, seed)
+
+
+def at_random(truth: PushTruth, offer: int, seed: int) -> Ranking:
+    """Anybody who can be reached gets ``offer``, in no order."""
+    return _at_random(np.flatnonzero(truth.reachable), offer, seed)
+
+
+def by_score(truth: PushTruth, score: Mapping[str, float], offer: int) -> Ranking:
+    """Reachable members by a score, highest first, get ``offer``; unscored ones come last."""
+    rows = np.flatnonzero(truth.reachable)
+    scores = np.array([score.get(truth.member_ids[row], -np.inf) for row in rows])
+    rows = rows[np.argsort(-scores, kind="stable")]
+    return Ranking(rows, np.full(len(rows), offer))
+
+
+def planned(truth: PushTruth, members: list[str], offers: list[str]) -> Ranking:
+    """A plan's members and offers, in its order."""
+    row_of = {member: row for row, member in enumerate(truth.member_ids)}
+    rows = np.array([row_of[member] for member in members], dtype=np.int64)
+    offer = np.array([truth.offer_ids.index(one) for one in offers], dtype=np.int64)
+    return Ranking(rows, offer)
+
+
+def _at_random(rows: NDArray[np.int64], offer: int, seed: int) -> Ranking:
+    shuffled = np.random.default_rng(seed).permutation(rows)
+    return Ranking(shuffled, np.full(len(shuffled), offer))

@@ -1,0 +1,182 @@
+"""Put together everything that serving needs: models, snapshot, catalogue, policy, prices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+
+from decisions.catalogue import Offer, Push
+from decisions.decide import Ask
+from decisions.gain import Estimator
+from decisions.members import Members
+from decisions.plan import plan
+from decisions.policy import Policy, Prices
+from features.build import build_features
+from features.moments import known, seen_at
+from features.progress import Progress, silent
+from features.snapshot import Snapshot
+from features.store import apply, export_snapshot
+from features.tables import Tables, opened
+from features.workspace import Workspace
+from models.estimator import load_estimator
+from models.manifest import TrackedVersion
+from models.prior import PriorResponse
+from models.propensity import Propensity
+from training.catalogue import offers_as_of, pushes_from
+from training.errors import TrainingError
+from training.tracking import champion
+
+STAGE = "release"
+GOLDEN_MEMBERS = 16
+_MODELS = ("response", "propensity", "recommender")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a release is to hold beside the champions of the registry.
+
+    as_of: the moment whose knowledge the snapshot shows.
+    pushes, offers: added to those of the workspace's tables; the same id takes their place.
+    prior_log_odds: assumed effect where no response model was trained (``PriorResponse``).
+    """
+
+    as_of: datetime
+    policy: Policy
+    pushes: tuple[Push, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    prior_log_odds: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """models: which registered versions went in. golden: requests whose answers are pinned.
+
+    evidence: what the estimates rest on, ``modelled`` or ``prior``.
+    """
+
+    models: Mapping[str, TrackedVersion]
+    golden: Sequence[Mapping[str, Any]]
+    evidence: str
+    pushes: tuple[str, ...]
+    members: int
+
+
+def assemble(
+    workspace: Workspace, contents: Contents, folder: Path, progress: Progress = silent
+) -> Assembled:
+    """Write a release into the empty ``folder``; it is still to be sealed.
+
+    Raises:
+        TrainingError: no model was trained, no push lies ahead, or a push names an unknown offer.
+        RuleError: a rule of a push or an offer names an unknown feature.
+    """
+    build_features(workspace, [contents.as_of], progress)
+    apply(workspace)
+    snapshot = export_snapshot(workspace, contents.as_of, progress)
+    snapshot.save(folder / "snapshot")
+    with opened(workspace) as tables:
+        pushes, offers = _catalogue(tables, contents)
+        models = _models(workspace, tables, contents, folder)
+    estimator = load_estimator(folder)
+    prices = {}
+    for number, push in enumerate(pushes):
+        prices[push.push_id] = _prices(push, offers, snapshot, contents.policy, estimator)
+        progress(STAGE, number + 1, len(pushes))
+    _write(folder / "pushes.json", [push.to_json() for push in pushes])
+    _write(folder / "offers.json", [offer.to_json() for offer in offers.values()])
+    _write(folder / "policy.json", contents.policy.to_json())
+    _write(folder / "prices.json", {name: price.to_json() for name, price in prices.items()})
+    _write(folder / "experiments.json", [])
+    return Assembled(
+        models,
+        _golden(pushes, snapshot, contents.as_of),
+        "modelled" if "response" in models else "prior",
+        tuple(push.push_id for push in pushes),
+        len(snapshot.member_ids),
+    )
+
+
+def _catalogue(tables: Tables, contents: Contents) -> tuple[tuple[Push, ...], dict[str, Offer]]:
+    offers = offers_as_of(tables, contents.as_of)
+    offers |= {offer.offer_id: offer for offer in contents.offers}
+    ahead = {push.push_id: push for push in pushes_from(tables, contents.as_of)}
+    ahead |= {push.push_id: push for push in contents.pushes}
+    if not ahead:
+        raise TrainingError(
+            f"no push is to be sent at or after {contents.as_of.isoformat()}: "
+            "ingest one into pushes, or give --push FILE.toml"
+        )
+    for push in ahead.values():
+        missing = [offer_id for offer_id in push.offer_ids if offer_id not in offers]
+        if missing:
+            raise TrainingError(
+                f"push {push.push_id!r} names offer {missing[0]!r}, which is not in the offers "
+                "table; ingest it, or describe it under [[offers]] in the push's file"
+            )
+    return tuple(ahead.values()), offers
+
+
+def _models(
+    workspace: Workspace, tables: Tables, contents: Contents, folder: Path
+) -> dict[str, TrackedVersion]:
+    """Copy the champions into ``folder``; without a response model, a prior around propensity."""
+    versions = {}
+    for name in _MODELS:
+        found = champion(workspace, name)
+        if found is not None:
+            versions[name], source = found
+            shutil.copytree(source, folder / name)
+    if "response" not in versions:
+        if "propensity" not in versions:
+            raise TrainingError("no model to release yet; run `pushwise train` first")
+        propensity = Propensity.load(folder / "propensity")
+        mean_order = _mean_order(tables, contents.as_of)
+        rate = workspace.conventions.default_margin_rate
+        prior = PriorResponse(propensity, contents.prior_log_odds, mean_order, rate)
+        prior.save(folder / "prior")
+    return versions
+
+
+def _mean_order(tables: Tables, as_of: datetime) -> float:
+    """Revenue per order known at ``as_of``, in the workspace's currency; 0 without orders."""
+    events = tables.events.mutate(seen_at=seen_at(tables.events))
+    bought = known(events, as_of).filter(lambda t: t["type"] == "purchase")
+    worth = bought.quantity.fill_null(1.0) * bought.unit_price.cast("float64")
+    orders = ibis.coalesce(bought.order_id, bought.event_id).nunique()
+    total = bought.agg(total=worth.sum(), orders=orders).to_pyarrow().to_pylist()[0]
+    return float(total["total"] or 0.0) / total["orders"] if total["orders"] else 0.0
+
+
+def _prices(
+    push: Push,
+    offers: Mapping[str, Offer],
+    snapshot: Snapshot,
+    policy: Policy,
+    estimator: Estimator,
+) -> Prices:
+    candidates = tuple(offers[offer_id] for offer_id in push.offer_ids)
+    members = Members.everybody(snapshot.member_ids, snapshot.values, snapshot.encoding)
+    ask = Ask(push, candidates, members, policy, Prices(), frozenset())
+    return plan(ask, estimator).prices
+
+
+def _golden(pushes: Sequence[Push], snapshot: Snapshot, as_of: datetime) -> list[dict[str, Any]]:
+    """Requests over members spread evenly through the snapshot, and one whom it does not know."""
+    count = min(GOLDEN_MEMBERS, len(snapshot.member_ids))
+    rows = np.unique(np.linspace(0, len(snapshot.member_ids) - 1, count).astype(int))
+    members = [snapshot.member_ids[row].decode() for row in rows] + ["nobody-known-by-this-name"]
+    return [
+        {"push_id": push.push_id, "at": as_of.isoformat(), "member_ids": members} for push in pushes
+    ]
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
