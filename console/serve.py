@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.settings import WORKSPACE, AsJson, WorkspaceOption
+
 if TYPE_CHECKING:
     from serving.auth import ApiKey, Keys
 
-WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", envvar="PUSHWISE_WORKSPACE", help="The workspace's folder.")
-]
 Environment = Annotated[
     str,
     typer.Option(
         "--env", envvar="PUSHWISE_ENV", help="Keys of one environment open no scorer of another."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
-_WORKSPACE = Path(".pushwise")
 
 keys = typer.Typer(name="keys", help="API keys of the scorer.", no_args_is_help=True)
 
@@ -58,7 +54,7 @@ def serve(
     insecure_dev: Annotated[
         bool, typer.Option("--insecure-dev", help="Ask for no API key; loopback only.")
     ] = False,
-    workspace: WorkspaceOption = _WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     env: Environment = "live",
 ) -> None:
     """Answer decisions over HTTP until stopped."""
@@ -84,7 +80,7 @@ def create(
     expires_days: Annotated[
         float | None, typer.Option(min=0, help="Days until it expires; else never.")
     ] = None,
-    workspace: WorkspaceOption = _WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
     env: Environment = "live",
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +95,7 @@ def create(
 
 
 @keys.command("list")
-def list_keys(workspace: WorkspaceOption = _WORKSPACE, as_json: AsJson = False) -> None:
+def list_keys(workspace: WorkspaceOption = WORKSPACE, as_json: AsJson = False) -> None:
     """Show the keys, without their secrets."""
     with _told(), _stored_keys(workspace) as stored:
         found = stored.all()
@@ -115,7 +111,7 @@ def list_keys(workspace: WorkspaceOption = _WORKSPACE, as_json: AsJson = False) 
 @keys.command("revoke")
 def revoke(
     key_id: Annotated[str, typer.Argument(help="As `pushwise keys list` shows it.")],
-    workspace: WorkspaceOption = _WORKSPACE,
+    workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Shut a key out, at once and for good."""
     with _told(), _stored_keys(workspace) as stored:

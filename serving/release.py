@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,14 @@ class Release:
         items = self._items(push, members, decided)
         return [self._choice(push, decided, row, items[row]) for row in range(len(members))]
 
-    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]:
-        """Members whom this release would not contact at all, with the reason.
+    def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
+        """Members whom this release would not contact at all by ``channel``, with the reason.
 
-        Asked before an answer that an earlier release gave is given again: consent may have gone.
+        Asked before an answer that an earlier release gave is given again: consent may have gone,
+        and the push that it was for may be over and no longer in the release.
         """
-        reasons = self._decide(self.pushes[push_id], members, frozenset()).reason
+        any_push = replace(next(iter(self.pushes.values())), channel=channel)
+        reasons = self._decide(any_push, members, frozenset()).reason
         return {m: why for m, why in zip(members, reasons, strict=True) if why in _LASTING}
 
     def _decide(self, push: Push, members: Sequence[str], suppressed: frozenset[str]) -> Decisions:

@@ -29,7 +29,7 @@ class Answering(Protocol):
     def choose(
         self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
     ) -> list[Choice]: ...
-    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]: ...
+    def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
 
 
 class Decider(Protocol):
@@ -62,15 +62,15 @@ class Scorer:
             asked: members with the context that the caller gave, which is kept in the log.
 
         Raises:
-            UnknownPush: the release in use has no such push.
+            UnknownPush: the release in use has no such push, and a member was not decided earlier.
             LogUnavailable: nothing could be read or written, so nothing was decided.
         """
         release = self.decider.release
-        if push_id not in release.pushes:
-            raise UnknownPush(release.versions.release, len(release.pushes))
         stored = self.log.decided(push_id, list(asked))
         fresh = [member for member in asked if member not in stored]
         if fresh:
+            if push_id not in release.pushes:
+                raise UnknownPush(release.versions.release, len(release.pushes))
             suppressed = self.log.suppressed(fresh)
             choices = release.choose(push_id, fresh, suppressed)
             push = release.pushes[push_id]
@@ -80,8 +80,7 @@ class Scorer:
                     for member, choice in zip(fresh, choices, strict=True)
                 ]
             )
-        answers = {member: Decision.model_validate_json(stored[member].answer) for member in asked}
-        return self._guarded(release, push_id, answers)
+        return self._guarded(release, stored)
 
     def look_up(self, decision_id: str) -> StoredDecision:
         """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
@@ -97,13 +96,14 @@ class Scorer:
             decision=Decision.model_validate_json(row.answer),
         )
 
-    def _guarded(
-        self, release: Answering, push_id: str, answers: Mapping[str, Decision]
-    ) -> Answers:
+    def _guarded(self, release: Answering, stored: Mapping[str, LoggedDecision]) -> Answers:
         """Nothing is sent to who is suppressed now or, by this release, may not be contacted.
 
         Fails closed: when the list cannot be read, nobody is sent anything.
         """
+        answers = {
+            member: Decision.model_validate_json(row.answer) for member, row in stored.items()
+        }
         senders = [member for member, answer in answers.items() if answer.send]
         degraded: tuple[str, ...] = ()
         try:
@@ -114,7 +114,8 @@ class Scorer:
             member for member in senders if answers[member].release != release.versions.release
         ]
         if earlier:
-            barred = {**release.barred(push_id, earlier), **barred}
+            channel = stored[earlier[0]].channel
+            barred = {**release.barred(channel, earlier), **barred}
         return Answers(
             {
                 member: _withheld(answer, barred[member]) if member in barred else answer
@@ -159,6 +160,7 @@ def _logged(
     return LoggedDecision(
         decision_id=answer.decision_id,
         push_id=made.push.push_id,
+        channel=made.push.channel,
         member_id=member,
         offer_id=choice.offer_id,
         probability=choice.probability,

@@ -34,6 +34,7 @@ decisions = Table(
     Column("seq", Integer, primary_key=True),
     Column("decision_id", String, nullable=False, unique=True),
     Column("push_id", String, nullable=False),
+    Column("channel", String, nullable=False),  # of the push, which later releases may not know
     Column("member_id", String, nullable=False),
     Column("offer_id", String),
     Column("probability", Float, nullable=False),

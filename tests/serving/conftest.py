@@ -55,6 +55,7 @@ class FakeRelease:
     release: str = "r1"
     asked: list[str] = field(default_factory=list)
     no_consent: frozenset[str] = frozenset()
+    known_pushes: tuple[Push, ...] = (SPRING,)
 
     @property
     def versions(self) -> Versions:
@@ -62,7 +63,7 @@ class FakeRelease:
 
     @property
     def pushes(self) -> Mapping[str, Push]:
-        return {"spring": SPRING}
+        return {push.push_id: push for push in self.known_pushes}
 
     def choose(
         self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
@@ -70,7 +71,7 @@ class FakeRelease:
         self.asked.extend(members)
         return [self._choice(member in suppressed) for member in members]
 
-    def barred(self, push_id: str, members: Sequence[str]) -> dict[str, str]:
+    def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         return {member: "no_consent" for member in members if member in self.no_consent}
 
     def _choice(self, suppressed: bool) -> Choice:

@@ -48,6 +48,14 @@ def test_the_same_push_and_member_get_the_same_answer_after_a_new_release(
     assert again["versions"]["release"] == "r2"
 
 
+def test_answers_outlive_the_push_in_later_releases(caller: Scored) -> None:
+    first = ask(caller, "a")["decisions"]
+    caller.decider.release = type(caller.decider.release)(release="r2", known_pushes=())
+    assert ask(caller, "a")["decisions"] == first
+    body = {"push_id": "spring", "members": [{"member_id": "a"}, {"member_id": "b"}]}
+    assert caller.client.post("/v1/decisions", json=body).status_code == 404
+
+
 def test_concurrent_calls_for_one_member_get_one_answer(caller: Scored) -> None:
     started = threading.Barrier(8)
 

@@ -122,6 +122,9 @@ def test_a_loaded_release_answers_its_members(bench: Bench) -> None:
         assert choice.expected_gain is not None
         assert choice.evidence == "prior"
     assert release.versions.models == {"prior": "1"}
+    assert "stranger" in release.barred("push", [*everyone, "stranger"])
+    assert set(release.barred("push", everyone).values()) == {"no_consent"}
+    assert len(release.barred("carrier pigeon", everyone)) == 50
 
 
 @pytest.mark.slow
