@@ -91,12 +91,12 @@ def chunks_of_arrow(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[Ch
     for given in batches:
         table = given if isinstance(given, pa.Table) else pa.Table.from_batches([given])
         for batch in table.combine_chunks().to_batches(max_chunksize=CHUNK_ROWS):
-            yield chunk_of_batch(batch, start)
+            yield chunk_of_batch(batch, np.arange(start, start + batch.num_rows))
             start += batch.num_rows
 
 
-def chunk_of_batch(batch: pa.RecordBatch, start: int) -> Chunk:
-    """One Arrow batch whose first row is row ``start`` of its source."""
+def chunk_of_batch(batch: pa.RecordBatch, lines: NDArray[np.int64]) -> Chunk:
+    """One Arrow batch; ``lines`` tells where each row stands in its source."""
 
     def row(index: int) -> Row:
         return {name: _python(batch.column(name)[index]) for name in batch.schema.names}
@@ -104,7 +104,7 @@ def chunk_of_batch(batch: pa.RecordBatch, start: int) -> Chunk:
     def text(index: int) -> str:
         return row_text({name: value for name, value in row(index).items() if value is not None})
 
-    return Chunk(np.arange(start, start + batch.num_rows), batch, row, text)
+    return Chunk(lines, batch, row, text)
 
 
 def _python(value: pa.Scalar) -> object:

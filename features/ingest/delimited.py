@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from features.contract import ContractError, Table, check_header
+from features.contract import ContractError
 from features.ingest.chunk import Chunk, Rejected
 
 BLOCK_BYTES = 8 * 2**20
@@ -18,11 +18,11 @@ _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def read_header(stream: IO[bytes], table: Table, where: str) -> tuple[str, ...]:
-    """Take the header line off ``stream`` and hold it to the contract.
+def header_names(stream: IO[bytes], where: str) -> tuple[str, ...]:
+    """Take the header line off ``stream``.
 
     Raises:
-        ContractError: the file is empty, not UTF-8, or its columns do not fit.
+        ContractError: the file is empty, or not UTF-8.
     """
     line = stream.readline()
     if not line:
@@ -36,9 +36,7 @@ def read_header(stream: IO[bytes], table: Table, where: str) -> tuple[str, ...]:
         raise ContractError(
             f"{where}: the header is not UTF-8 ({error}); save the file as UTF-8"
         ) from None
-    names = next(csv.reader([text]), [])
-    check_header(table, names, where)
-    return tuple(names)
+    return tuple(next(csv.reader([text]), []))
 
 
 def read_rows(

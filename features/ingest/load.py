@@ -7,14 +7,14 @@ the table as it was: running it again is always safe.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.contract import ContractError, check_header
-from features.ingest.batch import Batch, staging
+from features.ingest.batch import Batch, batch_name, staging
 from features.ingest.check import check
 from features.ingest.chunk import Chunk, Row, chunks_of_arrow, chunks_of_rows
 from features.ingest.quarantine import Drafts, Origin
@@ -76,7 +76,8 @@ def ingest_rows(
     source: what the report and the quarantine call them; a row's line is its number.
     """
     chunks = chunks_of_rows(workspace.table(table_name), rows)
-    return _ingest_chunks(workspace, table_name, chunks, source, timezone)
+    with staging(workspace) as folder:
+        return take(workspace, folder, table_name, chunks, Origin(source, _named(source)), timezone)
 
 
 def ingest_arrow(
@@ -99,22 +100,29 @@ def ingest_arrow(
             check_header(table, batch.schema.names, source)
             yield batch
 
-    return _ingest_chunks(workspace, table_name, chunks_of_arrow(fitting()), source, timezone)
+    chunks = chunks_of_arrow(fitting())
+    with staging(workspace) as folder:
+        return take(workspace, folder, table_name, chunks, Origin(source, _named(source)), timezone)
 
 
-def _ingest_chunks(
+def _named(source: str) -> Callable[[], str]:
+    return lambda: hashlib.sha256(source.encode()).hexdigest()
+
+
+def take(
     workspace: Workspace,
+    folder: Path,
     table_name: str,
     chunks: Iterable[Chunk],
-    source: str,
-    timezone: tzinfo | None,
+    origin: Origin,
+    timezone: tzinfo | None = None,
 ) -> IngestReport:
+    """Take chunks of one source as one batch, inside ``staging``, whose folder is ``folder``."""
     table = workspace.table(table_name)
-    digest = hashlib.sha256(source.encode()).hexdigest()
-    with staging(workspace) as folder:
-        drafts = Drafts(workspace, table.name, folder)
-        with Batch(workspace, table, folder, drafts) as batch:
-            number = batch.begin(Origin(source, lambda: digest))
-            for chunk in chunks:
-                batch.add(number, check(batch.duckdb, table, chunk, timezone))
-            return batch.commit()
+    own = folder / batch_name()
+    own.mkdir()
+    with Batch(workspace, table, own, Drafts(workspace, table.name, own)) as batch:
+        number = batch.begin(origin)
+        for chunk in chunks:
+            batch.add(number, check(batch.duckdb, table, chunk, timezone))
+        return batch.commit()

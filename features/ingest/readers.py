@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -58,6 +59,22 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def column_names(path: Path) -> tuple[str, ...]:
+    """The columns of a CSV or Parquet file, whatever they are.
+
+    Raises:
+        ContractError: it has another format, or is missing, empty or unreadable.
+    """
+    kind = format_of(path)
+    with _faults_of(path, kind), ExitStack() as open_files:
+        if kind == "parquet":
+            return tuple(open_files.enter_context(pq.ParquetFile(path)).schema_arrow.names)
+        if kind == "csv":
+            stream = _unpacked(path, open_files.enter_context(path.open("rb")), open_files)
+            return delimited.header_names(stream, str(path))
+    raise ContractError(f"{path}: wanted a .csv, .csv.gz or .parquet file")
+
+
 @contextmanager
 def opened(path: Path, table: Table, progress: Progress) -> Iterator[Opened]:
     """The rows of one file, read as they are asked for.
@@ -81,16 +98,21 @@ def _open(
         check_header(table, file.schema_arrow.names, str(path))
         return Opened(_parquet_chunks(file, path, progress))
     plain = open_files.enter_context(path.open("rb"))
-    stream: IO[bytes] = plain
-    if path.name.lower().endswith(".gz"):
-        unpacked = gzip.GzipFile(fileobj=plain)
-        open_files.callback(unpacked.close)
-        stream = unpacked  # type: ignore[assignment]  # a GzipFile reads like any binary file
+    stream = _unpacked(path, plain, open_files)
     told = _Told(path, plain, progress)
     if kind == "json":
         return Opened(jsonlines.read_rows(stream, table, str(path), told))
-    names = delimited.read_header(stream, table, str(path))
+    names = delimited.header_names(stream, str(path))
+    check_header(table, names, str(path))
     return Opened(delimited.read_rows(stream, names, str(path), told), names)
+
+
+def _unpacked(path: Path, plain: IO[bytes], open_files: ExitStack) -> IO[bytes]:
+    if not path.name.lower().endswith(".gz"):
+        return plain
+    unpacked = gzip.GzipFile(fileobj=plain)
+    open_files.callback(unpacked.close)
+    return unpacked  # type: ignore[return-value]  # a GzipFile reads like any binary file
 
 
 def _guarded(chunks: Iterator[Chunk], path: Path, kind: Format) -> Iterator[Chunk]:
@@ -148,6 +170,6 @@ class _Told:
 def _parquet_chunks(file: pq.ParquetFile, path: Path, progress: Progress) -> Iterator[Chunk]:
     row = 1
     for batch in file.iter_batches(batch_size=CHUNK_ROWS):
-        yield chunk_of_batch(batch, row)
+        yield chunk_of_batch(batch, np.arange(row, row + batch.num_rows))
         row += batch.num_rows
         progress(f"reading {path.name}", row - 1, file.metadata.num_rows)

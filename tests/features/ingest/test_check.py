@@ -108,10 +108,13 @@ def _shown(answer: Any) -> Any:
     """Values by their text, so that -0.0 and 0.0 differ and a time zone's class does not matter."""
     if isinstance(answer, tuple):
         return answer
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else repr(value)
-        for name, value in answer.items()
-    }
+    shown = {}
+    for name, value in answer.items():
+        if isinstance(value, datetime):
+            shown[name] = value.isoformat()
+        else:  # a stored decimal has no negative zero
+            shown[name] = repr(value + 0 if isinstance(value, Decimal) else value)
+    return shown
 
 
 @st.composite
@@ -140,7 +143,7 @@ def test_text_is_taken_exactly_as_row_by_row(
 ) -> None:
     table, rows = contract_table(drawn[0], ATTRIBUTES), drawn[1]
     batch = pa.record_batch({name: [str(row[name]) for row in rows] for name in rows[0]})
-    agree(table, chunk_of_batch(batch, 1), rows, zone)
+    agree(table, chunk_of_batch(batch, np.arange(1, 1 + len(batch))), rows, zone)
 
 
 @given(st.data(), ZONES)
@@ -156,7 +159,7 @@ def test_typed_values_are_taken_exactly_as_row_by_row(
         kind = data.draw(st.sampled_from(list(TYPED)))
         values = data.draw(st.lists(st.one_of(st.none(), TYPED[kind]), min_size=4, max_size=4))
         arrays[name] = pa.array(values, type=kind)
-    chunk = chunk_of_batch(pa.record_batch(arrays), 1)
+    chunk = chunk_of_batch(pa.record_batch(arrays), np.arange(1, 5))
     agree(table, chunk, [dict(chunk.row(index)) for index in range(4)], zone)
 
 
@@ -198,7 +201,9 @@ def test_local_times_become_utc_as_the_standard_library_does_it(
 
 def test_a_price_read_as_a_float_keeps_its_decimals() -> None:
     batch = pa.record_batch({"item_id": ["a", "b"], "price": [6.95, 0.1 + 0.2]})
-    checked = check(CONNECTION, TABLES["items"], chunk_of_batch(batch, 1), None)
+    checked = check(
+        CONNECTION, TABLES["items"], chunk_of_batch(batch, np.arange(1, 1 + len(batch))), None
+    )
     assert checked.rows["price"].to_pylist() == [Decimal("6.9500"), Decimal("0.3000")]
 
 
@@ -216,7 +221,7 @@ def test_clean_rows_never_reach_the_slow_check(zone: tzinfo | None) -> None:
             "item_id": ["7", "8"],
         }
     )
-    chunk = chunk_of_batch(batch, 1)
+    chunk = chunk_of_batch(batch, np.arange(1, 1 + len(batch)))
 
     def never(index: int) -> dict[str, object]:
         raise AssertionError(f"row {index} was read on its own")
