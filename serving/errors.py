@@ -148,8 +148,20 @@ def problem_response(error: ServiceError) -> Response:
     return _response(problem, error.headers)
 
 
+def fault_response() -> Response:
+    """The answer to a fault of ours; what went wrong is in the log only."""
+    return _response(
+        Problem(
+            type=_TYPE + "internal",
+            title="internal",
+            status=500,
+            detail="a fault of the scorer; its log tells more under the request id",
+        )
+    )
+
+
 def install(app: FastAPI, fields: Iterable[str]) -> None:
-    """Answer every error of ``app`` as a problem.
+    """Answer every error of ``app`` as a problem; faults of ours are ``Observed``'s to answer.
 
     Args:
         fields: our own field names. A pointer ends before any other name, since that is the
@@ -172,20 +184,9 @@ def install(app: FastAPI, fields: Iterable[str]) -> None:
             raise error
         return _http(error)
 
-    async def fault(_: Request, error: Exception) -> Response:
-        return _response(
-            Problem(
-                type=_TYPE + "internal",
-                title="internal",
-                status=500,
-                detail="a fault of the scorer; its log tells more under the request id",
-            )
-        )
-
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, fault)
 
 
 def _invalid(errors: Sequence[Mapping[str, Any]], ours: frozenset[str]) -> Response:

@@ -12,7 +12,9 @@ from uuid import uuid4
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.tracebacks import ExceptionDictTransformer
 
+from serving.errors import fault_response
 from serving.schemas import Versions
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -88,7 +90,7 @@ class Telemetry:
 
 
 class Observed:
-    """ASGI middleware: a request id on every answer, one log line and the metrics of a call.
+    """ASGI middleware: a request id on every answer, one log line, the metrics, and the 500s.
 
     Args:
         routes: path template by endpoint. Paths as called never show: they may hold ids.
@@ -104,12 +106,12 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, request_id, status = perf_counter(), uuid4().hex, 500
+        started, request_id, status, answering = perf_counter(), uuid4().hex, 500, False
 
         async def named(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answering = message["status"], True
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
                 message = {**message, "headers": headers}
             await send(message)
@@ -117,9 +119,12 @@ class Observed:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self._app(scope, receive, named)
+        # The one place where faults end: logged with their traceback, answered without.
         except Exception:
             self._log.exception("fault")
-            raise
+            if answering:
+                raise
+            await fault_response()(scope, receive, named)
         finally:
             seconds = perf_counter() - started
             route = self._routes.get(scope.get("endpoint"), "none")
@@ -132,16 +137,20 @@ class Observed:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
+PROCESSORS = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    # Local variables hold member ids: tracebacks do without them.
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    structlog.processors.JSONRenderer(),
+)
+
+
 def log_to_stderr() -> None:
     """JSON lines on stderr, ours and those of the libraries."""
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=PROCESSORS,
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 import structlog
 
 from serving.errors import LogUnavailable
+from serving.telemetry import PROCESSORS
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
@@ -63,3 +65,18 @@ def test_logs_carry_request_and_decision_ids_and_no_member(caller: Scored) -> No
     assert decided["request_id"] == call["request_id"] == response.headers["x-request-id"]
     assert (call["route"], call["status"]) == ("/v1/decisions", 200)
     assert "secret" not in json.dumps(lines)
+
+
+def test_a_logged_fault_shows_no_variables() -> None:
+    def failing(member_id: str) -> None:
+        raise ZeroDivisionError(f"length {len(member_id)}")
+
+    written = io.StringIO()
+    logger = structlog.wrap_logger(structlog.PrintLogger(written), processors=PROCESSORS)
+    try:
+        failing("secret-member")
+    except ZeroDivisionError:
+        logger.exception("fault")
+    line = json.loads(written.getvalue())
+    assert line["exception"][0]["exc_value"] == "length 13"
+    assert "secret-member" not in written.getvalue().replace('failing("secret-member")', "")

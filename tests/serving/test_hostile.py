@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -168,8 +169,11 @@ def test_a_fault_of_ours_is_a_500_problem_without_detail(
         raise ZeroDivisionError(MARK)
 
     monkeypatch.setattr(type(caller.decider.release), "choose", broken)
-    response = caller.client.post("/v1/decisions", json=GOOD)
+    with structlog.testing.capture_logs() as lines:
+        response = caller.client.post("/v1/decisions", json=GOOD)
+    assert [line["event"] for line in lines] == ["fault", "call"]
     assert response.status_code == 500
+    assert response.headers["x-request-id"]
     assert response.json()["type"] == "urn:pushwise:problem:internal"
     assert MARK not in response.text
 
