@@ -60,6 +60,16 @@ class _Source:
     refused: str = ""
 
 
+def _repeating(table: Table) -> list[str]:
+    """Parquet paths of the columns whose values repeat, so that a dictionary makes them small."""
+    kinds = {"id": "", "category": "", "enum": "", "list": ".list.element"}
+    repeating = [
+        column.name + kinds[column.kind] for column in table.columns if column.kind in kinds
+    ]
+    ids = [column.name for column in table.columns if column.kind == "id"]
+    return repeating + [name for name in ids if name != table.key]
+
+
 @contextmanager
 def staging(workspace: Workspace) -> Iterator[Path]:
     """A fresh folder; the only one, since the batches of a workspace wait in line."""
@@ -106,7 +116,7 @@ class Batch:
         self._writer = pq.ParquetWriter(
             self._staged,
             stored_schema(table),
-            use_dictionary=[c.name for c in table.columns if c.kind in ("category", "enum")],
+            use_dictionary=_repeating(table),
         )
         self._rows = 0
         self.duckdb.execute(KEYS)

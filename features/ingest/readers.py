@@ -23,6 +23,7 @@ from features.progress import Progress
 Format = Literal["csv", "json", "parquet"]
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
+    ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
     ".parquet": "parquet",
