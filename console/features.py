@@ -37,7 +37,7 @@ def build(
     from features.store import materialize as materialize_online
 
     opened = load_workspace(workspace)
-    moments = [as_of_moment(opened, given) for given in as_of or [None]]
+    moments = [as_of_moment(opened, given) for given in as_of or (None,)]
     with bars() as progress:
         report = build_features(opened, moments, progress)
         views = apply(opened)

@@ -177,5 +177,5 @@ def _quintile(value: ir.Column, among: ir.BooleanColumn) -> ir.Value:
     upto = ibis.cume_dist().over(ordered)
     total = among.count().over(ibis.window(group_by=among)).cast("float64")
     middle = (below / total + upto) / 2.0
-    quintile = ibis.least((middle * 5.0).floor(), 4.0) + 1.0
+    quintile = ibis.least((middle * 5.0).floor().cast("int64"), 4) + 1
     return among.ifelse(quintile.cast("float64"), None)

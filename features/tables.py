@@ -77,6 +77,8 @@ def connect(workspace: Workspace) -> Backend:
     spill = workspace.root / "spill"
     connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=str(spill))
     connection.raw_sql("SET TimeZone = 'UTC'")
+    # Tables are read once; a cache of their bytes would only go stale when a file is replaced.
+    connection.raw_sql("SET enable_external_file_cache = false")
     # Rows come back in whatever order is fastest; whoever needs an order asks for it.
     connection.raw_sql("SET preserve_insertion_order = false")
     return connection

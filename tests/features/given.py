@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.types as ir
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -29,6 +32,17 @@ TYPES: dict[Kind, pa.DataType] = {
 }
 
 
+def found(table: ir.Table, key: str = "member_id") -> pd.DataFrame:
+    """What a feature table holds, by key."""
+    rows: pd.DataFrame = table.execute()
+    return rows.set_index(key)
+
+
+def one(rows: pd.DataFrame, key: str) -> pd.Series[Any]:
+    """The features of one member or item."""
+    return rows.loc[[key]].iloc[0]
+
+
 def ago(days: float) -> datetime:
     """The moment that many days before ``AS_OF``."""
     return AS_OF - timedelta(days=days)
@@ -36,18 +50,15 @@ def ago(days: float) -> datetime:
 
 def _known_at(table: Table, row: Row) -> datetime | None:
     if "known_at" in row:
-        return row["known_at"]  # type: ignore[no-any-return]
-    match table.name:
-        case "events":
-            return row.get("received_at") or row["occurred_at"]
-        case "outcomes":
-            return row["occurred_at"]  # type: ignore[no-any-return]
-        case "decisions":
-            return row["decided_at"]  # type: ignore[no-any-return]
-        case "members":
-            return row.get("updated_at")
-        case _:
-            return None
+        moment: datetime | None = row["known_at"]
+        return moment
+    first = {
+        "events": row.get("received_at") or row.get("occurred_at"),
+        "outcomes": row.get("occurred_at"),
+        "decisions": row.get("decided_at"),
+        "members": row.get("updated_at"),
+    }
+    return first.get(table.name)
 
 
 def write_batch(workspace: Workspace, name: str, rows: Sequence[Row], batch: str = "a") -> Path:
@@ -57,7 +68,9 @@ def write_batch(workspace: Workspace, name: str, rows: Sequence[Row], batch: str
     columns: dict[str, pa.Array] = {
         column: pa.array(
             [
-                Decimal(str(row[column])) if kind == "money" and column in row else row.get(column)
+                Decimal(str(row[column]))
+                if kind == "money" and row.get(column) is not None
+                else row.get(column)
                 for row in rows
             ],
             type=TYPES.get(kind, pa.string()),
@@ -97,3 +110,72 @@ class Given:
         self.opened.append(opened)
         return opened
 
+
+def small_shop(workspace: Workspace, members: int = 40, seed: int = 3) -> None:
+    """A shop with every table; some of its members click, buy or are contacted, some do not."""
+    rng = random.Random(seed)
+    names = [f"m{number:03d}" for number in range(members)] + ["zoë"]
+    items = [f"i{number}" for number in range(12)]
+    kinds = ["view", "view", "view", "search", "add_to_cart", "purchase", "purchase", "refund"]
+    rows: list[Row] = [
+        {
+            "member_id": rng.choice(names[: members * 3 // 4]),
+            "type": rng.choice(kinds),
+            "occurred_at": ago(rng.uniform(0, 200)),
+            "item_id": rng.choice(items),
+            "quantity": float(rng.randint(1, 3)),
+            "unit_price": rng.randint(1, 90),
+            "session_id": f"s{rng.randint(0, 300)}",
+            "device": rng.choice(["web", "ios", None]),
+        }
+        for _ in range(members * 30)
+    ]
+    write_batch(workspace, "events", events(*rows))
+    write_batch(
+        workspace,
+        "members",
+        [
+            {
+                "member_id": name,
+                "joined_at": ago(rng.uniform(0, 900)),
+                "tier": rng.choice(["basic", "plus", None]),
+                "consent_push": rng.choice([True, False, None]),
+                "points_balance": rng.choice([None, 10.0, 20.5]),
+                "known_at": None,
+            }
+            for name in names
+        ],
+    )
+    write_batch(
+        workspace,
+        "items",
+        [
+            {"item_id": item, "category": f"cat {number % 4}", "price": number + 1}
+            for number, item in enumerate(items)
+        ],
+    )
+    decisions: list[Row] = [
+        {
+            "decision_id": f"d{number}",
+            "push_id": f"p{number % 3}",
+            "member_id": rng.choice(names),
+            "offer_id": rng.choice(["coupon", None]),
+            "probability": 0.5,
+            "decided_at": ago(rng.uniform(0, 60)),
+        }
+        for number in range(members)
+    ]
+    write_batch(workspace, "decisions", decisions)
+    write_batch(
+        workspace,
+        "outcomes",
+        [
+            {
+                "event_id": f"o{number}",
+                "decision_id": row["decision_id"],
+                "type": rng.choice(["opened", "clicked", "unsubscribed"]),
+                "occurred_at": row["decided_at"] + timedelta(hours=3),
+            }
+            for number, row in enumerate(decisions[::2])
+        ],
+    )

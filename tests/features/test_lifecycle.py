@@ -7,7 +7,7 @@ import pytest
 
 from features.lifecycle import lifecycle
 from features.purchases import purchase_habits, purchase_lines
-from tests.features.given import AS_OF, Given, Row, ago, events
+from tests.features.given import AS_OF, Given, Row, ago, events, found
 
 
 def view(given: Given, orders: dict[str, list[float]], price: float = 10) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def view(given: Given, orders: dict[str, list[float]], price: float = 10) -> pd.
     tables = given.tables(events=events(*rows), members=[{"member_id": name} for name in orders])
     habits = purchase_habits(purchase_lines(tables.events), AS_OF)
     roster = tables.members.select("member_id")
-    return lifecycle(roster, habits, AS_OF).execute().set_index("member_id")
+    return found(lifecycle(roster, habits, AS_OF))
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ def test_a_member_who_buys_monthly(given: Given, stage: str, days: list[float]) 
 
 
 def test_the_same_recency_is_late_for_one_and_early_for_another(given: Given) -> None:
-    found = view(given, {"weekly": [40, 47, 54, 61, 68, 75], "yearly": [40, 400, 760]})
-    assert found["lifecycle"].to_dict() == {"weekly": "lapsed", "yearly": "active"}
+    shown = view(given, {"weekly": [40, 47, 54, 61, 68, 75], "yearly": [40, 400, 760]})
+    assert shown["lifecycle"].to_dict() == {"weekly": "lapsed", "yearly": "active"}
 
 
 def test_one_order_is_measured_by_the_usual_gap(given: Given) -> None:
     monthly = {f"m{number}": [5.0, 35.0] for number in range(3)}
-    found = view(given, {**monthly, "once": [40.0], "long_ago": [100.0]})
-    assert found["lifecycle"]["once"] == "active"
-    assert found["lifecycle"]["long_ago"] == "lapsed"
+    shown = view(given, {**monthly, "once": [40.0], "long_ago": [100.0]})
+    assert shown["lifecycle"]["once"] == "active"
+    assert shown["lifecycle"]["long_ago"] == "lapsed"
 
 
 def test_ninety_days_are_usual_where_nobody_came_back(given: Given) -> None:
-    found = view(given, {"anna": [100.0], "ben": [200.0], "cleo": [300.0]})
-    assert found["lifecycle"].to_dict() == {"anna": "active", "ben": "slipping", "cleo": "lapsed"}
+    shown = view(given, {"anna": [100.0], "ben": [200.0], "cleo": [300.0]})
+    assert shown["lifecycle"].to_dict() == {"anna": "active", "ben": "slipping", "cleo": "lapsed"}
 
 
 def test_tiers_split_the_buyers_of_a_year_by_spend(given: Given) -> None:
@@ -67,8 +67,7 @@ def test_tiers_split_the_buyers_of_a_year_by_spend(given: Given) -> None:
         members=[{"member_id": name} for name in [*(f"m{n}" for n in range(10)), "old", "never"]],
     )
     habits = purchase_habits(purchase_lines(tables.events), AS_OF)
-    found = lifecycle(tables.members.select("member_id"), habits, AS_OF).execute()
-    tiers = found.set_index("member_id")["value_tier"]
+    tiers = found(lifecycle(tables.members.select("member_id"), habits, AS_OF))["value_tier"]
     assert tiers[[f"m{n}" for n in range(10)]].tolist() == (
         ["gold"] + ["silver"] * 3 + ["bronze"] * 6
     )
@@ -76,6 +75,6 @@ def test_tiers_split_the_buyers_of_a_year_by_spend(given: Given) -> None:
 
 
 def test_equal_spend_is_ordered_by_recency_then_name(given: Given) -> None:
-    found = view(given, {"a": [5], "b": [5], "c": [4], **{f"x{n}": [50] for n in range(7)}})
-    assert found["value_tier"]["c"] == "gold"
-    assert found["value_tier"][["a", "b", "x0"]].tolist() == ["silver"] * 3
+    shown = view(given, {"a": [5], "b": [5], "c": [4], **{f"x{n}": [50] for n in range(7)}})
+    assert shown["value_tier"]["c"] == "gold"
+    assert shown["value_tier"][["a", "b", "x0"]].tolist() == ["silver"] * 3

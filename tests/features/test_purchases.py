@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from features.purchases import purchase_habits, purchase_lines, purchases
-from tests.features.given import AS_OF, Given, Row, ago, events
+from tests.features.given import AS_OF, Given, Row, ago, events, found, one
 
 
 def bought(member: str, days: float, price: float = 10, **more: object) -> Row:
@@ -24,17 +24,20 @@ def view(given: Given, *rows: Row, members: Sequence[str] = ("anna",)) -> pd.Dat
     tables = given.tables(events=events(*rows), members=[{"member_id": one} for one in members])
     habits = purchase_habits(purchase_lines(tables.events), AS_OF)
     roster = tables.members.select("member_id")
-    return purchases(roster, habits, AS_OF).execute().set_index("member_id")
+    return found(purchases(roster, habits, AS_OF))
 
 
 def test_counts_orders_not_lines(given: Given) -> None:
-    anna = view(
-        given,
-        bought("anna", 5, order_id="o1"),
-        bought("anna", 5, order_id="o1", quantity=3.0),
-        bought("anna", 20),
-        bought("anna", 200),
-    ).loc["anna"]
+    anna = one(
+        view(
+            given,
+            bought("anna", 5, order_id="o1"),
+            bought("anna", 5, order_id="o1", quantity=3.0),
+            bought("anna", 20),
+            bought("anna", 200),
+        ),
+        "anna",
+    )
     assert anna[["orders_7d", "orders_30d", "orders_90d", "orders_365d"]].tolist() == [1, 2, 2, 3]
     assert anna["orders_life"] == 3
     assert anna["spend_7d"] == 40
@@ -44,18 +47,21 @@ def test_counts_orders_not_lines(given: Given) -> None:
 
 
 def test_a_discount_lowers_spend(given: Given) -> None:
-    anna = view(given, bought("anna", 1, 100, discount=30), bought("anna", 2, 100)).loc["anna"]
+    anna = one(view(given, bought("anna", 1, 100, discount=30), bought("anna", 2, 100)), "anna")
     assert anna["spend_7d"] == 170
     assert anna["discount_share"] == 0.5
 
 
 @pytest.mark.parametrize("quantity", [1.0, -1.0])
 def test_a_refund_takes_off_spend_and_is_no_order(given: Given, quantity: float) -> None:
-    anna = view(
-        given,
-        bought("anna", 10, 100, order_id="o1"),
-        refunded("anna", 2, 40, order_id="o1", quantity=quantity),
-    ).loc["anna"]
+    anna = one(
+        view(
+            given,
+            bought("anna", 10, 100, order_id="o1"),
+            refunded("anna", 2, 40, order_id="o1", quantity=quantity),
+        ),
+        "anna",
+    )
     assert anna["spend_7d"] == -40
     assert anna["spend_30d"] == 60
     assert anna["orders_7d"] == 0
@@ -65,7 +71,7 @@ def test_a_refund_takes_off_spend_and_is_no_order(given: Given, quantity: float)
 
 
 def test_who_only_has_refunds_never_bought(given: Given) -> None:
-    anna = view(given, refunded("anna", 2, 40)).loc["anna"]
+    anna = one(view(given, refunded("anna", 2, 40)), "anna")
     assert anna["orders_life"] == 0
     assert anna["spend_life"] == -40
     assert anna[["recency_days", "refund_share", "average_order", "r_quintile"]].isna().all()
@@ -73,20 +79,20 @@ def test_who_only_has_refunds_never_bought(given: Given) -> None:
 
 def test_gaps_are_between_buying_days(given: Given) -> None:
     rows = [bought("anna", days) for days in (30.1, 30.2, 20.1, 5.1)]
-    anna = view(given, *rows).loc["anna"]
+    anna = one(view(given, *rows), "anna")
     assert anna["gap_mean_days"] == pytest.approx((10 + 15) / 2)
     assert anna["gap_sd_days"] == pytest.approx(5 / 2**0.5)
     assert anna["overdue_ratio"] == pytest.approx(5.1 / 12.5)
 
 
 def test_one_order_has_no_rhythm(given: Given) -> None:
-    anna = view(given, bought("anna", 5)).loc["anna"]
+    anna = one(view(given, bought("anna", 5)), "anna")
     assert anna[["gap_mean_days", "gap_sd_days", "overdue_ratio"]].isna().all()
     assert anna["biggest_order_share"] == 1
 
 
 def test_a_member_without_events_has_counts_of_zero(given: Given) -> None:
-    ben = view(given, bought("anna", 5), members=("anna", "ben")).loc["ben"]
+    ben = one(view(given, bought("anna", 5), members=("anna", "ben")), "ben")
     assert ben["orders_life"] == 0
     assert ben["spend_life"] == 0
     assert pd.isna(ben["recency_days"])
@@ -95,12 +101,12 @@ def test_a_member_without_events_has_counts_of_zero(given: Given) -> None:
 def test_equal_values_share_a_quintile_and_five_is_best(given: Given) -> None:
     names = [f"m{number}" for number in range(10)]
     rows = [bought(name, 1 + place, 10) for place, name in enumerate(names)]
-    found = view(given, *rows, members=names)
-    assert found.loc[names, "r_quintile"].tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
-    assert set(found["f_quintile"]) == {3.0}
+    shown = view(given, *rows, members=names)
+    assert shown.loc[names, "r_quintile"].tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+    assert set(shown["f_quintile"]) == {3.0}
 
 
 def test_the_window_holds_its_first_moment_and_not_its_last(given: Given) -> None:
-    anna = view(given, bought("anna", 7), bought("anna", 0)).loc["anna"]
+    anna = one(view(given, bought("anna", 7), bought("anna", 0)), "anna")
     assert anna["orders_7d"] == 1
     assert anna["orders_life"] == 1
