@@ -147,9 +147,11 @@ PROCESSORS = (
 )
 
 
-def log_to_stderr() -> None:
-    """JSON lines on stderr, ours and those of the libraries."""
+def log_to_stderr(*, quiet: bool = False) -> None:
+    """JSON lines on stderr, ours and those of the libraries; ``quiet`` leaves only warnings."""
+    least = logging.WARNING if quiet else logging.INFO
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         processors=PROCESSORS,
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -21,7 +21,7 @@ def offers_as_of(tables: Tables, as_of: datetime) -> dict[str, Offer]:
     An offer that names items and no categories gets the categories of its items: members'
     interest is known by category.
     """
-    category = _categories(tables, as_of)
+    category = categories(tables, as_of)
     offers: dict[str, Offer] = {}
     for record in _records(newest(tables.offers, "offer_id", as_of)):
         if not record["categories"] and record["item_ids"]:
@@ -40,9 +40,11 @@ def pushes_from(tables: Tables, as_of: datetime) -> list[Push]:
     ]
 
 
-def _categories(tables: Tables, as_of: datetime) -> dict[str, str]:
+def categories(tables: Tables, as_of: datetime) -> dict[str, str]:
+    """Item id to category, for the items that have one, by their newest version at ``as_of``."""
     items = newest(tables.items, "item_id", as_of).select("item_id", "category")
-    return {row["item_id"]: row["category"] for row in items.to_pyarrow().to_pylist()}
+    found = items.filter(items.category.notnull()).to_pyarrow().to_pylist()
+    return {row["item_id"]: row["category"] for row in found}
 
 
 def _records(table: ir.Table) -> list[dict[str, Any]]:

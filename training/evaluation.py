@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decisions.allocation import Limits, allocate
+from training.market import truth
 from training.market.truth import PushTruth
 
 
@@ -33,52 +35,61 @@ class Earned:
     contacts: int
 
 
-def earned(truth: PushTruth, ranking: Ranking, budget: float) -> Earned:
-    """Follow ``ranking`` until the next contact would break the ``budget``, at its true cost.
+def truth_of(market: Path, push_id: str) -> PushTruth:
+    """The truth about one push of the market in ``market``.
+
+    Raises:
+        TrainingError: the folder holds no market, or nothing is known about the push.
+    """
+    return truth.load(market).of(push_id)
+
+
+def earned(known: PushTruth, ranking: Ranking, budget: float, audience: float = np.inf) -> Earned:
+    """Follow ``ranking`` until a contact would break the ``budget``, at its true cost, or the size.
 
     Every policy is held to what its contacts truly cost, whatever it had expected, so that all
     spend the same.
     """
-    cost = truth.expected_cost[ranking.rows, ranking.offer]
-    within = np.cumsum(cost) <= budget
-    gain = truth.expected_gain[ranking.rows, ranking.offer]
+    cost = known.expected_cost[ranking.rows, ranking.offer]
+    within = (np.cumsum(cost) <= budget) & (np.arange(len(cost)) < audience)
+    gain = known.expected_gain[ranking.rows, ranking.offer]
     return Earned(float(gain[within].sum()), float(cost[within].sum()), int(within.sum()))
 
 
-def oracle(truth: PushTruth, budget: float) -> Ranking:
-    """The best there is within ``budget``, knowing every effect; largest return first."""
-    gain = np.where(truth.reachable[:, None], truth.expected_gain, -np.inf)
+def oracle(known: PushTruth, budget: float, audience: float = np.inf) -> Ranking:
+    """The best there is within ``budget`` and size, knowing every effect; largest return first."""
+    gain = np.where(known.reachable[:, None], known.expected_gain, -np.inf)
     unlimited = np.full(gain.shape[1], np.inf)
-    offer = allocate(gain, truth.expected_cost, Limits(budget, np.inf, unlimited)).offer
+    offer = allocate(gain, known.expected_cost, Limits(budget, audience, unlimited)).offer
     rows = np.flatnonzero(offer >= 0)
-    returns = gain[rows, offer[rows]] / truth.expected_cost[rows, offer[rows]]
+    returns = gain[rows, offer[rows]] / known.expected_cost[rows, offer[rows]]
     rows = rows[np.argsort(-returns, kind="stable")]
     return Ranking(rows, offer[rows])
 
 
-def rule(truth: PushTruth, offer: int, seed: int) -> Ranking:
+def rule(known: PushTruth, offer: int, seed: int) -> Ranking:
     """The hand-written rule: those who browsed the place lately, in no order, get ``offer``."""
-    return _at_random(np.flatnonzero(truth.browsed_recently & truth.reachable), offer, seed)
+    return _at_random(np.flatnonzero(known.browsed_recently & known.reachable), offer, seed)
 
 
-def at_random(truth: PushTruth, offer: int, seed: int) -> Ranking:
+def at_random(known: PushTruth, offer: int, seed: int) -> Ranking:
     """Anybody who can be reached gets ``offer``, in no order."""
-    return _at_random(np.flatnonzero(truth.reachable), offer, seed)
+    return _at_random(np.flatnonzero(known.reachable), offer, seed)
 
 
-def by_score(truth: PushTruth, score: Mapping[str, float], offer: int) -> Ranking:
+def by_score(known: PushTruth, score: Mapping[str, float], offer: int) -> Ranking:
     """Reachable members by a score, highest first, get ``offer``; unscored ones come last."""
-    rows = np.flatnonzero(truth.reachable)
-    scores = np.array([score.get(truth.member_ids[row], -np.inf) for row in rows])
+    rows = np.flatnonzero(known.reachable)
+    scores = np.array([score.get(known.member_ids[row], -np.inf) for row in rows])
     rows = rows[np.argsort(-scores, kind="stable")]
     return Ranking(rows, np.full(len(rows), offer))
 
 
-def planned(truth: PushTruth, members: list[str], offers: list[str]) -> Ranking:
+def planned(known: PushTruth, members: list[str], offers: list[str]) -> Ranking:
     """A plan's members and offers, in its order."""
-    row_of = {member: row for row, member in enumerate(truth.member_ids)}
+    row_of = {member: row for row, member in enumerate(known.member_ids)}
     rows = np.array([row_of[member] for member in members], dtype=np.int64)
-    offer = np.array([truth.offer_ids.index(one) for one in offers], dtype=np.int64)
+    offer = np.array([known.offer_ids.index(one) for one in offers], dtype=np.int64)
     return Ranking(rows, offer)
 
 

@@ -30,7 +30,7 @@ from models.estimator import load_estimator
 from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
-from training.catalogue import offers_as_of, pushes_from
+from training.catalogue import categories, offers_as_of, pushes_from
 from training.errors import TrainingError
 from training.tracking import champion
 
@@ -85,6 +85,7 @@ def assemble(
     with opened(workspace) as tables:
         pushes, offers = _catalogue(tables, contents)
         models = _models(workspace, tables, contents, folder)
+        _write(folder / "items.json", categories(tables, contents.as_of))
     estimator = load_estimator(folder)
     prices = {}
     for number, push in enumerate(pushes):

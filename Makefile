@@ -1,0 +1,48 @@
+# Everything a newcomer needs. Each target makes its own environment in .venv first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help setup demo test quick lint types check bench lock clean
+
+help: ## Show what can be made.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: ## Make the environment in .venv, from pinned packages.
+	@.ci/setup
+
+demo: setup ## Run the whole path on a synthetic market and show what each policy earned.
+	@$(BIN)/pushwise demo $(ARGS)
+
+test: setup ## Run all tests.
+	@echo "test: all tests (the slow ones too)"
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+quick: setup ## Run the tests that take a moment each.
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+lint: setup ## Check style and the order of imports.
+	@echo "lint: ruff and import-linter"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache >/tmp/pushwise-imports.$$$$ || { cat /tmp/pushwise-imports.$$$$; exit 1; }
+
+types: setup ## Check types.
+	@echo "types: mypy --strict"
+	@$(BIN)/mypy
+
+check: lint types test ## All of the above, as CI runs it.
+
+bench: setup ## Run the benchmarks: one JSON line a figure.
+	@for name in $(basename $(notdir $(filter-out benchmarks/__init__.py benchmarks/figure.py,$(wildcard benchmarks/*.py)))); do \
+		$(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+lock: setup ## Resolve the pinned packages anew (needs uv on the path).
+	@for role in dev serving; do \
+		uv pip compile pyproject.toml --extra $$role --universal --generate-hashes --upgrade \
+			--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q \
+			$$([ $$role = serving ] && echo -c requirements/dev.txt) -o requirements/$$role.txt; done
+
+clean: ## Remove the environment and what runs left behind.
+	@rm -rf .venv .pushwise-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,207 @@
+"""The path from a release to a plan, as the command line takes it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.main import application
+from console.plan import ask_of, published_release
+from decisions.decide import decide
+from decisions.plan import plan
+from features.workspace import Workspace
+from tests.conftest import MarketWorkspace
+from training import evaluation
+
+pytestmark = pytest.mark.slow
+
+PUSH = """
+push_id = "spring-break"
+channel = "push"
+send_at = 2026-05-20T09:00:00Z
+offer_ids = ["hualien-content", "thanks"]
+max_audience = 200
+budget = 60
+holdout = 0.1
+eligibility = 'lifecycle != "new" and contacts_30d < 5'
+
+[[offers]]
+offer_id = "thanks"
+kind = "amount_off"
+value = 5
+contact_cost = 0.1
+"""
+
+
+def pushwise(workspace: Workspace, *arguments: str) -> Result:
+    # The option goes to the innermost command, where every command has it.
+    return CliRunner().invoke(application(), [*arguments, "--workspace", str(workspace.root)])
+
+
+def answered(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def push_file(tmp_path: Path) -> Path:
+    path = tmp_path / "push.toml"
+    path.write_text(PUSH)
+    return path
+
+
+def test_a_plan_keeps_to_budget_size_and_rule_and_counts_everybody(
+    released: MarketWorkspace, push_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audience.parquet"
+    summary = answered(
+        pushwise(released.workspace, "plan", str(push_file), "--out", str(out), "--json")
+    )
+    audience = pq.read_table(out).to_pydict()
+    assert 0 < summary["audience"] == len(audience["member_id"]) <= 200
+    assert len(set(audience["member_id"])) == summary["audience"]
+    assert sum(audience["expected_cost"]) == pytest.approx(summary["expected_cost"])
+    assert summary["expected_cost"] <= 60
+    assert audience["expected_gain"] == sorted(audience["expected_gain"], reverse=True)
+    assert audience["rank"] == list(range(1, summary["audience"] + 1))
+    release = published_release(released.workspace)
+    assert sum(summary["funnel"].values()) == len(release.snapshot.member_ids)
+    assert summary["funnel"]["sent"] == summary["audience"]
+    assert {"no_consent", "not_eligible", "holdout"} <= set(summary["funnel"])
+    assert summary["expected_gain"] <= summary["gain_bound"] + 1e-6
+    snapshot = release.snapshot
+    rows = snapshot.rows(audience["member_id"])
+    contacts = snapshot.values[rows, snapshot.encoding.names.index("contacts_30d")]
+    assert (contacts < 5).all()
+
+
+def test_csv_and_parquet_hold_the_same_audience(
+    released: MarketWorkspace, push_file: Path, tmp_path: Path
+) -> None:
+    for name in ("a.csv", "a.parquet"):
+        result = pushwise(released.workspace, "plan", str(push_file), "--out", str(tmp_path / name))
+        assert result.exit_code == 0, result.output
+        assert "what became of the members" in result.stdout
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert [row["member_id"] for row in rows] == [row["member_id"] for row in table]
+    assert float(rows[0]["uplift"]) == table[0]["uplift"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            PUSH.replace('"thanks"]', '"thank"]'),
+            "names offer 'thank', which is neither in its file",
+        ),
+        (PUSH.replace("lifecycle", "lifecycel"), "no feature 'lifecycel'; nearest: lifecycle"),
+        (PUSH.replace('["hualien-content", "thanks"]', "[]"), "has no offers"),
+        (PUSH.replace("send_at = 2026-05-20T09:00:00Z", ""), "push needs 'send_at'"),
+        (PUSH.replace("09:00:00Z", "09:00:00"), "send_at of push 'spring-break' has no offset"),
+        (PUSH + "colour = 3", "offer has no field 'colour'"),
+        (PUSH.replace("budget = 60", "budget = many"), "not TOML"),
+    ],
+)
+def test_a_wrong_push_is_refused_in_one_line(
+    released: MarketWorkspace, tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    result = pushwise(released.workspace, "plan", str(path))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_an_audience_nobody_can_write_is_refused_before_any_work(
+    released: MarketWorkspace, push_file: Path
+) -> None:
+    for out, message in (("a.xlsx", "wanted .parquet or .csv"), ("no/such/a.csv", "make it")):
+        result = pushwise(released.workspace, "plan", str(push_file), "--out", out)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_a_workspace_without_a_release_says_what_to_do(tmp_path: Path, push_file: Path) -> None:
+    result = pushwise(Workspace(tmp_path / "empty"), "plan", str(push_file))
+    assert result.exit_code == 1
+    assert "run `pushwise release build --publish`" in result.stderr
+
+
+def test_notebook_batch_and_scorer_decide_alike(released: MarketWorkspace) -> None:
+    release = published_release(released.workspace)
+    push = release.pushes[released.push_id]
+    everybody = ask_of(release, push, (), frozenset())
+    planned = plan(everybody, release.estimator).decisions
+    priced = decide(
+        type(everybody)(
+            push, everybody.offers, everybody.members, everybody.policy,
+            release.prices[push.push_id], frozenset(),
+        ),
+        release.estimator,
+    )  # fmt: skip
+    assert (priced.offer == planned.offer).mean() > 0.98
+    some = everybody.members.ids[:300]
+    for row, choice in enumerate(release.choose(push.push_id, some, frozenset())):
+        chosen = int(priced.offer[row])
+        assert choice.offer_id == (push.offer_ids[chosen] if chosen >= 0 else None)
+        assert choice.probability == priced.probability[row]
+        assert choice.reason == priced.reason[row]
+
+
+def test_releases_are_listed_published_and_rolled_back(
+    released: MarketWorkspace, push_file: Path, tmp_path: Path
+) -> None:
+    copy = Workspace(tmp_path / "copy")
+    shutil.copytree(released.workspace.root, copy.root)
+    built = answered(
+        pushwise(
+            copy, "release", "build", "--as-of", released.as_of.isoformat(),
+            "--push", str(push_file), "--publish", "--json",
+        )
+    )  # fmt: skip
+    assert set(built["pushes"]) == {released.push_id, "spring-break"}
+    assert built["evidence"] == "modelled"
+    listed = answered(pushwise(copy, "release", "list", "--json"))
+    assert [one["current"] for one in listed] == [False, True]
+    back = answered(pushwise(copy, "release", "rollback", "--json"))
+    assert back["published"] == listed[0]["release_id"]
+    forward = answered(pushwise(copy, "release", "publish", built["release_id"], "--json"))
+    assert forward["published"] == built["release_id"]
+
+
+def test_the_plan_earns_more_than_the_rule_and_random_by_the_markets_truth(
+    released: MarketWorkspace,
+) -> None:
+    release = published_release(released.workspace)
+    push = release.pushes[released.push_id]
+    ask = ask_of(release, push, (), frozenset())
+    planned = plan(ask, release.estimator)
+    truth = evaluation.truth_of(released.market, push.push_id)
+    assert push.budget is not None
+    assert push.max_audience is not None
+    rows = planned.ranking
+    ranking = evaluation.planned(
+        truth,
+        [ask.members.ids[row] for row in rows],
+        [push.offer_ids[column] for column in planned.decisions.offer[rows]],
+    )
+    limits = push.budget, push.max_audience
+    ours = evaluation.earned(truth, ranking, *limits)
+    rule = evaluation.earned(truth, evaluation.rule(truth, 0, 1), *limits)
+    random = evaluation.earned(truth, evaluation.at_random(truth, 0, 1), *limits)
+    best = evaluation.earned(truth, evaluation.oracle(truth, *limits), *limits)
+    assert rule.gain < ours.gain < best.gain
+    assert random.gain < ours.gain
+    assert np.isclose(best.cost, push.budget, rtol=0.05)
