@@ -96,7 +96,9 @@ CREATE TABLE judged AS SELECT received.*, least_spend,
         WHEN member NOT IN (SELECT member FROM members WHERE joined IS NOT NULL)
             THEN 'unknown_member'
         WHEN least_spend IS NULL THEN 'unknown_offer'
-        WHEN row_number() OVER (PARTITION BY member, hours ORDER BY received.line) > 1 THEN 'second_offer'
+        WHEN row_number() OVER (PARTITION BY member, hours ORDER BY received.line) > 1
+            THEN 'second_offer'
+        WHEN hours > 24 * 3650 THEN 'bad_time'
         WHEN completed AND (
             kind = 'informational' OR NOT coalesce(done BETWEEN hours AND hours + days * 24, false)
         ) THEN 'bad_completion'
@@ -106,6 +108,7 @@ FROM received LEFT JOIN offers USING (offer)
 _MESSAGES = {
     "unknown_member": "the member is not in members.parquet",
     "unknown_offer": "the offer is not in portfolio.json",
+    "bad_time": "offer_received_time is more than ten years after the start, in hours",
     "second_offer": "the member got another offer in the same wave",
     "bad_completion": "the completion is not within the offer's duration",
 }
@@ -202,7 +205,7 @@ FROM rows
 """
 _RAW_RECEIVED = """
 SELECT line, customer_id AS member, offer_received_time AS hours, offer_id AS offer,
-    offer_completed = 1 AS completed, offer_completed_time::BIGINT AS done
+    offer_completed = 1 AS completed, try_cast(offer_completed_time AS BIGINT) AS done
 FROM rows
 """
 
