@@ -12,7 +12,8 @@ visible from its ``feature_time`` on, whenever it was computed.
 
 from __future__ import annotations
 
-import sys
+import io
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timedelta
@@ -139,7 +140,7 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
         raise StoreError(_not_built(as_of))
     with _store(workspace) as store:
         _register(store, workspace, record)
-        with redirect_stdout(sys.stderr):  # Feast prints as it goes; stdout is for results
+        with redirect_stdout(io.StringIO()):  # Feast prints as it goes; stdout is for results
             store.materialize(as_of - _SNAPSHOT, as_of)
 
 
@@ -249,6 +250,31 @@ def _members(workspace: Workspace, as_of: datetime) -> list[str]:
 def _store(workspace: Workspace) -> Iterator[FeatureStore]:
     """Feast over the workspace, on a DuckDB connection of its own."""
     import ibis
+
+    # Feast reads through ibis' default backend, whose session may be in any time zone.
+    before = ibis.options.default_backend
+    connection = connect(workspace)
+    ibis.options.default_backend = connection
+    try:
+        with warnings.catch_warnings():
+            _import_quietly()
+            yield _open(workspace)
+    finally:
+        ibis.options.default_backend = before
+        connection.disconnect()
+
+
+def _import_quietly() -> None:
+    """Import what Feast would import later; its modules turn warnings on for the whole process."""
+    import feast.infra.offline_stores.duckdb
+    import feast.infra.online_stores.sqlite
+    import feast.infra.registry.sql  # noqa: F401 imported for its effect
+
+    # ibis 12 calls it, DuckDB 1.5 renamed it; goes with ibis 13.
+    warnings.filterwarnings("ignore", r"fetch_arrow_table\(\)", DeprecationWarning)
+
+
+def _open(workspace: Workspace) -> FeatureStore:
     from feast import FeatureStore, RepoConfig
 
     workspace.feast.mkdir(parents=True, exist_ok=True)
@@ -268,15 +294,7 @@ def _store(workspace: Workspace) -> Iterator[FeatureStore]:
         entity_key_serialization_version=3,
         repo_path=folder,
     )
-    # Feast reads through ibis' default backend, whose session may be in any time zone.
-    before = ibis.options.default_backend
-    connection = connect(workspace)
-    ibis.options.default_backend = connection
-    try:
-        yield FeatureStore(config=config)
-    finally:
-        ibis.options.default_backend = before
-        connection.disconnect()
+    return FeatureStore(config=config)
 
 
 def _register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> None:
