@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.workspace import Workspace
-from tests.training.conftest import AS_OF, OPENED, purchases, store
+from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.errors import TrainingError
 from training.frames import (
     LabelledRows,

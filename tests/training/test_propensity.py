@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.workspace import Workspace
 from models.propensity import Propensity
-from tests.training.conftest import AS_OF, OPENED, purchases, store
+from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.errors import TrainingError
 from training.frames import LabelledRows, label_windows, labelled_rows
 from training.metrics import calibration_error

@@ -11,7 +11,7 @@ import pytest
 from features.tables import opened
 from features.workspace import Workspace
 from models.recommender import AlsRecommender
-from tests.training.conftest import AS_OF, OPENED, purchases, store
+from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.errors import TrainingError
 from training.interactions import HALF_LIFE_DAYS, Interactions, interactions, item_purchases
 from training.recommender import AlsSettings, compare, fit_als, train_recommender
