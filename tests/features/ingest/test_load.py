@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -21,8 +20,8 @@ from features.contract import TABLES, ContractError
 from features.ingest.load import ingest, ingest_arrow, ingest_rows
 from features.ingest.redrive import quarantined
 from features.ingest.report import IngestReport
-from features.ingest.schema import stored_schema
 from features.workspace import Conventions, Workspace, open_workspace
+from tests.features.stored import stored
 
 EVENTS = "event_id,member_id,type,occurred_at,item_id,quantity,unit_price"
 MAY = "2026-05-01T09:30:00+00:00"
@@ -46,15 +45,6 @@ def event(number: int, **values: str) -> str:
         "item_id": "i1", "quantity": "1", "unit_price": "9.99",
     }  # fmt: skip
     return ",".join((row | values).values())
-
-
-def stored(workspace: Workspace, table: str = "events") -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for path in sorted((workspace.tables / table).glob("*.parquet")):
-        found = pq.read_table(path)
-        assert found.schema.names == stored_schema(workspace.table(table)).names
-        rows += found.to_pylist()
-    return sorted(rows, key=lambda row: (row[workspace.table(table).key], str(row["known_at"])))
 
 
 def counts(report: IngestReport) -> tuple[int, int, int, Mapping[str, int]]:
@@ -135,18 +125,18 @@ def test_an_unreadable_file_is_refused_and_the_others_go_in(
 def test_of_a_truncated_gzip_nothing_is_taken_and_the_whole_file_later(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    rows = [event(n, member_id=f"{n * 7919 % 10007:x}") for n in range(200_000)]
+    rows = [event(n, member_id=f"{n * 7919 % 10007:x}") for n in range(100_000)]
     whole = written(tmp_path / "whole.csv.gz", EVENTS, "broken", *rows)
     half = tmp_path / "half.csv.gz"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    good = written(tmp_path / "good.csv", EVENTS, event(200_001))
+    good = written(tmp_path / "good.csv", EVENTS, event(100_001))
     report = ingest(workspace, "events", [half, good])
     assert "the gzip data are truncated or damaged" in report.files[0].refused
     assert "nothing of this file was taken: fetch it again and re-run" in report.files[0].refused
     assert counts(report) == (1, 1, 0, {})
     assert list(quarantined(workspace, "events")) == []
     assert counts(ingest(workspace, "events", [whole])) == (
-        200_001, 200_000, 0, {"wrong_fields": 1},
+        100_001, 100_000, 0, {"wrong_fields": 1},
     )  # fmt: skip
 
 
