@@ -63,11 +63,11 @@ class _Source:
 def _repeating(table: Table) -> list[str]:
     """Parquet paths of the columns whose values repeat, so that a dictionary makes them small."""
     kinds = {"id": "", "category": "", "enum": "", "list": ".list.element"}
-    repeating = [
-        column.name + kinds[column.kind] for column in table.columns if column.kind in kinds
+    return [
+        column.name + kinds[column.kind]
+        for column in table.columns
+        if column.kind in kinds and column.name != table.key
     ]
-    ids = [column.name for column in table.columns if column.kind == "id"]
-    return repeating + [name for name in ids if name != table.key]
 
 
 @contextmanager
@@ -94,12 +94,14 @@ def batch_name() -> str:
 
 
 def connect(folder: Path) -> DuckDBPyConnection:
-    """A connection of its own that spills into ``folder``."""
+    """A connection of its own, in UTC, that spills into ``folder``."""
     import duckdb
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "spill")}
     )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 class Batch:

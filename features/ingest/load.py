@@ -60,7 +60,10 @@ def ingest(
                             batch.add(number, check(batch.duckdb, table, chunk, timezone))
                 except ContractError as error:
                     batch.refuse(number, str(error))
-            return batch.commit()
+            progress(f"taking {table.name}", 0, 1)
+            report = batch.commit()
+            progress(f"taking {table.name}", 1, 1)
+            return report
 
 
 def ingest_rows(

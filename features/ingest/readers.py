@@ -102,10 +102,10 @@ def _open(
     stream = _unpacked(path, plain, open_files)
     told = _Told(path, plain, progress)
     if kind == "json":
-        return Opened(jsonlines.read_rows(stream, table, str(path), told))
+        return Opened(told.to_the_end(jsonlines.read_rows(stream, table, str(path), told)))
     names = delimited.header_names(stream, str(path))
     check_header(table, names, str(path))
-    return Opened(delimited.read_rows(stream, names, str(path), told), names)
+    return Opened(told.to_the_end(delimited.read_rows(stream, names, str(path), told)), names)
 
 
 def _unpacked(path: Path, plain: IO[bytes], open_files: ExitStack) -> IO[bytes]:
@@ -160,6 +160,11 @@ class _Told:
         self._total = path.stat().st_size
         self._progress = progress
         self._untold = 0
+
+    def to_the_end(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks; tells that the file is done after the last."""
+        yield from chunks
+        self._progress(self._stage, self._total, self._total)
 
     def __call__(self, count: int) -> None:
         self._untold += count

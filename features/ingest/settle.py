@@ -57,7 +57,9 @@ def settle(duckdb: DuckDBPyConnection, table: Table, folder: Path) -> None:
     """From ``keys`` and the files in ``folder`` make the tables ``ended`` and ``later``.
 
     A newer version of an item, an offer or a member that does not say when it was updated becomes
-    known now; the first version was always known.
+    known now; the first version was always known. Content that an earlier version had is a
+    duplicate, so that an old file that is run again does not undo a newer one; a member that goes
+    back to it says so by ``updated_at``.
     """
     files = [literal(str(path)) for path in sorted(folder.glob("*.parquet"))]
     if files:

@@ -367,6 +367,18 @@ def test_every_row_ends_as_accepted_duplicate_or_quarantined(
     assert again.quarantined == first.quarantined
 
 
+def test_progress_reaches_its_end(workspace: Workspace, tmp_path: Path) -> None:
+    path = written(tmp_path / "may.csv.gz", EVENTS, event(1))
+    told: list[tuple[str, int, int | None]] = []
+    ingest(
+        workspace, "events", [path], progress=lambda stage, done, of: told.append((stage, done, of))
+    )
+    size = path.stat().st_size
+    assert told == [
+        ("reading may.csv.gz", size, size), ("taking events", 0, 1), ("taking events", 1, 1),
+    ]  # fmt: skip
+
+
 def test_every_table_takes_an_empty_batch(workspace: Workspace) -> None:
     for table in TABLES:
         assert counts(ingest_rows(workspace, table, [], "nothing")) == (0, 0, 0, {})
