@@ -272,8 +272,8 @@ def _show(result: Result, ask: Ask, curl: str) -> None:
     Console().print(table)
     typer.echo(
         f"seed {result.seed}, {result.members:,} members, {result.seconds:.0f} seconds. "
-        "The gain is the margin that would not have come without the push, less what the push costs; rule, "
-        "random and propensity send the campaign's default offer. Measured with the market's truth."
+        "The gain is the margin that would not have come without the push, less what it costs, "
+        "by the market's own truth; rule, random and propensity send the campaign's default offer."
     )
     typer.echo(f"one decision, while the scorer is up:\n  {curl}")
 

@@ -9,6 +9,7 @@ import typer
 
 from console.moments import as_of_moment
 from console.progress import bars
+from console.scorer_log import take_scorer_log
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 
 app = typer.Typer(name="features", help="What is known of every member.", no_args_is_help=True)
@@ -31,12 +32,16 @@ def build(
     workspace: WorkspaceOption = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
-    """Build every feature view that the ingested tables allow; what is unchanged stays."""
+    """Build every feature view that the ingested tables allow; what is unchanged stays.
+
+    What the scorer took in since the last time is ingested first.
+    """
     from features.build import build_features  # heavy imports wait until the command runs
     from features.store import apply
     from features.store import materialize as materialize_online
 
     opened = load_workspace(workspace)
+    taken = take_scorer_log(opened)
     moments = [as_of_moment(opened, given) for given in as_of or (None,)]
     with bars() as progress:
         report = build_features(opened, moments, progress)
@@ -53,11 +58,14 @@ def build(
                     "unchanged": [moment.isoformat() for moment in report.unchanged],
                     "views": list(views),
                     "absent": dict(report.absent),
+                    "from_scorer": [one.to_json() for one in taken],
                     "materialized": max(moments).isoformat() if materialize else None,
                 }
             )
         )
         return
+    for one in taken:
+        typer.echo(f"from the scorer: {one.accepted} new rows of {one.table}")
     for moment, rows in report.written.items():
         counts = ", ".join(f"{view} {count}" for view, count in rows.items())
         typer.echo(f"built as of {moment.isoformat()}: {counts}")

@@ -13,6 +13,7 @@ visible from its ``feature_time`` on, whenever it was computed.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -39,6 +40,7 @@ PROJECT = "pushwise"
 MEMBER_SERVICE = "member"
 ITEM_SERVICE = "item"
 STAGE = "feature store"
+_PROMETHEUS = "PROMETHEUS_MULTIPROC_DIR"
 # Each built moment describes every member and item known by then, the lapsed ones too, so a row
 # stands for its own moment and nobody is dropped. Without a ttl Feast would join every asked row
 # with all older moments before it picked one: the work would grow with the square of the moments.
@@ -265,10 +267,17 @@ def _store(workspace: Workspace) -> Iterator[FeatureStore]:
 
 
 def _import_quietly() -> None:
-    """Import what Feast would import later; its modules turn warnings on for the whole process."""
+    """Import what Feast would import later; its modules change settings of the whole process.
+
+    They turn warnings on, and make every Prometheus metric one of several processes.
+    """
+    several = os.environ.get(_PROMETHEUS)
     import feast.infra.offline_stores.duckdb
     import feast.infra.online_stores.sqlite
     import feast.infra.registry.sql  # noqa: F401 imported for its effect
+
+    if several is None:
+        os.environ.pop(_PROMETHEUS, None)
 
     # ibis 12 calls it, DuckDB 1.5 renamed it; goes with ibis 13.
     warnings.filterwarnings("ignore", r"fetch_arrow_table\(\)", DeprecationWarning)

@@ -49,7 +49,7 @@ class Workspace:
 
     @property
     def quarantine(self) -> Path:
-        """``quarantine/<table>/<batch>.jsonl``: rows that did not fit, with their text."""
+        """``quarantine/<table or import>/…jsonl``: rows that did not fit, with their text."""
         return self.root / "quarantine"
 
     @property
@@ -97,7 +97,7 @@ def open_workspace(root: Path) -> Workspace:
         return Workspace(root)
     try:
         return Workspace(root, Conventions(**json.loads(path.read_text(encoding="utf-8"))))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ContractError) as error:
         raise ContractError(f"{path}: not readable ({error}); mend or delete it") from error
 
 

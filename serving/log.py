@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from features.contract import EVENTS, OUTCOMES, RowError, Value, parse_row
+from features.contract import EVENTS, OUTCOMES
 from features.contract import Table as ContractTable
+from features.rows import RowError, Value, parse_row
 from serving import tables
 from serving.errors import LogUnavailable
 from serving.writer import GroupCommit

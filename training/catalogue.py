@@ -48,4 +48,5 @@ def categories(tables: Tables, as_of: datetime) -> dict[str, str]:
 
 
 def _records(table: ir.Table) -> list[dict[str, Any]]:
-    return table.drop(*_STORED_ONLY).to_pyarrow().to_pylist()
+    records: list[dict[str, Any]] = table.drop(*_STORED_ONLY).to_pyarrow().to_pylist()
+    return records

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.contract import RowError, Table, Value, parse_row
+from features.contract import Table
 from features.ingest.chunk import Chunk, Rejected
 from features.ingest.fast import absent, quoted, row_rule, take
 from features.ingest.schema import TIME, arrow_type, checked_schema
 from features.ingest.zones import utc_of
+from features.rows import RowError, Value, parse_row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

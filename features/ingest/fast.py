@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from features.contract import EVENTS, MAX_TEXT, OUTCOMES, PUSHES, Column, Table
+from features.contract import EVENTS, OUTCOMES, PUSHES, Column, Table
 from features.ingest.schema import TIME
+from features.rows import MAX_TEXT
 
 _DAY = r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{3}(\d{3})?)?)?"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.contract import ContractError, RowError, Table, check_header
+from features.contract import ContractError, Table, check_header
 from features.ingest.batch import Batch, staging
 from features.ingest.check import check
 from features.ingest.chunk import CHUNK_ROWS, Chunk, Rejected, Row, chunk_of_rows
@@ -20,6 +20,7 @@ from features.ingest.jsonlines import parse_object
 from features.ingest.quarantine import Entry, Origin, read_entries
 from features.ingest.report import IngestReport
 from features.progress import Progress, silent
+from features.rows import RowError
 from features.workspace import Workspace, write_atomically
 
 _ESCAPED = re.compile(r"\\x[0-9a-f]{2}")  # how the quarantine writes a byte that is not UTF-8

@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.contract import (
-    TABLES,
-    ContractError,
-    Kind,
-    RowError,
-    check_header,
-    contract_table,
-    parse_row,
-)
+from features.contract import TABLES, ContractError, Kind, check_header, contract_table
+from features.rows import RowError, parse_row
 
 EVENT: dict[str, object] = {
     "event_id": "e1",

@@ -275,11 +275,9 @@ def running(
 
 
 _RUN = """
-import sys, typer
-from console.serve import register
-app = typer.Typer()
-register(app)
-app(["serve", *sys.argv[1:]])
+import sys
+from console.main import application
+application()(["serve", *sys.argv[1:]])
 """
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from features.contract import EVENTS, parse_row
+from features.contract import EVENTS
+from features.rows import parse_row
 from serving.drain import mark_exported, newest, waiting
 from serving.log import Log
 

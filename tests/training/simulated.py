@@ -59,8 +59,8 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
         candidates=np.ones((2, 3), dtype=bool),
         converted=converted,
         redeemed=redeemed,
-        margin=converted * 40.0 - coupon,
-        revenue=converted * 120.0 - coupon,
+        margin=np.where(converted, 40.0, 0.0) - coupon,
+        revenue=np.where(converted, 120.0, 0.0) - coupon,
         coupon=coupon,
     )
     return Simulated(log, values, uplift, base)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pyarrow import compute, parquet
 
 from decisions.catalogue import Offer, Push
-from features.contract import EVENT_TYPES, TABLES, parse_row
+from features.contract import EVENT_TYPES, TABLES
 from features.ingest.schema import checked_schema
+from features.rows import parse_row
 from training.market.clock import microseconds
 from training.market.events import QUERIES, Events
 from training.market.members import DEVICES, GENDERS, REGIONS, TIERS, TIMEZONES, Members

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.contract import TABLES, Kind, RowError, Table, contract_table, parse_row
+from features.contract import TABLES, Kind, Table, contract_table
 from features.ingest.check import check
 from features.ingest.chunk import chunk_of_batch, chunk_of_rows
 from features.ingest.schema import checked_schema
 from features.ingest.zones import utc_of
+from features.rows import RowError, parse_row
 
 # Times on a wall clock, as files have them: naive on purpose.
 WALL = partial(datetime, month=1, day=1)

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from features.contract import TABLES, parse_row
+from features.contract import TABLES
 from features.ingest.schema import checked_schema
+from features.rows import parse_row
 from training.errors import TrainingError
 from training.market import make, truth
 from training.market.config import Market, MarketConfig
