@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test quick lint types check bench lock clean
+.PHONY: help setup demo test quick lint types check docs bench lock clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -33,6 +33,9 @@ types: setup ## Check types.
 	@$(BIN)/mypy
 
 check: lint types test ## All of the above, as CI runs it.
+
+docs: setup ## Write the pages that are made from the code.
+	@$(BIN)/python -m features.reference >docs/reference/features.md
 
 bench: setup ## Run the benchmarks: one JSON line a figure.
 	@for name in $(basename $(notdir $(filter-out benchmarks/__init__.py benchmarks/figure.py,$(wildcard benchmarks/*.py)))); do \
