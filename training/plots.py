@@ -59,16 +59,16 @@ def lift_plot(
     return figure
 
 
-def _figure() -> Figure:
+def _figure(height: float = 4.0) -> Figure:
     # A figure made without pyplot joins no global list and draws with Agg, with no display.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(6, 4), layout="constrained")
+    return Figure(figsize=(6, height), layout="constrained")
 
 
 def effect_plot(names: Sequence[str], effects: Sequence[MeanEffect]) -> Figure:
     """Mean effect of each offer on conversions, with 90 % intervals."""
-    figure = _figure()
+    figure = _figure(height=max(4.0, 1 + 0.22 * len(names)))
     axes = figure.subplots()
     places = np.arange(len(names))
     means = [100 * effect.mean for effect in effects]
