@@ -24,13 +24,16 @@ def attributed_outcomes(outcomes: ir.Table, decisions: ir.Table) -> ir.Table:
     """One row per outcome and decision that it speaks of; as of no moment yet.
 
     An outcome names its decision, else member and push: then it speaks of every decision of that
-    member in that push.
+    member in that push. An unsubscription that names its member counts without any decision too:
+    a push that was decided elsewhere must not hide it.
     """
     named = outcomes.filter(outcomes.decision_id.notnull())
     of = decisions.select(of_decision="decision_id", of_member="member_id", of_push="push_id")
     by_id = named.join(of, named.decision_id == of.of_decision)
     loose = outcomes.filter(outcomes.decision_id.isnull())
     by_pair = loose.join(of, (loose.member_id == of.of_member) & (loose.push_id == of.of_push))
+    gone = outcomes.filter(outcomes.member_id.notnull() & (outcomes["type"] == "unsubscribed"))
+    gone = gone.mutate(of_decision=ibis.null("string"), of_member=gone.member_id)
     return ibis.union(
         *(
             part.select(
@@ -39,7 +42,7 @@ def attributed_outcomes(outcomes: ir.Table, decisions: ir.Table) -> ir.Table:
                 outcome=part["type"],
                 seen_at=seen_at(part),
             )
-            for part in (by_id, by_pair)
+            for part in (by_id, by_pair, gone)
         )
     )
 

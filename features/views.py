@@ -153,7 +153,11 @@ VIEWS = (
     View(
         "contacts",
         "member_id",
-        lambda ground: "" if ground.tables.has_pushes else "no decisions in this workspace",
+        lambda ground: (
+            ""
+            if ground.tables.has_pushes or _some(ground.outcomes)
+            else "no decisions in this workspace"
+        ),
         lambda ground, moment: contacts(moment.roster, ground.sent, ground.outcomes, moment.as_of),
     ),
     View(

@@ -70,6 +70,13 @@ def test_an_answer_not_yet_known_changes_nothing(given: Given) -> None:
     assert view(given, [decided(1, 3)], [outcome(1, "unsubscribed", 2)])["unsubscribed"] == 1
 
 
+def test_an_unsubscription_counts_without_its_decision(given: Given) -> None:
+    elsewhere = outcome(9, "unsubscribed", 2, member_id="anna", push_id="p9")
+    assert view(given, [decided(1, 3, member="ben")], [elsewhere])["unsubscribed"] == 1
+    named = outcome(9, "unsubscribed", 2, decision_id="d9", member_id="anna")
+    assert view(given, [decided(1, 3, member="ben")], [named])["unsubscribed"] == 1
+
+
 def test_who_was_never_contacted_has_zeros(given: Given) -> None:
     anna = view(given, [decided(1, 3, member="ben")], [])
     assert anna[["contacts_30d", "ignored_in_row", "unsubscribed"]].tolist() == [0, 0, 0]
