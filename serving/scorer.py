@@ -110,12 +110,12 @@ class Scorer:
             barred = dict.fromkeys(self.log.suppressed(senders), SUPPRESSED) if senders else {}
         except LogUnavailable:
             barred, degraded = dict.fromkeys(senders, SUPPRESSED), (SUPPRESSION_UNREADABLE,)
-        earlier = [
-            member for member in senders if answers[member].release != release.versions.release
-        ]
-        if earlier:
-            channel = stored[earlier[0]].channel
-            barred = {**release.barred(channel, earlier), **barred}
+        earlier: dict[str, list[str]] = {}  # by channel: a push may have changed it meanwhile
+        for member in senders:
+            if answers[member].release != release.versions.release:
+                earlier.setdefault(stored[member].channel, []).append(member)
+        for channel, members in earlier.items():
+            barred = {**release.barred(channel, members), **barred}
         return Answers(
             {
                 member: _withheld(answer, barred[member]) if member in barred else answer

@@ -55,6 +55,7 @@ class FakeRelease:
     release: str = "r1"
     asked: list[str] = field(default_factory=list)
     no_consent: frozenset[str] = frozenset()
+    no_consent_by: str = ""  # the channel it is about; empty for any
     known_pushes: tuple[Push, ...] = (SPRING,)
 
     @property
@@ -72,6 +73,8 @@ class FakeRelease:
         return [self._choice(member in suppressed) for member in members]
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
+        if self.no_consent_by not in ("", channel):
+            return {}
         return {member: "no_consent" for member in members if member in self.no_consent}
 
     def _choice(self, suppressed: bool) -> Choice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,17 @@ def test_consent_withdrawn_in_a_new_release_stops_an_earlier_answer(caller: Scor
     caller.decider.release = release
     answer = ask(caller, "a")["decisions"][0]
     assert (answer["send"], answer["reason"]) == (False, "no_consent")
+
+
+def test_each_earlier_answer_is_held_to_the_consent_of_its_own_channel(caller: Scored) -> None:
+    make = type(caller.decider.release)
+    ask(caller, "a")
+    by_email = tuple(replace(push, channel="email") for push in caller.decider.release.known_pushes)
+    caller.decider.release = make(release="r2", known_pushes=by_email)
+    ask(caller, "b")
+    nobody = frozenset({"a", "b"})
+    caller.decider.release = make(release="r3", no_consent=nobody, no_consent_by="email")
+    assert [one["send"] for one in ask(caller, "a", "b")["decisions"]] == [True, False]
 
 
 def test_the_guard_sends_nothing_when_it_cannot_read_its_list(
