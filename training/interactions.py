@@ -62,8 +62,8 @@ def interactions(tables: Tables, as_of: datetime) -> Interactions:
     type_weights = np.array([WEIGHTS[name] for name in counts["type"].to_pylist()])
     weights = type_weights * np.log1p(counts["faded"].cast("float64").to_numpy())
     pairs, entry = np.unique(members * len(item_ids) + items, return_inverse=True)
-    # Added in order of pair and type, so that the sums do not depend on the order of the rows.
-    order = np.lexsort((type_weights, entry))
+    # Added in order of pair and weight, so that the sums do not depend on the order of the rows.
+    order = np.lexsort((weights, entry))
     total = np.bincount(entry[order], weights=weights[order], minlength=len(pairs))
     return Interactions(
         member_ids,

@@ -13,6 +13,8 @@ from ibis import _
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
+from features.moments import newest
+from features.purchases import MONEY
 from features.tables import Tables, opened
 from features.workspace import Workspace
 from training.catalogue import offers_as_of
@@ -180,13 +182,12 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
     )
     inside = joined.filter(_.occurred_at >= _.decided_at, _.occurred_at < _.window_end)
     converted, redeemed = inside["type"] == "converted", inside["type"] == "redeemed"
-    margin = ibis.coalesce(
-        inside.margin.cast("float64"), inside.value.cast("float64") * margin_rate
-    )
+    share = (inside.value.cast("float64") * margin_rate).cast(MONEY)
+    margin = ibis.coalesce(inside.margin, share)
     return inside.group_by("decision_id").agg(
         told=converted.sum(),
         told_revenue=inside.value.sum(where=converted).cast("float64"),
-        told_margin=margin.sum(where=converted),
+        told_margin=margin.sum(where=converted).cast("float64"),
         used=redeemed.sum(),
         used_money=inside.value.sum(where=redeemed).cast("float64"),
     )
@@ -194,7 +195,7 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
 
 def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
     """Purchases of the decided members inside the window, refunds taken off, by decision."""
-    rate = tables.items.group_by("item_id").agg(margin_rate=_.margin_rate.arbitrary())
+    rate = newest(tables.items, "item_id", as_of).select("item_id", "margin_rate")
     lines = tables.events.filter(
         _["type"].isin(["purchase", "refund"]), _.known_at < ibis.literal(as_of)
     ).left_join(rate, "item_id")
@@ -206,15 +207,17 @@ def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: flo
         "member_id",
         "occurred_at",
         order=bought.cast("int64"),
-        revenue=revenue,
+        revenue=revenue.cast(MONEY),
         margin=ibis.coalesce(
             ibis.ifelse(bought, own, -own.abs()), revenue * lines.margin_rate.fill_null(margin_rate)
-        ),
+        ).cast(MONEY),
     )
     of = decided.select("decision_id", "member_id", "decided_at", "window_end")
     inside = lines.join(of, "member_id").filter(
         _.occurred_at >= _.decided_at, _.occurred_at < _.window_end
     )
     return inside.group_by("decision_id").agg(
-        orders=_.order.sum(), bought_revenue=_.revenue.sum(), bought_margin=_.margin.sum()
+        orders=_.order.sum(),
+        bought_revenue=_.revenue.sum().cast("float64"),
+        bought_margin=_.margin.sum().cast("float64"),
     )

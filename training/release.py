@@ -22,6 +22,7 @@ from decisions.policy import Policy, Prices
 from features.build import build_features
 from features.moments import known, seen_at
 from features.progress import Progress, silent
+from features.purchases import MONEY
 from features.snapshot import Snapshot
 from features.store import apply, export_snapshot
 from features.tables import Tables, opened
@@ -150,7 +151,7 @@ def _mean_order(tables: Tables, as_of: datetime) -> float:
     """Revenue per order known at ``as_of``, in the workspace's currency; 0 without orders."""
     events = tables.events.mutate(seen_at=seen_at(tables.events))
     bought = known(events, as_of).filter(lambda t: t["type"] == "purchase")
-    worth = bought.quantity.fill_null(1.0) * bought.unit_price.cast("float64")
+    worth = (bought.quantity.fill_null(1.0) * bought.unit_price.cast("float64")).cast(MONEY)
     orders = ibis.coalesce(bought.order_id, bought.event_id).nunique()
     total = bought.agg(total=worth.sum(), orders=orders).to_pyarrow().to_pylist()[0]
     return float(total["total"] or 0.0) / total["orders"] if total["orders"] else 0.0

@@ -104,9 +104,25 @@ def test_a_window_that_is_still_open_is_not_learned_from(workspace: Workspace) -
         push_log(workspace, SENT + timedelta(days=13))
 
 
-def test_outcomes_that_became_known_later_are_not_seen(workspace: Workspace) -> None:
-    put(workspace, "outcomes", outcome(1, "converted", 2, decision_id="d-a", value=9, margin=3))
-    assert push_log(workspace, LATER).converted.sum() == 1
+def test_purchases_that_became_known_later_are_not_seen(workspace: Workspace) -> None:
+    late = {"event_id": "e1", "member_id": "a", "type": "purchase", "occurred_at": day(3)}
+    put(workspace, "events", {**late, "received_at": day(70)})
+    assert push_log(workspace, LATER).converted.sum() == 0
+    assert push_log(workspace, LATER + timedelta(days=30)).converted.sum() == 1
+
+
+def test_the_margin_rate_is_that_of_the_newest_version_of_an_item(workspace: Workspace) -> None:
+    for rate in (0.1, 0.5):
+        put(workspace, "items", {"item_id": "i", "margin_rate": rate})
+    put(
+        workspace,
+        "events",
+        {"event_id": "e1", "member_id": "a", "type": "purchase", "occurred_at": day(3),
+         "item_id": "i", "unit_price": 40},
+    )  # fmt: skip
+    versions_known = datetime.now(UTC) + timedelta(days=1)
+    assert push_log(workspace, versions_known).margin.tolist() == [20, 0, 0, 0]
+    assert push_log(workspace, LATER).margin.tolist() == [4, 0, 0, 0]
 
 
 def test_a_log_without_members_left_out_is_refused(tmp_path: Path) -> None:
