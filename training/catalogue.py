@@ -16,14 +16,14 @@ _STORED_ONLY = ("known_at", "digest")
 
 
 def offers_as_of(tables: Tables, as_of: datetime) -> dict[str, Offer]:
-    """The newest version of every offer known at ``as_of``, by id.
+    """The newest version of every offer known at ``as_of``, by id and in its order.
 
     An offer that names items and no categories gets the categories of its items: members'
     interest is known by category.
     """
     category = categories(tables, as_of)
     offers: dict[str, Offer] = {}
-    for record in _records(newest(tables.offers, "offer_id", as_of)):
+    for record in _records(newest(tables.offers, "offer_id", as_of).order_by("offer_id")):
         if not record["categories"] and record["item_ids"]:
             found = {category[item] for item in record["item_ids"] if category.get(item)}
             record["categories"] = sorted(found)
@@ -41,9 +41,12 @@ def pushes_from(tables: Tables, as_of: datetime) -> list[Push]:
 
 
 def categories(tables: Tables, as_of: datetime) -> dict[str, str]:
-    """Item id to category, for the items that have one, by their newest version at ``as_of``."""
+    """Item id to category, for the items that have one, by their newest version at ``as_of``.
+
+    In order of id, so that the same data give the same file.
+    """
     items = newest(tables.items, "item_id", as_of).select("item_id", "category")
-    found = items.filter(items.category.notnull()).to_pyarrow().to_pylist()
+    found = items.filter(items.category.notnull()).order_by("item_id").to_pyarrow().to_pylist()
     return {row["item_id"]: row["category"] for row in found}
 
 
