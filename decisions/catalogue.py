@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from decisions.errors import DecisionError
 
+MOST_DAYS = 3_650  # ten years: a window beyond them is a slip
+
 
 class CatalogueError(DecisionError):
     """An offer or a push that does not make sense."""
@@ -47,6 +49,10 @@ class Offer:
                 raise CatalogueError(
                     f"{name} of offer {self.offer_id!r} is {getattr(self, name)}, wanted 0 or more"
                 )
+        for name in ("valid_from", "valid_to"):
+            moment = getattr(self, name)
+            if moment is not None and moment.tzinfo is None:
+                raise CatalogueError(f"{name} of offer {self.offer_id!r} has no offset; add one")
         if self.kind == "percent_off" and self.value > 100:
             raise CatalogueError(f"offer {self.offer_id!r} takes {self.value} percent off")
 
@@ -64,7 +70,7 @@ class Push:
     """One planned send.
 
     objective: ``margin`` or ``revenue`` (money) or ``conversions`` (a count).
-    attribution_days: purchases this long after the send count as its outcome.
+    attribution_days: purchases this long after the send count as its outcome; at most 3,650.
     budget: most that contacts, coupons and redemptions may cost; None means no limit.
     min_return: least gain per unit of cost of a contact.
     holdout: share of eligible members kept out so that the effect can be measured.
@@ -101,7 +107,12 @@ class Push:
                 raise CatalogueError(
                     f"{name} of push {self.push_id!r} is {getattr(self, name)}, wanted 0 to 1"
                 )
-        for name in ("budget", "max_audience", "min_audience"):
+        if not 0 <= self.attribution_days <= MOST_DAYS:
+            raise CatalogueError(
+                f"attribution_days of push {self.push_id!r} is {self.attribution_days}, "
+                f"wanted 0 to {MOST_DAYS:,}"
+            )
+        for name in ("budget", "max_audience", "min_audience", "min_return"):
             limit = getattr(self, name)
             if limit is not None and not limit >= 0:
                 raise CatalogueError(
@@ -155,7 +166,10 @@ def _fields(cls: type[Offer] | type[Push], content: Mapping[str, Any]) -> dict[s
 
 def _typed(name: str, value: Any) -> Any:
     if name in _TIMES:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(moment, datetime):
+            raise TypeError(f"{name} is {moment}, wanted a time such as 2026-05-01T09:30:00+08:00")
+        return moment
     if name in _LISTS:
         if isinstance(value, str):
             raise TypeError(f"{name} is text, wanted a list")

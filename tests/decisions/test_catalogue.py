@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
@@ -31,6 +32,10 @@ def test_offers_and_pushes_read_back_as_they_were_written() -> None:
         ({"budget": -3}, "budget of push 'p' is -3.0"),
         ({"budgt": 3}, "push has no field 'budgt'"),
         ({"budget": "much"}, "push does not read"),
+        ({"send_at": date(2026, 5, 1)}, "send_at is 2026-05-01, wanted a time such as"),
+        ({"attribution_days": -1}, "attribution_days of push 'p' is -1.0, wanted 0 to 3,650"),
+        ({"attribution_days": float("nan")}, "attribution_days of push 'p' is nan"),
+        ({"min_return": -1}, "min_return of push 'p' is -1.0"),
     ],
 )
 def test_a_wrong_push_says_what_is_wrong(content: dict[str, object], message: str) -> None:
@@ -47,6 +52,8 @@ def test_a_wrong_push_says_what_is_wrong(content: dict[str, object], message: st
     [
         ({"value": 120}, "takes 120.0 percent off"),
         ({"contact_cost": -1}, "contact_cost of offer 'ten' is -1.0"),
+        ({"valid_to": "2026-05-01T09:00:00"}, "valid_to of offer 'ten' has no offset; add one"),
+        ({"valid_from": date(2026, 5, 1)}, "valid_from is 2026-05-01, wanted a time"),
     ],
 )
 def test_a_wrong_offer_says_what_is_wrong(content: dict[str, object], message: str) -> None:
