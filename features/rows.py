@@ -91,15 +91,8 @@ def _check_whole_row(table: Table, row: Mapping[str, Value]) -> None:
                 "quantity",
                 f"quantity is {quantity:g} in a {row['type']}; only a refund may be negative",
             )
-    if (
-        table is OUTCOMES
-        and row["decision_id"] is None
-        and None
-        in (
-            row["member_id"],
-            row["push_id"],
-        )
-    ):
+    nobody = table is OUTCOMES and (row["member_id"] is None or row["push_id"] is None)
+    if nobody and row["decision_id"] is None:
         raise RowError(
             "missing_value", "decision_id", "wanted decision_id, or member_id with push_id"
         )
@@ -206,7 +199,7 @@ def _list(column: Column, raw: object) -> list[str]:
         if raw.lstrip().startswith("["):
             try:
                 values = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise _wrong(column, "a JSON array of text") from None
         else:
             values = [part.strip() for part in raw.split("|")]

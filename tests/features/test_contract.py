@@ -70,6 +70,12 @@ def test_every_column_of_the_table_comes_back_typed_and_in_order() -> None:
         ("members", MEMBER | {"birth_year": "1700"}, "out_of_range", "birth_year is below 1850"),
         ("members", MEMBER | {"consent_push": "perhaps"}, "bad_flag", "is not true or false"),
         ("offers", OFFER | {"categories": [1]}, "bad_list", "is not a JSON array of text"),
+        (
+            "offers",
+            OFFER | {"categories": "[" * 99_999},
+            "bad_list",
+            "is not a JSON array of text",
+        ),
         ("offers", OFFER | {"categories": ["\x00"]}, "bad_list", "is not storable text"),
         ("pushes", PUSH | {"offer_ids": "[]"}, "no_offers", "a push needs at least one offer"),
         ("pushes", PUSH | {"holdout": 1.2}, "out_of_range", "holdout is not between 0 and 1"),
