@@ -42,7 +42,7 @@ class Checked:
 def check(
     duckdb: DuckDBPyConnection, table: Table, chunk: Chunk, timezone: tzinfo | None
 ) -> Checked:
-    """Every row of ``chunk`` typed or rejected, as ``contract.parse_row`` would do it."""
+    """Every row of ``chunk`` typed or rejected, as ``rows.parse_row`` would do it."""
     if chunk.columns is None:
         sure, doubtful = None, np.arange(len(chunk.lines))
     else:

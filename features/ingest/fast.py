@@ -1,6 +1,6 @@
 """The check of many rows at once, as one SQL expression per column.
 
-``contract.parse_row`` is the truth. An expression here only ever takes a value of which it is sure
+``rows.parse_row`` is the truth. An expression here only ever takes a value of which it is sure
 that ``parse_row`` takes it too, with the same result; every other row is "not sure" and is
 re-checked by ``parse_row`` itself. So the patterns are narrow on purpose: an odd but allowed way to
 write a number costs time, never correctness.
