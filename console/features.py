@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,8 @@ import typer
 from console.moments import as_of_moment
 from console.progress import bars
 from console.scorer_log import take_scorer_log
-from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_settings, load_workspace
+from features.workspace import write_atomically
 
 app = typer.Typer(name="features", help="What is known of every member.", no_args_is_help=True)
 
@@ -75,3 +77,47 @@ def build(
         typer.echo(f"no {view}: {reason}")
     if materialize:
         typer.echo(f"online store: as of {max(moments).isoformat()}")
+
+
+@app.command("report")
+def report(
+    as_of: Annotated[
+        str | None, typer.Option(help="A built moment, ISO 8601; else the newest one built.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="A built moment to compare with; may repeat; else all built before."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the page with plots here: .html.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="End with status 1 where something is found.")
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Show missing values, ranges, drift and freshness of what was built."""
+    from features.quality import Limits, quality  # heavy imports wait until the command runs
+    from features.quality_page import quality_page
+    from features.record import BuildRecord
+
+    opened = load_workspace(workspace)
+    built = sorted(BuildRecord.load(opened).moments)
+    moment = built[-1] if built and as_of is None else as_of_moment(opened, as_of)
+    earlier = [as_of_moment(opened, given) for given in against or ()]
+    reference = earlier or [one for one in built if one < moment]
+    limits = Limits(**load_settings().quality.model_dump())
+    found = quality(opened, moment, reference, limits)
+    if out is not None:
+        write_atomically(out, quality_page(found).encode())
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), default=str))
+    else:
+        typer.echo(f"{len(found.features)} features as of {moment.isoformat()}")
+        for finding in found.findings:
+            typer.echo(f"  {finding.subject}: {finding.text}")
+        if not found.findings:
+            typer.echo("  no findings")
+        if out is not None:
+            typer.echo(f"page written to {out}")
+    if check and found.findings:
+        raise typer.Exit(1)

@@ -50,6 +50,14 @@ class PriorSettings(BaseModel, extra="forbid"):
     log_odds: float = Field(default=0.15, ge=-2, le=2)
 
 
+class QualitySettings(BaseModel, extra="forbid"):
+    """Where a feature or a feed becomes a finding; see ``features.quality.Limits``."""
+
+    psi: float = Field(default=0.25, gt=0)
+    missing_rise: float = Field(default=0.1, ge=0, le=1)
+    age_days: float = Field(default=3.0, ge=0)
+
+
 class Settings(BaseSettings):
     """What a client sets once. ``None`` leaves it to what an import has remembered."""
 
@@ -62,6 +70,7 @@ class Settings(BaseSettings):
     default_margin_rate: float | None = Field(default=None, ge=0, le=1)
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
+    quality: QualitySettings = QualitySettings()
 
     @classmethod
     def settings_customise_sources(
