@@ -184,9 +184,12 @@ def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _binned(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the bins between ``edges``, and last of the missing values."""
+    """Shares of the bins up to and with each edge, of those above, and of the missing values.
+
+    An edge belongs to the bin below it: a value that most rows have, such as 0, is a bin.
+    """
     missing = np.isnan(values)
-    place = np.searchsorted(edges, values[~missing], side="right")
+    place = np.searchsorted(edges, values[~missing], side="left")
     counts = np.append(np.bincount(place, minlength=len(edges) + 1), missing.sum())
     return counts / max(len(values), 1)
 

@@ -50,7 +50,7 @@ def judged(workspace: Workspace, *reference: datetime) -> QualityReport:
 def test_a_drop_in_buying_shows_as_drift_and_a_stale_feed(workspace: Workspace) -> None:
     report = judged(workspace, EARLIER)
     drifted = {finding.subject for finding in report.findings if "drifted" in finding.text}
-    assert {"orders_30d", "recency_days"} <= drifted
+    assert {"orders_30d", "spend_30d", "recency_days"} <= drifted
     assert "tier" not in drifted
     assert any(f.subject == "events" and "10.0 days old" in f.text for f in report.findings)
 
