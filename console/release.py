@@ -18,6 +18,7 @@ from console.progress import bars
 from console.push_file import PushFile, read_push
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_settings, load_workspace
 from features.progress import Progress
+from features.workspace import one_at_a_time
 
 if TYPE_CHECKING:
     from features.workspace import Workspace
@@ -41,7 +42,17 @@ class Built:
 def build_release(
     workspace: Workspace, as_of: datetime, pushes: Sequence[PushFile], progress: Progress
 ) -> Built:
-    """Assemble, rehearse, pin golden answers, sign; the folder appears only when all is done."""
+    """Assemble, rehearse, pin golden answers, sign; the folder appears only when all is done.
+
+    Builds of one workspace wait in line, so that each gets an id of its own.
+    """
+    with one_at_a_time(workspace.releases / ".lock"):
+        return _build(workspace, as_of, pushes, progress)
+
+
+def _build(
+    workspace: Workspace, as_of: datetime, pushes: Sequence[PushFile], progress: Progress
+) -> Built:
     from models.keys import trainer_key
     from serving.release import golden, seal
     from training.release import Contents, assemble

@@ -23,7 +23,7 @@ from features.record import BuildRecord, Built, view_file
 from features.tables import Tables, opened, table_files
 from features.views import VIEWS, Ground, Keep, View, at, ground, largest_categories
 from features.vocabulary import Vocabulary
-from features.workspace import Workspace
+from features.workspace import Workspace, one_at_a_time
 
 STAGE = "features"
 RESERVED = ("member_id", "item_id", "feature_time", "created", "row_id", "as_of", "rn")
@@ -54,7 +54,7 @@ def build_features(
     Each file appears whole or not at all. A moment whose tables, conventions and definitions are
     unchanged is not built again. Where a view gains or loses columns, the moments built earlier
     are built again, so that all files of a view have the same columns; the files of a view that
-    the workspace no longer has are removed.
+    the workspace no longer has are removed. Builds of one workspace wait in line.
 
     Args:
         as_ofs: moments with an offset, in any order.
@@ -66,19 +66,26 @@ def build_features(
             attribute has the name of a feature.
     """
     moments = sorted({in_utc(as_of) for as_of in as_ofs})
-    record = BuildRecord.load(workspace)
-    fresh = _fresh(workspace, record, moments)
-    if len(fresh) == len(moments) and moments:
-        return BuildReport({}, tuple(fresh), record.absent)
     if not moments:
         raise FeatureError("no moment to build features for; name one, such as --as-of 2026-05-01")
+    with one_at_a_time(workspace.features / ".lock"):
+        return _build(workspace, moments, progress, created or datetime.now(UTC))
+
+
+def _build(
+    workspace: Workspace, moments: Sequence[datetime], progress: Progress, created: datetime
+) -> BuildReport:
+    record = BuildRecord.load(workspace)
+    fresh = _fresh(workspace, record, moments)
+    if len(fresh) == len(moments):
+        return BuildReport({}, tuple(fresh), record.absent)
     with opened(workspace) as tables:
         _check_not_empty(workspace, tables)
         base = ground(tables, workspace.conventions.attributes, _keeper(tables))
         base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
         absent = {view.name: view.absent(base) for view in VIEWS if view.absent(base)}
         present = [view for view in VIEWS if view.name not in absent]
-        run = _Run(workspace, base, present, created or datetime.now(UTC))
+        run = _Run(workspace, base, present, created)
         return run.build(moments, record, absent, progress)
 
 

@@ -6,7 +6,6 @@ nothing outside it has changed; a batch that dies leaves it behind, and the next
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import shutil
 from collections import Counter
@@ -31,7 +30,7 @@ from features.ingest.report import FileReport, IngestReport, LostRowsError
 from features.ingest.schema import TIME, stored_schema
 from features.ingest.seal import digest_sql, known_at
 from features.ingest.settle import KEYS, settle
-from features.workspace import Workspace
+from features.workspace import Workspace, one_at_a_time
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,9 +73,7 @@ def _repeating(table: Table) -> list[str]:
 def staging(workspace: Workspace) -> Iterator[Path]:
     """A fresh folder; the only one, since the batches of a workspace wait in line."""
     root = workspace.root / "staging"
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(root / "lock"):
         for left_behind in root.iterdir():
             if left_behind.is_dir():
                 shutil.rmtree(left_behind)

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from typer.testing import CliRunner, Result
 
 from console.main import application
 from console.plan import ask_of, published_release
+from console.push_file import PushFile
+from console.release import build_release
 from decisions.decide import decide
 from decisions.plan import plan
+from features.progress import silent
 from features.workspace import Workspace
 from tests.conftest import MarketWorkspace
 from training import evaluation
@@ -181,6 +185,16 @@ def test_releases_are_listed_published_and_rolled_back(
     assert back["published"] == listed[0]["release_id"]
     forward = answered(pushwise(copy, "release", "publish", built["release_id"], "--json"))
     assert forward["published"] == built["release_id"]
+
+
+def test_releases_built_at_once_have_ids_of_their_own(released: MarketWorkspace) -> None:
+    pushes: list[PushFile] = []
+    with ThreadPoolExecutor(2) as pool:
+        builds = [
+            pool.submit(build_release, released.workspace, released.as_of, pushes, silent)
+            for _ in range(2)
+        ]
+        assert len({build.result().release_id for build in builds}) == 2
 
 
 def test_no_policy_beats_the_oracle_and_none_breaks_the_limits(released: MarketWorkspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
@@ -79,6 +80,14 @@ def test_a_moment_before_everyone_is_refused(given: Given) -> None:
 def test_a_moment_without_an_offset_is_refused(given: Given) -> None:
     with pytest.raises(FeatureError, match=r"as_of 2026-05-01T00:00:00 has no offset"):
         build_features(given.workspace, [AS_OF.replace(tzinfo=None)])
+
+
+def test_builds_at_once_lose_nothing_of_each_other(given: Given) -> None:
+    write_batch(given.workspace, "events", events(BOUGHT))
+    moments = [AS_OF, ago(1), ago(2), ago(3)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda moment: build_features(given.workspace, [moment]), moments))
+    assert sorted(BuildRecord.load(given.workspace).moments) == sorted(moments)
 
 
 def test_unchanged_tables_are_not_built_again(given: Given) -> None:
