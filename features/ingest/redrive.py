@@ -46,8 +46,8 @@ def redrive(
             nothing has changed.
     """
     table = workspace.table(table_name)
-    files = sorted((workspace.quarantine / table.name).glob("*.jsonl"))
     with staging(workspace) as folder:
+        files = sorted((workspace.quarantine / table.name).glob("*.jsonl"))
         remaining = _Remaining(files)
         with Batch(workspace, table, folder, remaining) as batch:
             number = batch.begin(Origin("quarantine", lambda: ""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,7 +15,7 @@ from features.contract import ContractError
 from features.ingest.load import ingest, ingest_rows
 from features.ingest.quarantine import Entry
 from features.ingest.redrive import quarantined, redrive
-from features.workspace import Conventions, Workspace, open_workspace
+from features.workspace import Conventions, Workspace, one_at_a_time, open_workspace
 
 HEADER = "event_id,member_id,type,occurred_at,query"
 NAIVE = "e1,m1,search,2026-05-01 09:30:00,"
@@ -122,3 +124,16 @@ def test_a_quarantine_file_that_does_not_read_is_named_and_nothing_changes(
 
 def test_nothing_quarantined_is_nothing_to_do(workspace: Workspace) -> None:
     assert redrive(workspace, "offers").rows == 0
+
+
+def test_what_another_redrive_took_meanwhile_is_not_looked_for(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    taken(workspace, tmp_path, SOLD)
+    [path] = (workspace.quarantine / "events").glob("*.jsonl")
+    with ThreadPoolExecutor(1) as pool:
+        with one_at_a_time(workspace.root / "staging" / "lock"):
+            waiting = pool.submit(redrive, workspace, "events")
+            time.sleep(0.2)  # it may look at the quarantine only when its turn has come
+            path.unlink()
+        assert waiting.result().rows == 0
