@@ -95,12 +95,12 @@ def contacts(roster: ir.Table, sent: ir.Table, outcomes: ir.Table, as_of: dateti
     joined = joined.left_join(gone, joined.member_id == gone.gone_id)
     return joined.select(
         "member_id",
-        **{name: joined[name].fill_null(0).cast("float64") for name in _COUNTS},
+        **{name: joined[name].fill_null(0).cast("float64") for name in COUNTS},
         last_contact_days=days_since(seconds(joined.last_contact), as_of),
         unsubscribed=joined.gone.fill_null(False).cast("int64").cast("float64"),
     )
 
 
-_COUNTS = (
+COUNTS = (
     "contacts_1d", "contacts_7d", "contacts_30d", "opens_30d", "clicks_30d", "ignored_in_row",
 )  # fmt: skip
