@@ -28,6 +28,10 @@ def read_push(path: Path) -> PushFile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path}: not TOML ({error})") from error
     described = content.pop("offers", [])
+    if not isinstance(described, list) or not all(isinstance(one, dict) for one in described):
+        raise CatalogueError(
+            f"{path}: offers are described as tables under [[offers]]; their ids go into offer_ids"
+        )
     try:
         offers = tuple(Offer.from_json(offer) for offer in described)
         return PushFile(Push.from_json(content), offers)
