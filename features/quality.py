@@ -177,17 +177,15 @@ def _number(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -
 
 
 def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bounds of bins that hold equally many; fewer bins where values repeat."""
+    """Bounds of bins that hold equally many; a value that many rows share is a bin of its own."""
     if not len(known):
         return np.zeros(0)
-    return np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    bounds = np.quantile(known, np.arange(1, BINS) / BINS)
+    return np.unique(np.concatenate([np.nextafter(bounds, -np.inf), bounds]))
 
 
 def _binned(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the bins up to and with each edge, of those above, and of the missing values.
-
-    An edge belongs to the bin below it: a value that most rows have, such as 0, is a bin.
-    """
+    """Shares of the bins up to and with each edge, of those above, and of the missing values."""
     missing = np.isnan(values)
     place = np.searchsorted(edges, values[~missing], side="left")
     counts = np.append(np.bincount(place, minlength=len(edges) + 1), missing.sum())
