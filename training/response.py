@@ -15,6 +15,7 @@ from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.response import KIND
 from training.frames import SERVICE
+from training.moments import feature_moments
 from training.plots import effect_plot, uplift_plot
 from training.push_log import PushLog, push_log
 from training.response_fit import ROUNDS, FittedResponse, fit_response
@@ -75,8 +76,7 @@ def _features(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     from features.encode import encode, encoding
     from features.store import apply, training_frame
 
-    moments = sorted({moment.to_pydatetime() for moment in log.rows["as_of"].unique()})
-    build_features(workspace, moments, progress)
+    build_features(workspace, feature_moments(log.rows["as_of"]), progress)
     apply(workspace)
     codes = encoding(workspace)
     values = encode(training_frame(workspace, SERVICE, log.rows), codes)
