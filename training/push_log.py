@@ -76,8 +76,9 @@ def push_log(workspace: Workspace, as_of: datetime, *, most: int = 400_000) -> P
             f"no decisions of pushes whose attribution window closed before {as_of:%Y-%m-%d}; "
             "ingest decisions, pushes and outcomes of past pushes first"
         )
-    _check_randomised(frame)
-    frame = frame.sort_values(["push_id", "member_id", "decision_id"], ignore_index=True)
+    frame = _randomised(frame).sort_values(
+        ["push_id", "member_id", "decision_id"], ignore_index=True
+    )
     used = sorted({one for listed in frame["push_offers"] for one in listed} | _named(frame))
     missing = [name for name in used if name not in offers]
     if missing:
@@ -117,20 +118,29 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
     )
 
 
-def _check_randomised(frame: pd.DataFrame) -> None:
-    unsent = frame["offer_id"].isna()
+def _randomised(frame: pd.DataFrame) -> pd.DataFrame:
+    """The decisions that chance had a part in: only they tell what a send changes.
+
+    A decision with probability 1, as of a member who might not be contacted at all, was no choice.
+
+    Raises:
+        TrainingError: there is none, or all of them went the same way.
+    """
+    drawn = frame[frame["probability"] < 1]
+    if drawn.empty or (frame["probability"] <= 0).any():
+        raise TrainingError(
+            f"all of the {len(frame)} past decisions were made with probability 1 (or some with "
+            "0): that is no experiment; send a push with a holdout and some exploration to learn "
+            "what pushes change"
+        )
+    unsent = drawn["offer_id"].isna()
     if unsent.all() or not unsent.any():
         side = "sent nothing" if unsent.all() else "sent something"
         raise TrainingError(
-            f"every one of the {len(frame)} past decisions {side}: without members left out at "
+            f"every one of the {len(drawn)} past decisions {side}: without members left out at "
             "random there is nothing to compare with; log no-send decisions with their probability"
         )
-    certain = (frame["probability"] >= 1).mean()
-    if certain > 0.5 or (frame["probability"] <= 0).any():
-        raise TrainingError(
-            f"{certain:.0%} of the past decisions were made with probability 1 (or some with 0): "
-            "that is no experiment; send a push with exploration to learn what pushes change"
-        )
+    return drawn
 
 
 def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> ir.Table:

@@ -154,6 +154,16 @@ def test_an_offer_that_is_not_in_the_offers_table_is_named(tmp_path: Path) -> No
         push_log(workspace, LATER)
 
 
+def test_decisions_without_a_choice_are_left_out(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    put(workspace, "offers", {"offer_id": "ten", "kind": "percent_off", "value": 10})
+    put(workspace, "pushes", {"push_id": "new-year", "channel": "push", "send_at": day(0),
+                              "offer_ids": ["ten"]})  # fmt: skip
+    barred = [decision(f"barred{n}", None, 1.0) for n in range(5)]
+    put(workspace, "decisions", decision("a", "ten"), decision("b", None), *barred)
+    assert push_log(workspace, LATER).rows["member_id"].tolist() == ["a", "b"]
+
+
 @pytest.mark.slow
 def test_a_long_log_is_thinned_by_whole_members(ingested: MarketWorkspace) -> None:
     whole = push_log(ingested.workspace, ingested.as_of)
