@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from features.progress import Progress, silent
 from features.workspace import Workspace
-from models.calibration import Platt, fit_platt
+from models.calibration import fit_platt
 from models.propensity import KIND, Propensity
+from models.trees import Trees
 from training.baselines import recency_rank, rfm_rank_sum
 from training.errors import TrainingError
 from training.frames import (
@@ -113,10 +114,9 @@ def fit_propensity(
     data = lightgbm.Dataset(
         train.values, train.bought.astype(np.float64), categorical_feature=categories
     )
-    booster = lightgbm.train(settings, data, num_boost_round=ROUNDS)
-    raw = Propensity(booster, train.names, horizon_days, Platt(1.0, 0.0))
-    scores = raw.score(calibrate.values, calibrate.names)
-    return Propensity(booster, train.names, horizon_days, fit_platt(scores, calibrate.bought))
+    trees = Trees(lightgbm.train(settings, data, num_boost_round=ROUNDS), train.names)
+    scores = trees.score(calibrate.values, calibrate.names)
+    return Propensity(trees, horizon_days, fit_platt(scores, calibrate.bought))
 
 
 def baseline_scores(rows: LabelledRows) -> dict[str, NDArray[np.float64]]:
@@ -162,7 +162,7 @@ def _account(model: Propensity, rows: LabelledRows, windows: Windows, seed: int)
         "rounds": ROUNDS,
         "seed": seed,
         "horizon_days": model.horizon_days,
-        "features": len(model.feature_names),
+        "features": len(model.trees.names),
         "train_windows": len(windows.train),
         "train_rows": len(train.bought),
         "train_rate": round(float(train.bought.mean()), 6),

@@ -12,6 +12,7 @@ from models.artifact import ArtifactError
 from models.calibration import Platt
 from models.errors import ModelError
 from models.propensity import Propensity
+from models.trees import Trees
 
 NAMES = ("recency_days", "device", "orders_30d")
 
@@ -30,7 +31,7 @@ def model() -> Propensity:
     bought = np.nan_to_num(values[:, 0]) > 0.6
     data = lightgbm.Dataset(values, bought.astype(float), categorical_feature=[1])
     settings = {"objective": "binary", "num_leaves": 4, "verbosity": -1}
-    return Propensity(lightgbm.train(settings, data, 20), NAMES, 30, Platt(0.8, -0.1))
+    return Propensity(Trees(lightgbm.train(settings, data, 20), NAMES), 30, Platt(0.8, -0.1))
 
 
 def test_likelier_buyers_get_a_higher_probability(model: Propensity) -> None:
@@ -68,7 +69,7 @@ def test_a_missing_feature_is_named(model: Propensity) -> None:
 
 
 def test_columns_that_do_not_fit_their_names_are_refused(model: Propensity) -> None:
-    with pytest.raises(ModelError, match=r"\(1, 2\), wanted \(members, 3\)"):
+    with pytest.raises(ModelError, match=r"\(1, 2\), wanted \(rows, 3\)"):
         model.predict(np.zeros((1, 2), np.float32), NAMES)
 
 
@@ -81,7 +82,7 @@ def test_comes_back_from_disk_bit_for_bit(model: Propensity, tmp_path: Path) -> 
     loaded = Propensity.load(tmp_path)
     values = members(100, seed=3)
     assert np.array_equal(loaded.predict(values, NAMES), model.predict(values, NAMES))
-    assert (loaded.feature_names, loaded.horizon_days) == (NAMES, 30)
+    assert (loaded.trees.names, loaded.horizon_days) == (NAMES, 30)
 
 
 def test_trees_that_read_other_features_than_named_are_refused(
@@ -91,7 +92,7 @@ def test_trees_that_read_other_features_than_named_are_refused(
     head = json.loads((tmp_path / "artifact.json").read_text())
     head["config"]["feature_names"] = ["recency_days"]
     (tmp_path / "artifact.json").write_text(json.dumps(head))
-    with pytest.raises(ArtifactError, match="read 3 features, 1 are named"):
+    with pytest.raises(ArtifactError, match="read 3 columns, 1 are named"):
         Propensity.load(tmp_path)
 
 

@@ -31,6 +31,7 @@ from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
 from models.recommender import AlsRecommender
+from models.trees import Trees
 from serving.app import create_app
 from serving.auth import Access, Keys, NewKey
 from serving.log import Log
@@ -189,7 +190,7 @@ def _propensity(values: NDArray[np.float32]) -> PriorResponse:
         lightgbm.Dataset(values, bought),
         num_boost_round=5,
     )
-    return PriorResponse(Propensity(booster, NAMES, 30, Platt(1.0, 0.0)), 0.8, 80.0, 0.4)
+    return PriorResponse(Propensity(Trees(booster, NAMES), 30, Platt(1.0, 0.0)), 0.8, 80.0, 0.4)
 
 
 def _recommender(members: NDArray[np.bytes_]) -> AlsRecommender:

@@ -105,7 +105,7 @@ def test_a_test_window_without_purchases_cannot_be_judged(
 def test_calibration_on_a_later_window_mends_a_changed_rate() -> None:
     train, later, test = members(4000, 0, 0.3), members(4000, 30, 0.1), members(4000, 60, 0.1)
     model = fit_propensity(train, later, 30)
-    raw = 1 / (1 + np.exp(-model.score(test.values, NAMES)))
+    raw = 1 / (1 + np.exp(-model.trees.score(test.values, NAMES)))
     mended = calibration_error(test.bought, model.predict(test.values, NAMES))
     assert mended < 0.03 < calibration_error(test.bought, raw)
 
