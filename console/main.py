@@ -10,10 +10,11 @@ from typer.core import TyperGroup
 from decisions.errors import DecisionError
 from features.errors import FeatureError
 from models.errors import ModelError
+from serving.scorer_error import ScorerError
 from training.errors import TrainingError
 
 # What a user can mend. Anything else is a fault of ours and keeps its traceback.
-_TOLD = (FeatureError, ModelError, DecisionError, TrainingError)
+_TOLD = (FeatureError, ModelError, DecisionError, TrainingError, ScorerError)
 
 
 class Told(TyperGroup):

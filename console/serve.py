@@ -63,12 +63,9 @@ def serve(
     from serving.settings import Settings
     from serving.telemetry import log_to_stderr
 
-    with _told():
-        log_to_stderr()
-        settings = Settings(
-            open_workspace(workspace), host, port, release, trust, env, insecure_dev
-        )
-        run(settings, lambda address: typer.echo(json.dumps({"listening": address})))
+    log_to_stderr()
+    settings = Settings(open_workspace(workspace), host, port, release, trust, env, insecure_dev)
+    run(settings, lambda address: typer.echo(json.dumps({"listening": address})))
 
 
 @keys.command("create")
@@ -89,7 +86,7 @@ def create(
 
     now = datetime.now(UTC)
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
-    with _told(), _stored_keys(workspace) as stored:
+    with _stored_keys(workspace) as stored:
         key = stored.create(NewKey(env, tuple(scope), label, expires_at), now)
     typer.echo(json.dumps({"key": key}) if as_json else key)
 
@@ -97,7 +94,7 @@ def create(
 @keys.command("list")
 def list_keys(workspace: WorkspaceOption = WORKSPACE, as_json: AsJson = False) -> None:
     """Show the keys, without their secrets."""
-    with _told(), _stored_keys(workspace) as stored:
+    with _stored_keys(workspace) as stored:
         found = stored.all()
     if as_json:
         typer.echo(json.dumps([asdict(key) for key in found], default=str))
@@ -114,7 +111,7 @@ def revoke(
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Shut a key out, at once and for good."""
-    with _told(), _stored_keys(workspace) as stored:
+    with _stored_keys(workspace) as stored:
         stored.revoke(key_id, datetime.now(UTC))
 
 
@@ -134,22 +131,3 @@ def _stored_keys(workspace: Path) -> Iterator[Keys]:
 
     with Log(open_workspace(workspace).serving_log) as log:
         yield Keys(log)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors a user can mend end as one line on stderr and exit status 1."""
-    from features.errors import FeatureError
-    from models.errors import ModelError
-    from serving.auth import ApiKeyError
-    from serving.errors import ServiceError
-    from serving.settings import SettingsError
-    from serving.tables import LogError
-
-    try:
-        yield
-    except (
-        FeatureError, ModelError, ApiKeyError, ServiceError, SettingsError, LogError,
-    ) as error:  # fmt: skip
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from serving.errors import ExpiredKey, MissingKey, UnknownKey, WrongScope
 from serving.log import Log, iso
+from serving.scorer_error import ScorerError
 from serving.tables import api_keys
 
 SCOPES = ("decide", "events:write", "outcomes:write", "admin")
@@ -26,7 +27,7 @@ _KEY = re.compile(r"pw_([a-z0-9]{1,16})_([0-9a-f]{12})_([0-9a-f]{64})")
 _NO_HASH = "0" * 64
 
 
-class ApiKeyError(Exception):
+class ApiKeyError(ScorerError):
     """A key that cannot be made or found; the message is for the command line."""
 
 

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.scorer_error import ScorerError
+
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:pushwise:problem:"
 _BEARER = {"WWW-Authenticate": "Bearer"}
@@ -39,7 +41,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = []
 
 
-class ServiceError(Exception):
+class ServiceError(ScorerError):
     """Base of the errors the API answers with. Anything else is a fault of ours: 500.
 
     The message never repeats what the caller sent: answers end in logs and pages.

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from features.workspace import Workspace
 from models.keys import PUBLIC
+from serving.scorer_error import ScorerError
 
 
-class SettingsError(Exception):
+class SettingsError(ScorerError):
     """Settings with which no scorer may start."""
 
 

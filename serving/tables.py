@@ -22,6 +22,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from serving.scorer_error import ScorerError
+
 FORMAT = 1
 
 metadata = MetaData()
@@ -95,7 +97,7 @@ exports = Table(
 )
 
 
-class LogError(Exception):
+class LogError(ScorerError):
     """The log's database cannot be opened, or is not one of ours."""
 
 

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from typer.testing import CliRunner
 
-from console.serve import keys as keys_command
 from models.errors import ModelError
 from serving.auth import Keys, NewKey
 from serving.log import Log
@@ -226,25 +224,3 @@ def test_a_taken_port_is_said_so(bench: Bench, free_port: int) -> None:
         assert "Address already in use" in refusal(settings)
     with Caller(f"http://127.0.0.1:{free_port}", "") as caller, pytest.raises(OSError, match="ref"):
         caller.decide("m00")
-
-
-def test_keys_are_made_listed_and_revoked_on_the_command_line(bench: Bench) -> None:
-    def command(*words: str) -> str:
-        done = CliRunner().invoke(keys_command, [*words, "--workspace", str(bench.workspace.root)])
-        assert done.exit_code == 0, done.output
-        return done.stdout.strip()
-
-    key = command("create", "--scope", "decide", "--scope", "events:write", "--label", "engine")
-    key_id = key.split("_")[2]
-    assert command("list") == f"{key_id}  live  active  decide,events:write  engine"
-    command("revoke", key_id)
-    (listed,) = json.loads(command("list", "--json"))
-    assert listed["revoked_at"] is not None
-    assert key.split("_")[3] not in json.dumps(listed)
-    wrong = CliRunner().invoke(
-        keys_command, ["create", "--scope", "all", "--workspace", str(bench.workspace.root)]
-    )
-    assert wrong.exit_code == 1
-    assert wrong.stderr == (
-        "error: no scope 'all'; scopes: decide, events:write, outcomes:write, admin\n"
-    )
