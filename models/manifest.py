@@ -79,6 +79,8 @@ class Manifest:
                 raise ManifestError(f"not a manifest of format {FORMAT}")
             files = {path: FileEntry(**entry) for path, entry in content.pop("files").items()}
             models = {n: TrackedVersion(**entry) for n, entry in content.pop("models").items()}
+            if not all(isinstance(value, str) for value in content.values()):
+                raise TypeError("a field is not text")
             return cls(files=files, models=models, **content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ManifestError(f"the manifest does not read: {error}") from error

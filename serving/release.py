@@ -248,10 +248,15 @@ def _rehearse_in_child(folder: Path) -> None:
         raise ReleaseError(
             f"{folder}: parsing it took longer than {_REHEARSAL_SECONDS} s"
         ) from error
+    except OSError as error:
+        raise ReleaseError(
+            f"{folder}: no child process to parse it in: {error.strerror}"
+        ) from error
+    said = (child.stderr.strip().splitlines() or ["no message"])[-1]
+    if child.returncode < 0:
+        raise ReleaseError(f"{folder}: parsing died (signal {-child.returncode}): {said}")
     if child.returncode:
-        said = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        died = f" (signal {-child.returncode})" if child.returncode < 0 else ""
-        raise ReleaseError(f"{said}{died}" if not died else f"{folder}: parsing died{died}: {said}")
+        raise ReleaseError(said)
 
 
 def _parsed(folder: Path, manifest: Manifest | None) -> Release:

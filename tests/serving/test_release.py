@@ -74,6 +74,23 @@ def test_links_are_refused(bench: Bench, tmp_path: Path) -> None:
         verified(folder, bench.trusted)
 
 
+@pytest.mark.parametrize("field", ["release_id", "key_id", "signature", "created_at"])
+def test_a_manifest_with_other_than_text_is_refused(bench: Bench, field: str) -> None:
+    folder = bench.release("r1")
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**content, field: [1]}))
+    with pytest.raises(ReleaseError, match="the manifest does not read: a field is not text"):
+        verified(folder, bench.trusted)
+
+
+def test_a_release_that_no_child_can_rehearse_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(bench.workspace.root / "no-python"))
+    with pytest.raises(ReleaseError, match="no child process to parse it in: No such file"):
+        load_release(bench.release("r1"), bench.trusted)
+
+
 def test_only_the_trusted_key_counts(bench: Bench) -> None:
     folder = bench.release("r1")
     stranger = Ed25519PrivateKey.generate()
