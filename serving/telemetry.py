@@ -106,7 +106,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, request_id, status, answering = perf_counter(), uuid4().hex, 500, False
+        started, request_id, status, answering = perf_counter(), uuid4().hex, _GONE, False
 
         async def named(message: Message) -> None:
             nonlocal status, answering
@@ -134,6 +134,7 @@ class Observed:
             structlog.contextvars.clear_contextvars()
 
 
+_GONE = 499  # the caller hung up before there was an answer; no fault of ours
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from starlette.types import Message
 
 from serving.errors import LogUnavailable
 from serving.telemetry import PROCESSORS
@@ -53,6 +55,26 @@ def test_metrics_count_by_route_and_reason_never_by_member(caller: Scored) -> No
     ) in metrics
     assert 'route="none"' in metrics
     assert "secret" not in metrics
+
+
+def test_a_caller_that_hangs_up_is_no_fault(caller: Scored) -> None:
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/decisions", "query_string": b"",
+        "headers": [(b"content-length", b"9")],
+    }  # fmt: skip
+
+    async def hung_up() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def nobody_hears(message: Message) -> None:
+        raise AssertionError(message)
+
+    async def call() -> None:
+        await caller.client.app(scope, hung_up, nobody_hears)
+
+    asyncio.run(call())
+    metrics = caller.client.get("/metrics").text
+    assert 'method="POST",route="none",status="499"} 1.0' in metrics
 
 
 def test_logs_carry_request_and_decision_ids_and_no_member(caller: Scored) -> None:
