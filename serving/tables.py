@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy import (
+    URL,
     Column,
     Connection,
     Engine,
@@ -107,7 +108,10 @@ def open_engine(path: Path, begin: str) -> Engine:
     Write-ahead log with a full sync: a commit that returned survives a kill and a power cut.
     """
     engine = create_engine(
-        f"sqlite:///{path}", pool_size=8, max_overflow=64, connect_args={"timeout": 5.0}
+        URL.create("sqlite", database=str(path)),  # not as text: a path may hold a "?"
+        pool_size=8,
+        max_overflow=64,
+        connect_args={"timeout": 5.0},
     )
 
     @event.listens_for(engine, "connect")

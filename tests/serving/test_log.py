@@ -98,6 +98,13 @@ def test_two_processes_may_share_a_log(tmp_path: Path) -> None:
         assert two.keep_events([view("e1")], NOW).duplicates == 1
 
 
+def test_a_path_may_hold_what_a_url_reads_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "100%?mode=ro#" / "log.db"
+    with Log(path) as log:
+        assert log.keep_events([view("e1")], NOW).accepted == 1
+    assert path.is_file()
+
+
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "log.db")
     connection.execute("PRAGMA user_version = 7")
