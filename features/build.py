@@ -20,7 +20,7 @@ from features.errors import FeatureError
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.record import BuildRecord, Built, view_file
-from features.tables import Tables, opened, table_files
+from features.tables import Tables, any_row, opened, table_files
 from features.views import VIEWS, Ground, Keep, View, at, ground, largest_categories
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, one_at_a_time
@@ -197,7 +197,7 @@ def _fresh(
 
 def _check_not_empty(workspace: Workspace, tables: Tables) -> None:
     people = (tables.members, tables.events, tables.decisions)
-    if not any(table.limit(1).count().execute() for table in people):
+    if not any(any_row(table) for table in people):
         raise FeatureError(
             f"workspace {workspace.root} holds no members, events or decisions: nothing was "
             "ingested; run `pushwise ingest` or `pushwise import` first"

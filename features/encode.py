@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features.encoding import Encoding
+from features.encoding import Encoding, EncodingError
 from features.record import view_file
 from features.workspace import Workspace, write_atomically
 
@@ -36,8 +36,6 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
     Raises:
         EncodingError: the frame lacks a feature of the encoding.
     """
-    from features.encoding import EncodingError
-
     missing = [name for name in encoding.names if name not in frame.columns]
     if missing:
         raise EncodingError(f"no feature {missing[0]!r} in a frame of {len(frame.columns)} columns")

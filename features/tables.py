@@ -96,8 +96,8 @@ def open_tables(workspace: Workspace, connection: Backend | None = None) -> Tabl
     return Tables(
         connection=duckdb,
         **found,
-        has_clickstream=_any_row(clicks),
-        has_pushes=_any_row(found["decisions"]),
+        has_clickstream=any_row(clicks),
+        has_pushes=any_row(found["decisions"]),
     )
 
 
@@ -111,7 +111,8 @@ def opened(workspace: Workspace) -> Iterator[Tables]:
         tables.close()
 
 
-def _any_row(table: ir.Table) -> bool:
+def any_row(table: ir.Table) -> bool:
+    """Whether the table has a row at all."""
     return bool(table.limit(1).count().execute())
 
 

@@ -18,7 +18,7 @@ from features.membership import first_known, membership, roster
 from features.moments import newest
 from features.popularity import popularity
 from features.purchases import purchase_habits, purchase_lines, purchases
-from features.tables import Tables
+from features.tables import Tables, any_row
 from features.vocabulary import LARGEST, Vocabulary
 
 Keep = Callable[[str, ir.Table], ir.Table]
@@ -101,12 +101,8 @@ def _interest(ground: Ground, moment: Moment) -> ir.Table:
     return category_interest(known, moment.as_of)
 
 
-def _some(table: ir.Table) -> bool:
-    return bool(table.limit(1).count().execute())
-
-
 def _no_purchases(ground: Ground) -> str:
-    return "" if _some(ground.lines) else "no purchase events in this workspace"
+    return "" if any_row(ground.lines) else "no purchase events in this workspace"
 
 
 VIEWS = (
@@ -145,7 +141,7 @@ VIEWS = (
     View(
         "membership",
         "member_id",
-        lambda ground: "" if _some(ground.tables.members) else "no members in this workspace",
+        lambda ground: "" if any_row(ground.tables.members) else "no members in this workspace",
         lambda ground, moment: membership(
             moment.roster, ground.tables.members, ground.attributes, moment.as_of
         ),
@@ -155,7 +151,7 @@ VIEWS = (
         "member_id",
         lambda ground: (
             ""
-            if ground.tables.has_pushes or _some(ground.outcomes)
+            if ground.tables.has_pushes or any_row(ground.outcomes)
             else "no decisions in this workspace"
         ),
         lambda ground, moment: contacts(moment.roster, ground.sent, ground.outcomes, moment.as_of),
@@ -171,7 +167,7 @@ VIEWS = (
         "item_id",
         lambda ground: (
             ""
-            if _some(ground.activity.filter(ground.activity.item_id.notnull()))
+            if any_row(ground.activity.filter(ground.activity.item_id.notnull()))
             else "no events with an item in this workspace"
         ),
         lambda ground, moment: popularity(
