@@ -63,7 +63,7 @@ SELECT
     user_session AS session_id,
     line AS "{LINE}"
 FROM rows
-"""  # noqa: S608 (a constant)
+"""
 _REES46_SEEN = """
 INSERT INTO seen SELECT ?, product_id, max(event_time),
     arg_max(category_code, event_time), arg_max(brand, event_time),
@@ -89,7 +89,7 @@ SELECT
     transactionid AS order_id,
     line AS "{LINE}"
 FROM rows
-"""  # noqa: S608 (a constant)
+"""
 
 
 @dataclass(frozen=True, slots=True)

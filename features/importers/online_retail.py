@@ -69,7 +69,7 @@ CREATE TABLE judged AS SELECT *,
         ORDER BY line
     ) AS nth
 FROM lines
-"""  # noqa: S608 (constants of this module)
+"""
 _EVENTS = f"""
 SELECT
     md5(concat_ws('|', invoice, stock, quantity, epoch_us(moment), price, customer, country, nth))
@@ -83,7 +83,7 @@ SELECT
     invoice AS order_id,
     line AS "{LINE}"
 FROM judged WHERE source = ? AND reason IS NULL ORDER BY line
-"""  # noqa: S608 (a constant)
+"""
 _MEMBERS = """
 SELECT customer::VARCHAR AS member_id, arg_max(country, (n, country)) AS region
 FROM (

@@ -149,7 +149,7 @@ class Batch:
         rows = checked.rows.append_column(PLACE, pa.array(places))
         self.duckdb.register("checked", rows)
         digests = self.duckdb.sql(
-            f"SELECT {digest_sql(self.table)} AS digest FROM checked ORDER BY {quoted(PLACE)}"  # noqa: S608
+            f"SELECT {digest_sql(self.table)} AS digest FROM checked ORDER BY {quoted(PLACE)}"
         ).to_arrow_table()
         self.duckdb.unregister("checked")
         moments = known_at(self.table, checked.rows)
@@ -219,7 +219,7 @@ class Batch:
         if self._count("ended WHERE NOT same") == 0:
             return
         rows = self.duckdb.sql(
-            f"SELECT staged.*, source AS {_SOURCE}, line AS {_LINE} "  # noqa: S608
+            f"SELECT staged.*, source AS {_SOURCE}, line AS {_LINE} "
             f"FROM {self._staged_sql()} JOIN ended ON place = {quoted(PLACE)} "
             "WHERE NOT same ORDER BY place"
         )
@@ -255,7 +255,7 @@ class Batch:
         place = quoted(PLACE)
         names = ", ".join(f"staged.{quoted(name)}" for name in self.table.names)
         self.duckdb.execute(
-            f"COPY (SELECT {names}, coalesce(later.known_at, staged.known_at) AS known_at, digest "  # noqa: S608
+            f"COPY (SELECT {names}, coalesce(later.known_at, staged.known_at) AS known_at, digest "
             f"FROM {self._staged_sql()} LEFT JOIN later ON later.place = {place} "
             f"WHERE {place} IN (SELECT place FROM keys WHERE place NOT IN "
             "(SELECT place FROM ended))) "
@@ -269,11 +269,11 @@ class Batch:
         return finished
 
     def _count(self, rows: str) -> int:
-        found = self.duckdb.execute(f"SELECT count(*) FROM {rows}").fetchone()  # noqa: S608
+        found = self.duckdb.execute(f"SELECT count(*) FROM {rows}").fetchone()
         return int(found[0])
 
     def _staged_sql(self) -> str:
         return (
-            f"(SELECT * RENAME (file_row_number AS {quoted(PLACE)}) "  # noqa: S608
+            f"(SELECT * RENAME (file_row_number AS {quoted(PLACE)}) "
             f"FROM read_parquet({literal(str(self._staged))}, file_row_number = true)) AS staged"
         )

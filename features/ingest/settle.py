@@ -65,16 +65,16 @@ def settle(duckdb: DuckDBPyConnection, table: Table, folder: Path) -> None:
     if files:
         dated = "updated_at" in table.names
         source = (
-            f"SELECT {table.key} AS key, digest, "  # noqa: S608 (names of the contract and of our files)
+            f"SELECT {table.key} AS key, digest, "
             f"{'updated_at' if dated else 'NULL::TIMESTAMPTZ AS updated_at'} "
             f"FROM read_parquet([{', '.join(files)}])"
         )
     else:
         source = "SELECT key, digest, updated_at FROM keys WHERE false"
     identity = f"{identity_sql(table)} AS identity"
-    stored = f"SELECT key, digest, {identity} FROM ({source})"  # noqa: S608 (as above)
+    stored = f"SELECT key, digest, {identity} FROM ({source})"
     duckdb.execute(f"CREATE VIEW stored AS {stored}")
-    duckdb.execute(f"CREATE VIEW identified AS SELECT *, {identity} FROM keys")  # noqa: S608
+    duckdb.execute(f"CREATE VIEW identified AS SELECT *, {identity} FROM keys")
     duckdb.execute(_ENDED)
     if table.versioned:
         duckdb.execute(_LATER, [datetime.now(UTC)])

@@ -110,7 +110,7 @@ def ask(people: Members, wanted: Push, *offers: Offer, **changes: object) -> Ask
     parts: dict[str, object] = {
         "policy": Policy(salt="salt"), "prices": Prices(), "suppressed": frozenset(),
     }  # fmt: skip
-    return Ask(push=wanted, offers=offers or (offer(),), members=people, **{**parts, **changes})  # type: ignore[arg-type]
+    return Ask(push=wanted, offers=offers or (offer(),), members=people, **{**parts, **changes})  # type: ignore[arg-type]  # a test changes any part
 
 
 @pytest.fixture

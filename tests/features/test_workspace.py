@@ -45,6 +45,6 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "pointer"
     write_atomically(path, b"old")
     with pytest.raises(TypeError):
-        write_atomically(path, "text")  # type: ignore[arg-type]
+        write_atomically(path, "text")  # type: ignore[arg-type]  # that is what fails
     assert path.read_bytes() == b"old"
     assert [file.name for file in path.parent.iterdir()] == ["pointer"]

@@ -49,7 +49,7 @@ def _columns(names: Sequence[str], lines: Sequence[Line]) -> dict[str, list[obje
 def changed(line: Line, **values: object) -> Line:
     names = ("invoice", "stock", "title", "quantity", "moment", "price", "customer", "country")
     row = dict(zip(names, line, strict=True)) | values
-    return tuple(row.values())  # type: ignore[return-value]
+    return tuple(row.values())  # type: ignore[return-value]  # the same fields in the same order
 
 
 def test_a_line_is_an_event_in_utc(workspace: Workspace, tmp_path: Path) -> None:
