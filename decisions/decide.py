@@ -160,40 +160,47 @@ def _answers(
     probability: NDArray[np.float64],
     explored: NDArray[np.bool_],
 ) -> Decisions:
-    allowed, estimates, worth = (
-        candidates.eligibility.allowed,
-        candidates.estimates,
-        candidates.worth,
-    )
-    sent = offer != NO_SEND
-    shown = np.where(sent, offer, np.where(allowed, worth.gain, -np.inf).argmax(axis=1))
+    allowed, estimates = candidates.eligibility.allowed, candidates.estimates
+    best_allowed = np.where(allowed, candidates.worth.gain, -np.inf).argmax(axis=1)
+    shown = np.where(offer != NO_SEND, offer, best_allowed)
     any_allowed = np.asarray(allowed.any(axis=1))
     rows = np.arange(len(offer))
 
     def of_shown(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(any_allowed, pairs[rows, shown], np.nan)
 
-    reason = candidates.eligibility.reason.copy()
-    reason[candidates.eligibility.held] = HOLDOUT
-    reason[(reason == "") & ~sent & explored] = EXPLORED
-    pays = (allowed & returns_enough(ask.push, worth)).any(axis=1)
-    reason[(reason == "") & ~sent] = np.where(pays, BUDGET_SPENT, NO_POSITIVE_GAIN)[
-        (reason == "") & ~sent
-    ]
     p_if_sent = of_shown(estimates.p_if_sent)
     p_if_not = np.where(any_allowed, estimates.p_if_not, np.nan)
     return Decisions(
         offer=offer,
         probability=probability,
         explored=explored,
-        reason=tuple(reason.tolist()),
+        reason=_reasons(ask, candidates, offer, explored),
         p_if_sent=p_if_sent,
         p_if_not=p_if_not,
         uplift=p_if_sent - p_if_not,
-        expected_gain=of_shown(worth.gain),
-        expected_cost=of_shown(worth.cost),
+        expected_gain=of_shown(candidates.worth.gain),
+        expected_cost=of_shown(candidates.worth.cost),
         evidence=tuple(
             estimates.evidence[j] if possible else ""
             for j, possible in zip(shown.tolist(), any_allowed.tolist(), strict=True)
         ),
     )
+
+
+def _reasons(
+    ask: Ask, candidates: Candidates, offer: NDArray[np.int64], explored: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """Why nothing is sent to each member; empty for one to whom something is."""
+    found = candidates.eligibility
+    pays = np.asarray((found.allowed & returns_enough(ask.push, candidates.worth)).any(axis=1))
+    reason = found.reason.copy()
+
+    def explain(mask: NDArray[np.bool_], why: str) -> None:
+        reason[mask & (reason == "") & (offer == NO_SEND)] = why
+
+    explain(found.held, HOLDOUT)
+    explain(explored, EXPLORED)
+    explain(pays, BUDGET_SPENT)
+    explain(~pays, NO_POSITIVE_GAIN)
+    return tuple(reason.tolist())
