@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,10 @@ from console.progress import bars
 from console.scorer_log import take_scorer_log
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_settings, load_workspace
 from features.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from features.build import BuildReport
+    from features.ingest.report import IngestReport
 
 app = typer.Typer(name="features", help="What is known of every member.", no_args_is_help=True)
 
@@ -51,21 +56,22 @@ def build(
         if materialize:
             materialize_online(opened, max(moments))
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "written": {
-                        moment.isoformat(): dict(rows) for moment, rows in report.written.items()
-                    },
-                    "unchanged": [moment.isoformat() for moment in report.unchanged],
-                    "views": list(views),
-                    "absent": dict(report.absent),
-                    "from_scorer": [one.to_json() for one in taken],
-                    "materialized": max(moments).isoformat() if materialize else None,
-                }
-            )
-        )
+        document = {
+            "written": {moment.isoformat(): dict(rows) for moment, rows in report.written.items()},
+            "unchanged": [moment.isoformat() for moment in report.unchanged],
+            "views": list(views),
+            "absent": dict(report.absent),
+            "from_scorer": [one.to_json() for one in taken],
+            "materialized": max(moments).isoformat() if materialize else None,
+        }
+        typer.echo(json.dumps(document))
         return
+    _print(report, taken)
+    if materialize:
+        typer.echo(f"online store: as of {max(moments).isoformat()}")
+
+
+def _print(report: BuildReport, taken: Sequence[IngestReport]) -> None:
     for one in taken:
         typer.echo(f"from the scorer: {one.accepted} new rows of {one.table}")
     for moment, rows in report.written.items():
@@ -75,8 +81,6 @@ def build(
         typer.echo(f"unchanged as of {moment.isoformat()}")
     for view, reason in report.absent.items():
         typer.echo(f"no {view}: {reason}")
-    if materialize:
-        typer.echo(f"online store: as of {max(moments).isoformat()}")
 
 
 @app.command("report")
