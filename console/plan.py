@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.push_file import read_push
+from console.push_file import PushFile, read_push
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 from decisions.errors import DecisionError
 
@@ -57,15 +57,13 @@ def plan(
 ) -> None:
     """Decide a push for everybody, from the published release: ranked members with their offers."""
     from console.audience import check_target, write_audience
-    from decisions.plan import plan as decide_for_all
 
     if out is not None:
         check_target(out)
     opened = load_workspace(workspace)
     described = read_push(push)
     release = published_release(opened)
-    ask = ask_of(release, described.push, described.offers, suppressed_members(opened))
-    planned = decide_for_all(ask, release.estimator)
+    ask, planned = planned_push(release, described, lambda: suppressed_members(opened))
     if out is not None:
         write_audience(out, ask, planned)
     summary = summarised(release.versions.release, ask, planned)
@@ -73,6 +71,24 @@ def plan(
         typer.echo(json.dumps({**asdict(summary), "out": str(out) if out else None}))
     else:
         show(summary, out)
+
+
+def planned_push(
+    release: Release, described: PushFile, suppressed: Callable[[], frozenset[str]]
+) -> tuple[Ask, Plan]:
+    """The push decided for everybody; nobody it sends to is ``suppressed`` when it is done.
+
+    Whoever unsubscribes while it is made is left out of another one.
+    """
+    from decisions.plan import plan as decide_for_all
+
+    barred = suppressed()
+    while True:
+        ask = ask_of(release, described.push, described.offers, barred)
+        planned = decide_for_all(ask, release.estimator)
+        barred = suppressed()
+        if barred.isdisjoint(ask.members.ids[row] for row in planned.ranking):
+            return ask, planned
 
 
 def published_release(workspace: Workspace) -> Release:

@@ -17,8 +17,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from console.main import application
-from console.plan import ask_of, published_release
-from console.push_file import PushFile
+from console.plan import ask_of, planned_push, published_release
+from console.push_file import PushFile, read_push
 from console.release import build_release
 from decisions.decide import decide
 from decisions.plan import plan
@@ -87,6 +87,18 @@ def test_a_plan_keeps_to_budget_size_and_rule_and_counts_everybody(
     rows = snapshot.rows(audience["member_id"])
     contacts = snapshot.values[rows, snapshot.encoding.names.index("contacts_30d")]
     assert (contacts < 5).all()
+
+
+def test_who_unsubscribes_while_a_plan_is_made_is_not_in_it(
+    released: MarketWorkspace, push_file: Path
+) -> None:
+    release, described = published_release(released.workspace), read_push(push_file)
+    ask, planned = planned_push(release, described, frozenset)
+    best = ask.members.ids[planned.ranking[0]]
+    answers = iter([frozenset[str](), frozenset({best}), frozenset({best})])
+    ask, planned = planned_push(release, described, lambda: next(answers))
+    assert best not in {ask.members.ids[row] for row in planned.ranking}
+    assert planned.decisions.reason[ask.members.ids.index(best)] == "suppressed"
 
 
 def test_csv_and_parquet_hold_the_same_audience(
