@@ -133,4 +133,4 @@ def _breadth(interest: ir.Table, as_of: datetime) -> ir.Table:
 
 def _exact(column: ir.Column) -> ir.Value:
     """Sum in money's four decimals, whatever the order of the rows."""
-    return column.cast("decimal(18, 4)").sum().cast("float64")
+    return column.cast("decimal(38, 4)").sum().cast("float64")

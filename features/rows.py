@@ -15,6 +15,8 @@ from decimal import Decimal, InvalidOperation
 from features.contract import EVENTS, MONEY_DIGITS, MONEY_SCALE, OUTCOMES, PUSHES, Column, Table
 from features.errors import FeatureError
 
+_MONEY_BELOW = MONEY_DIGITS - MONEY_SCALE  # money stays below ten to the power of this
+
 Value = str | datetime | Decimal | float | int | bool | list[str] | None
 
 
@@ -84,7 +86,12 @@ def parse_value(column: Column, raw: object, timezone: tzinfo | None = None) -> 
 
 def _check_whole_row(table: Table, row: Mapping[str, Value]) -> None:
     if table is EVENTS:
-        quantity = row["quantity"]
+        quantity, price = row["quantity"], row["unit_price"]
+        many = abs(quantity) if isinstance(quantity, float) else 1.0
+        if isinstance(price, Decimal) and many * float(price) >= 10.0**_MONEY_BELOW:
+            raise RowError(
+                "out_of_range", "quantity", f"quantity × unit_price is not below 10^{_MONEY_BELOW}"
+            )
         if isinstance(quantity, float) and quantity < 0 and row["type"] != "refund":
             raise RowError(
                 "negative_quantity",
@@ -162,8 +169,8 @@ def _decimal(column: Column, raw: object) -> Decimal:
 
 def _money(column: Column, raw: object) -> Decimal:
     number = _decimal(column, raw)
-    if number.adjusted() >= MONEY_DIGITS - MONEY_SCALE:
-        raise _wrong(column, f"below 10^{MONEY_DIGITS - MONEY_SCALE}")
+    if number.adjusted() >= _MONEY_BELOW:
+        raise _wrong(column, f"below 10^{_MONEY_BELOW}")
     return number.quantize(Decimal(1).scaleb(-MONEY_SCALE))
 
 

@@ -77,7 +77,10 @@ _YEAR_1000, _YEAR_9998 = -30_610_224_000_000_000, 253_339_228_800_000_000  # mic
 def row_rule(table: Table) -> str:
     """SQL over the taken columns: rows as a whole that are certainly fine."""
     if table.name == EVENTS.name:
-        return 'coalesce("quantity" >= 0, true) OR "type" = \'refund\''
+        return (
+            '(coalesce("quantity" >= 0, true) OR "type" = \'refund\') '
+            'AND coalesce(abs("quantity") * "unit_price"::DOUBLE < 1e13, true)'
+        )
     if table.name == OUTCOMES.name:
         return '"decision_id" IS NOT NULL OR ("member_id" IS NOT NULL AND "push_id" IS NOT NULL)'
     if table.name == PUSHES.name:

@@ -11,6 +11,7 @@ import pytest
 from features.build import build_features
 from features.encoding import Encoding
 from features.errors import FeatureError
+from features.ingest.load import ingest_rows
 from features.record import BuildRecord, view_file
 from features.workspace import Conventions, Workspace
 from tests.features.given import AS_OF, Given, Row, ago, events, small_shop, write_batch
@@ -172,3 +173,12 @@ def test_a_broken_record_says_what_to_do(given: Given) -> None:
     (workspace.features / "builds.json").write_text("{")
     with pytest.raises(FeatureError, match=r"does not read as a build record .* build the"):
         build_features(workspace, [AS_OF])
+
+
+def test_the_dearest_lines_that_ingest_takes_can_be_added_up(given: Given) -> None:
+    dear = {"member_id": "anna", "type": "purchase", "category": "a", "occurred_at": ago(5)}
+    rows = [{**dear, "event_id": f"e{n}", "quantity": 1e5, "unit_price": 9.9e8} for n in range(3)]
+    rows += [{**dear, "event_id": f"f{n}", "unit_price": 9.9e13} for n in range(3)]
+    report = ingest_rows(given.workspace, "events", rows, "test")
+    assert report.accepted == 6
+    assert build_features(given.workspace, [AS_OF]).written[AS_OF]["purchases"] == 1

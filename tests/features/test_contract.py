@@ -59,6 +59,7 @@ def test_every_column_of_the_table_comes_back_typed_and_in_order() -> None:
         ("events", EVENT | {"occurred_at": "2026-05-01"}, "naive_time", "has no offset; add one"),
         ("events", EVENT | {"occurred_at": "1 May"}, "bad_time", "not an ISO 8601 time, such as"),
         ("events", EVENT | {"quantity": -1}, "negative_quantity", "only a refund may be negative"),
+        ("events", EVENT | {"quantity": 9e9, "unit_price": "1e5"}, "out_of_range", "not below 10"),
         ("events", EVENT | {"quantity": "many"}, "bad_number", "quantity is not a number"),
         ("events", EVENT | {"quantity": float("nan")}, "bad_number", "not a finite number"),
         ("events", EVENT | {"quantity": True}, "bad_number", "quantity is not a number"),
