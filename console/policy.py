@@ -25,7 +25,7 @@ def standing_policy(workspace: Workspace, settings: Settings) -> Policy:
         )
     path = workspace.keys / "salt"
     if not path.exists():
-        write_atomically(path, secrets.token_hex(16).encode())
+        write_atomically(path, secrets.token_hex(16).encode(), secret=True)
     return Policy(
         salt=path.read_text(encoding="ascii"),
         consent_when_missing=workspace.conventions.consent_when_missing,

@@ -48,3 +48,12 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
         write_atomically(path, "text")  # type: ignore[arg-type]  # that is what fails
     assert path.read_bytes() == b"old"
     assert [file.name for file in path.parent.iterdir()] == ["pointer"]
+
+
+def test_what_is_no_secret_can_be_read_by_others_and_a_secret_cannot(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "open", b"x")
+    write_atomically(tmp_path / "salt", b"x", secret=True)
+    (tmp_path / "plain").write_bytes(b"x")
+    mode = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert mode["open"] == mode["plain"]
+    assert mode["salt"] == 0o600
