@@ -26,6 +26,15 @@ class Told(TyperGroup):
         except _TOLD as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            typer.echo(
+                f"error: {error.filename}: {error.strerror}; "
+                "wanted a path that can be read and written",
+                err=True,
+            )
+            raise typer.Exit(1) from error
 
 
 def application() -> typer.Typer:

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from console.ingest import register
-from console.main import Told
+from console.main import Told, application
 
 GOOD = (
     "event_id,member_id,type,occurred_at\n"
@@ -82,6 +82,15 @@ def test_a_wrong_call_is_told_in_one_line(
     assert result.stdout == ""
     assert result.stderr.startswith("error: ")
     assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["ingest", "events", "good.csv"], ["keys", "list"]])
+def test_a_workspace_that_is_no_folder_is_told_in_one_line(arguments: list[str]) -> None:
+    Path("here").write_text("")
+    result = run(application(), *arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: here/")
     assert result.stderr.count("\n") == 1
 
 
