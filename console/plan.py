@@ -28,7 +28,7 @@ class Summary:
     """A plan in numbers; money in the workspace's currency.
 
     funnel: members by what became of them. gain_bound: no choice inside the limits can
-    gain more.
+    gain more, with the members drawn at random as they are.
     evidence: what the estimates rest on; ``prior`` is an assumption, not a measurement.
     """
 
@@ -153,7 +153,7 @@ def summarised(release_id: str, ask: Ask, planned: Plan) -> Summary:
         expected_conversions=float(decisions.uplift[sent].sum()),
         objective=ask.push.objective,
         budget=ask.push.budget,
-        gain_bound=planned.bound,
+        gain_bound=planned.gain_bound,
         prices=planned.prices.to_json(),
         funnel=planned.funnel(),
         offers=dict(chosen.most_common()),

@@ -54,6 +54,11 @@ class Plan:
         """Expected gain of everything sent."""
         return float(self.decisions.expected_gain[self.ranking].sum())
 
+    @property
+    def gain_bound(self) -> float:
+        """The most that ``gain`` could be with the members drawn at random as they are."""
+        return self.bound + self.gain - self.value
+
     def funnel(self) -> Mapping[str, int]:
         """Members by what became of them: ``sent``, else the reason; most frequent first."""
         outcomes = Counter(reason or "sent" for reason in self.decisions.reason)

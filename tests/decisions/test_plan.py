@@ -37,6 +37,18 @@ def test_single_decisions_at_the_plans_prices_agree_with_the_plan() -> None:
     assert (single.probability == planned.decisions.probability)[same].all()
 
 
+@pytest.mark.parametrize("exploration", [0.0, 0.2])
+def test_the_gain_is_near_its_bound_and_never_above_with_exploration_too(
+    exploration: float,
+) -> None:
+    rng = np.random.default_rng(4)
+    wanted = push(budget=150.0, exploration=exploration)
+    gains = Fixed(rng.normal(0.02, 0.02, (500, 1)))
+    planned = plan(ask(crowd(500), wanted, offer("ten", contact_cost=0.5)), gains)
+    assert planned.gain <= planned.gain_bound + 1e-9
+    assert planned.gain == pytest.approx(planned.gain_bound, rel=0.02)
+
+
 def test_a_contact_that_returns_too_little_is_not_made() -> None:
     wanted = push(min_return=3.0)
     planned = plan(
