@@ -130,7 +130,9 @@ def newest_day(workspace: Workspace) -> datetime:
     with opened(workspace) as tables:
         newest = tables.events.occurred_at.max().to_pyarrow().as_py()
     if newest is None:
-        raise TrainingError(f"no events in {workspace.root}; run `pushwise ingest` first")
+        raise TrainingError(
+            f"no events in {workspace.root} to take the newest day of; ingest some, or give --as-of"
+        )
     found: datetime = in_utc(newest).replace(hour=0, minute=0, second=0, microsecond=0)
     return found
 
