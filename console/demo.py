@@ -91,8 +91,8 @@ def demo(
         release = _release(opened, market, progress)
     with _scorer(opened, port) as (address, key):
         _say("scorer", f"listens on {address}")
-        answer = _first_decision(address, key, market, release)
         ask, planned = _plan(release, market)
+        answer = _one_decision(address, key, ask, planned)
         gain = _gains(market, opened.releases / release.versions.release, ask, planned, seed)
         budget = float(ask.push.budget or 0.0)
         result = Result(seed, members, budget, time.monotonic() - started, gain)
@@ -155,7 +155,11 @@ def _train(workspace: Workspace, market: Market, seed: int, progress: Progress) 
         trained = train()
         first = trained.comparisons[0]
         others = ", ".join(f"{name} {value:.3g}" for name, value in first.baselines.items())
-        _say("train", f"{trained.name}: {first.metric} {first.ours:.3g} (baselines: {others})")
+        verdict = "" if first.beaten else "; it does not beat them"
+        _say(
+            "train",
+            f"{trained.name}: {first.metric} {first.ours:.3g} (baselines: {others}){verdict}",
+        )
 
 
 def _release(workspace: Workspace, market: Market, progress: Progress) -> Release:
@@ -195,12 +199,12 @@ def _free(port: int) -> bool:
     return True
 
 
-def _first_decision(address: str, key: str, market: Market, release: Release) -> dict[str, Any]:
-    """Ask the scorer about one member, over HTTP like any campaign engine."""
+def _one_decision(address: str, key: str, ask: Ask, planned: Plan) -> dict[str, Any]:
+    """Ask the scorer about the plan's first member, over HTTP like any campaign engine."""
     from urllib.request import Request, urlopen
 
-    member = release.snapshot.member_ids[len(release.snapshot.member_ids) // 2].decode()
-    body = json.dumps({"push_id": market.push_id, "members": [{"member_id": member}]})
+    member = ask.members.ids[planned.ranking[0] if len(planned.ranking) else 0]
+    body = json.dumps({"push_id": ask.push.push_id, "members": [{"member_id": member}]})
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     request = Request(f"{address}/v1/decisions", body.encode(), headers)  # noqa: S310 - our own http
     with urlopen(request, timeout=10) as response:  # noqa: S310 - as above

@@ -74,6 +74,10 @@ def build(
 def _print(report: BuildReport, taken: Sequence[IngestReport]) -> None:
     for one in taken:
         typer.echo(f"from the scorer: {one.accepted} new rows of {one.table}")
+    if taken:
+        typer.echo(
+            "  features show what had come in by their moment: give a later --as-of for these"
+        )
     for moment, rows in report.written.items():
         counts = ", ".join(f"{view} {count}" for view, count in rows.items())
         typer.echo(f"built as of {moment.isoformat()}: {counts}")

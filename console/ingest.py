@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +16,7 @@ from features.contract import ContractError
 
 if TYPE_CHECKING:
     from features.importers.run import ImportReport
+    from features.ingest.quarantine import Entry
     from features.ingest.report import FileReport, IngestReport
 
 Files = Annotated[list[Path], typer.Argument(help="Source files.", show_default=False)]
@@ -68,6 +69,8 @@ def ingest(
     else:
         _show(f"ingest {table}", report)
         _where(opened.quarantine / table, report)
+        if report.quarantined:
+            typer.echo(f"once they fit: pushwise ingest {table} --redrive")
     _end(report)
 
 
@@ -175,9 +178,39 @@ def _reasons(quarantined: Mapping[str, int]) -> str:
     return "\n".join(lines + [f"{reason} {count:,}" for reason, count in quarantined.items()])
 
 
+_HINTS = {
+    "naive_time": "give --timezone, such as Europe/London",
+    "unknown_column": "declare it under [members.attributes], or drop it",
+    "conflict": "the id is known with other content; give the row an id of its own",
+}
+
+
 def _where(folder: Path, report: IngestReport) -> None:
-    if report.quarantined:
-        typer.echo(f"quarantined rows, with their text: {folder}")
+    """Where quarantined rows lie, and one of each reason with what was wrong with it."""
+    if not report.quarantined:
+        return
+    typer.echo(f"quarantined rows, with their text: {folder}")
+    for entry in _examples(folder, set(report.quarantined)):
+        hint = _HINTS.get(entry.reason)
+        typer.echo(
+            f"  {entry.reason}: {Path(entry.source).name} line {entry.line}: {entry.message}"
+            + (f" ({hint})" if hint else "")
+        )
+
+
+def _examples(folder: Path, reasons: set[str]) -> Iterator[Entry]:
+    """The first quarantined row of each reason, from the newest files."""
+    from features.ingest.quarantine import read_entries
+
+    left = set(reasons)
+    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files:
+        for entry in read_entries(path):
+            if entry.reason in left:
+                left.remove(entry.reason)
+                yield entry
+            if not left:
+                return
 
 
 def _end(report: IngestReport) -> None:

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
     from serving.release import Release
 
 
+_FUNNEL = {"explored": "explored, drawn: no send"}
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A plan in numbers; money in the workspace's currency.
 
     funnel: members by what became of them. gain_bound: no choice inside the limits can
     gain more, with the members drawn at random as they are.
+    explored, explored_gain: members drawn at random who get an offer, and what that is expected
+    to gain; often below zero, the price of learning. short_of_min_audience: members that the push
+    wants and nothing is gained by contacting.
     evidence: what the estimates rest on; ``prior`` is an assumption, not a measurement.
     """
 
@@ -45,6 +51,9 @@ class Summary:
     funnel: Mapping[str, int]
     offers: Mapping[str, int]
     evidence: tuple[str, ...]
+    explored: int
+    explored_gain: float
+    short_of_min_audience: int
 
 
 def plan(
@@ -144,6 +153,7 @@ def ask_of(
 def summarised(release_id: str, ask: Ask, planned: Plan) -> Summary:
     decisions, sent = planned.decisions, planned.ranking
     chosen = Counter(ask.push.offer_ids[column] for column in decisions.offer[sent])
+    drawn = decisions.explored[sent]
     return Summary(
         push_id=ask.push.push_id,
         release=release_id,
@@ -158,6 +168,9 @@ def summarised(release_id: str, ask: Ask, planned: Plan) -> Summary:
         funnel=planned.funnel(),
         offers=dict(chosen.most_common()),
         evidence=tuple(sorted({decisions.evidence[row] for row in sent})),
+        explored=int(drawn.sum()),
+        explored_gain=float(decisions.expected_gain[sent][drawn].sum()),
+        short_of_min_audience=max((ask.push.min_audience or 0) - len(sent), 0),
     )
 
 
@@ -176,6 +189,17 @@ def show(summary: Summary, out: Path | None) -> None:
         f"  {summary.expected_conversions:,.1f} conversions that would not happen without it; "
         f"evidence: {', '.join(summary.evidence) or 'none'}"
     )
+    typer.echo(f"  no choice within the limits can gain more than {summary.gain_bound:,.2f}")
+    if summary.explored:
+        typer.echo(
+            f"  {summary.explored} of them were drawn at random to learn from, expected gain "
+            f"{summary.explored_gain:,.2f}"
+        )
+    if summary.short_of_min_audience:
+        typer.echo(
+            f"  {summary.short_of_min_audience} members short of min_audience: contacting more "
+            "would cost more than it brings"
+        )
     if summary.prices["budget"] > 0:
         typer.echo(f"  100 more budget would earn about {100 * summary.prices['budget']:,.2f}")
     if "prior" in summary.evidence:
@@ -185,7 +209,7 @@ def show(summary: Summary, out: Path | None) -> None:
         )
     funnel = Table("what became of the members", "members", box=None)
     for reason, count in summary.funnel.items():
-        funnel.add_row(reason, f"{count:,}")
+        funnel.add_row(_FUNNEL.get(reason, reason), f"{count:,}")
     Console().print(funnel)
     if out is not None:
         typer.echo(f"audience written to {out}")

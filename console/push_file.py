@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decisions.catalogue import CatalogueError, Offer, Push
+from decisions.errors import DecisionError
+from decisions.rules import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ def read_push(path: Path) -> PushFile:
     """Read a push and the offers described beside it; others it names are in the offers table.
 
     Raises:
-        CatalogueError: the file is missing, no TOML, or does not describe a push.
+        CatalogueError: the file is missing, no TOML, or does not describe a push; or a rule in it
+            does not parse.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -34,6 +37,10 @@ def read_push(path: Path) -> PushFile:
         )
     try:
         offers = tuple(Offer.from_json(offer) for offer in described)
-        return PushFile(Push.from_json(content), offers)
-    except CatalogueError as error:
+        push = Push.from_json(content)
+        for rule in (push.eligibility, *(offer.eligibility for offer in offers)):
+            if rule:  # whether its features exist only a release can tell
+                parse(rule)
+    except DecisionError as error:
         raise CatalogueError(f"{path}: {error}") from error
+    return PushFile(push, offers)

@@ -13,7 +13,7 @@ from decisions.catalogue import Offer, Push
 from decisions.draws import uniforms
 from decisions.members import Members
 from decisions.policy import Policy
-from decisions.rules import matches, parse
+from decisions.rules import RuleError, matches, parse
 
 UNKNOWN_MEMBER = "unknown_member_fallback"
 NO_CONSENT = "no_consent"
@@ -69,7 +69,7 @@ def eligibility(
     bar(_unsubscribed(members), SUPPRESSED)
     bar(~_consents(push.channel, members, policy), NO_CONSENT)
     bar(_over_cap(members, policy), FREQUENCY_CAP)
-    bar(~_satisfies(push.eligibility, members), NOT_ELIGIBLE)
+    bar(~_satisfies(push.eligibility, members, f"push {push.push_id!r}"), NOT_ELIGIBLE)
     allowed = np.stack([_sendable(offer, push, members) for offer in offers], axis=1)
     bar(~np.asarray(allowed.any(axis=1)), NOT_ELIGIBLE)
     held = uniforms(policy.salt, "holdout", push.push_id, members.ids) < push.holdout
@@ -97,10 +97,13 @@ def _over_cap(members: Members, policy: Policy) -> NDArray[np.bool_]:
     return over
 
 
-def _satisfies(rule: str, members: Members) -> NDArray[np.bool_]:
+def _satisfies(rule: str, members: Members, whose: str) -> NDArray[np.bool_]:
     if not rule:
         return np.ones(len(members), dtype=bool)
-    return matches(parse(rule), members.values, members.encoding)
+    try:
+        return matches(parse(rule), members.values, members.encoding)
+    except RuleError as error:
+        raise RuleError(f"eligibility of {whose}: {error}") from error
 
 
 def _sendable(offer: Offer, push: Push, members: Members) -> NDArray[np.bool_]:
@@ -110,7 +113,7 @@ def _sendable(offer: Offer, push: Push, members: Members) -> NDArray[np.bool_]:
         or offer.stock == 0
     ):
         return np.zeros(len(members), dtype=bool)
-    return _satisfies(offer.eligibility, members)
+    return _satisfies(offer.eligibility, members, f"offer {offer.offer_id!r}")
 
 
 def valid_at(offer: Offer, moment: datetime) -> bool:

@@ -114,12 +114,11 @@ def features_of(rule: Rule) -> Iterator[str]:
 
 
 def check(rule: Rule, features: FeatureNames) -> None:
-    """Raises ``RuleError`` when ``rule`` names a feature that does not exist or misuses one."""
+    """Raises ``RuleError`` when ``rule`` names a feature or a category's value that does not exist,
+    or compares a feature with what it cannot be."""
     for name in features_of(rule):
         if name not in features.names:
-            near = difflib.get_close_matches(name, features.names, n=3, cutoff=0.5)
-            hint = f"; nearest: {', '.join(near)}" if near else ""
-            raise RuleError(f"no feature {name!r}{hint}")
+            raise RuleError(f"no feature {name!r}{_nearest(name, features.names)}")
     _check_types(rule, features)
 
 
@@ -146,6 +145,15 @@ def _check_type(name: str, values: Sequence[Literal], features: FeatureNames) ->
         if isinstance(value, str) != category:
             wanted = "text in quotes" if category else "a number"
             raise RuleError(f"{name} is compared with {value!r}, wanted {wanted}")
+        if isinstance(value, str) and value not in features.categories[name]:
+            raise RuleError(
+                f"{name} never is {value!r}{_nearest(value, features.categories[name])}"
+            )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(near)}" if near else ""
 
 
 def matches(rule: Rule, values: NDArray[np.float32], features: FeatureNames) -> NDArray[np.bool_]:

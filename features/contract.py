@@ -260,6 +260,10 @@ def check_header(table: Table, names: Sequence[str], where: str) -> None:
     if repeated:
         raise ContractError(f"{where}: column {repeated[0]!r} appears twice; keep one")
     unknown = [name for name in names if name not in table.names]
+    if unknown and len(names) == 1 and re.search(r"[;\t|]", names[0]):
+        raise ContractError(
+            f"{where}: the header is one column, {names[0][:60]!r}; separate columns by commas"
+        )
     if unknown:
         hint = " or declare it under [members.attributes]" if table.name == "members" else ""
         raise ContractError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.encoding import Encoding, EncodingError
+from features.lifecycle import STAGES, TIERS
 from features.record import view_file
 from features.workspace import Workspace, write_atomically
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ITEM_VIEWS = ("popularity",)
+# A rule may name a stage that nobody has reached yet.
+_ALWAYS = {"lifecycle": STAGES, "value_tier": TIERS}
 
 
 def encoding(workspace: Workspace) -> Encoding:
@@ -63,7 +66,7 @@ def extend_encoding(
         if view in ITEM_VIEWS:
             continue
         for name in (name for name, kind in kinds.items() if kind == "category"):
-            old = known.get(name, ())
+            old = known.get(name, _ALWAYS.get(name, ()))
             found = _values(workspace, view, name, moments) - set(old)
             known[name] = (*old, *sorted(found))
     names = [name for view, kinds in columns.items() if view not in ITEM_VIEWS for name in kinds]

@@ -9,6 +9,8 @@ import ibis.expr.types as ir
 
 from features.moments import days_since, within
 
+STAGES = ("never_bought", "new", "lapsed", "slipping", "loyal", "active")
+TIERS = ("gold", "silver", "bronze", "none")
 NEW_DAYS = 30
 SHORTEST_GAP = 7.0
 USUAL_GAP = 90.0

@@ -69,7 +69,8 @@ def label_windows(first_event: datetime, as_of: datetime, horizon: timedelta) ->
         needed = (FEWEST_WINDOWS + 3) * horizon / timedelta(days=1)
         raise TrainingError(
             f"{days:.0f} days of events before {as_of:%Y-%m-%d}, wanted {needed:.0f} for a horizon "
-            f"of {horizon / timedelta(days=1):g} days; ingest more history or shorten the horizon"
+            f"of {horizon / timedelta(days=1):g} days; ingest more history, give a later --as-of, "
+            "or shorten the horizon"
         )
     train = tuple(as_of - (2 + n) * horizon for n in range(windows, 0, -1))
     return Windows(train, as_of - 2 * horizon, as_of - horizon, horizon)

@@ -112,3 +112,31 @@ def test_an_import_without_its_files_is_told_in_one_line(app: typer.Typer) -> No
     result = run(app, "import", "starbucks-offers", "nowhere")
     assert result.exit_code == 1
     assert result.stderr == "error: nowhere/portfolio.json: no such file\n"
+
+
+def test_quarantined_rows_are_shown_by_example_with_a_way_on(tmp_path: Path) -> None:
+    source = tmp_path / "events.csv"
+    source.write_text(
+        "event_id,member_id,type,occurred_at\n"
+        "e1,m,view,2026-01-01T00:00:00\n"
+        "e2,m,view,2026-01-01T00:00:00\n"
+        "e3,m,look,2026-01-01T00:00:00Z\n"
+    )
+    shown = CliRunner().invoke(
+        application(), ["ingest", "events", str(source), "--workspace", str(tmp_path / "ws")]
+    )
+    assert shown.exit_code == 0
+    assert shown.stdout.count("naive_time: events.csv line 2: occurred_at has no offset") == 1
+    assert "give --timezone" in shown.stdout
+    assert "unknown_enum: events.csv line 4: type is none of view" in shown.stdout
+    assert "pushwise ingest events --redrive" in shown.stdout
+
+
+def test_columns_that_are_not_separated_by_commas_are_told_so(tmp_path: Path) -> None:
+    source = tmp_path / "members.csv"
+    source.write_text("member_id;tier\nm;gold\n")
+    shown = CliRunner().invoke(
+        application(), ["ingest", "members", str(source), "--workspace", str(tmp_path / "ws")]
+    )
+    assert shown.exit_code == 1
+    assert "separate columns by commas" in shown.stderr

@@ -86,5 +86,5 @@ def test_every_model_has_a_trainer() -> None:
 
 
 def test_an_empty_workspace_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="run `pushwise ingest` first"):
+    with pytest.raises(TrainingError, match="ingest some, or give --as-of"):
         train.train(workspace=Workspace(tmp_path).root)
