@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from training.uplift import mean_effect
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
+# Standard errors that an advantage must exceed. One lets through four logs in twenty where nobody
+# differs, for what is judged was fitted to the same log; this, about two.
+_ERRORS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def gate(
     score: NDArray[np.float64],
     member: NDArray[np.int64],
 ) -> Gate:
-    """The largest share of personal differences whose advantage exceeds one standard error.
+    """The largest share of personal differences whose advantage is clear of its error.
 
     Args:
         uplift: (n, m) out-of-fold predictions, calibrated; NaN where an offer was no candidate.
@@ -53,7 +56,7 @@ def gate(
     for share in SHARES:
         moved = by_offer + share * (uplift - by_offer)
         tried = _advantage(moved, by_offer, score, member, share)
-        if tried.advantage > tried.error:
+        if tried.advantage > _ERRORS * tried.error:
             return tried
     return replace(tried, personal=0.0)
 
