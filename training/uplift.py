@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_SPREADS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class MeanEffect:
@@ -60,11 +62,14 @@ def mean_effect(score: NDArray[np.float64], member: NDArray[np.int64]) -> MeanEf
 def shrunk(effects: Sequence[MeanEffect]) -> tuple[list[float], float]:
     """Each mean moved towards the common one by how uncertain it is, and the common one.
 
+    The spread of the true effects is averaged over, not fixed at its likeliest value: that is
+    often 0, and offers moved all the way to one number would keep no order.
+
     An error is taken as at least a tenth of the middle one: an offer whose outcome never varied
     (none can be used) is no reason to believe that the others are like it.
 
-    Source: empirical Bayes with the moment estimate of the spread (DerSimonian and Laird,
-    Controlled Clinical Trials 7, 1986).
+    Source: the hierarchical normal model with a half-Cauchy prior on the spread, here as wide as
+    the middle error (Gelman, Bayesian Analysis 1, 2006).
     """
     errors = np.array([effect.error for effect in effects])
     known = np.isfinite(errors)
@@ -73,18 +78,16 @@ def shrunk(effects: Sequence[MeanEffect]) -> tuple[list[float], float]:
     least = 0.1 * float(np.median(errors[known]))
     mean = np.array([effect.mean for effect in effects])[known]
     squared = np.maximum(errors[known], max(least, 1e-12)) ** 2
-    variance = _spread(mean, squared)
-    weight = 1 / (squared + variance)
-    common = float((weight * mean).sum() / weight.sum())
-    moved = np.full(len(effects), common)
-    moved[known] = common + variance / (variance + squared) * (mean - common)
-    return moved.tolist(), common
-
-
-def _spread(mean: NDArray[np.float64], squared_error: NDArray[np.float64]) -> float:
-    """Variance of the true effects, what their estimates vary more than their errors explain."""
-    weight = 1 / squared_error
-    centre = (weight * mean).sum() / weight.sum()
-    scale = weight.sum() - (weight**2).sum() / weight.sum()
-    excess = float((weight * (mean - centre) ** 2).sum()) - (len(mean) - 1)
-    return max(excess / scale, 0.0) if scale > 0 else 0.0
+    # Up to the range of the means beside their errors: above that no spread is likely.
+    spread = np.linspace(0.0, np.ptp(mean) + np.sqrt(squared.min()), _SPREADS)[:, None] ** 2
+    weight = 1 / (squared + spread)
+    common = (weight * mean).sum(axis=1) / weight.sum(axis=1)
+    misfit = (weight * (mean - common[:, None]) ** 2).sum(axis=1)
+    fit = 0.5 * (np.log(weight).sum(axis=1) - np.log(weight.sum(axis=1)) - misfit)
+    before = 1 / (1 + spread[:, 0] / np.median(squared))
+    likely = before * np.exp(fit - fit.max())
+    likely /= likely.sum()
+    moved = np.full(len(effects), float(likely @ common))
+    share = spread / (spread + squared)
+    moved[known] = likely @ (common[:, None] + share * (mean - common[:, None]))
+    return moved.tolist(), float(likely @ common)

@@ -182,3 +182,18 @@ def test_an_offer_whose_outcome_never_varies_does_not_swallow_the_others() -> No
     effects = [MeanEffect(0.5, 0.01), MeanEffect(0.6, 0.01), MeanEffect(2e-15, 1e-15)]
     moved, _ = shrunk(effects)
     assert moved == pytest.approx([0.5, 0.6, 0.0], abs=0.01)
+
+
+def test_means_that_chance_could_explain_move_together_but_keep_their_order() -> None:
+    moved, _ = shrunk([MeanEffect(0.010, 0.01), MeanEffect(0.012, 0.01), MeanEffect(0.011, 0.01)])
+    assert moved[0] < moved[2] < moved[1]
+    assert moved[1] - moved[0] < 0.001
+
+
+def test_without_personal_differences_the_best_single_offer_is_chosen(world: Simulated) -> None:
+    unknown = np.full_like(world.values, np.nan)
+    fitted = fit_response(world.log, unknown, NAMES, seed=1)
+    assert fitted.gate.personal == 0
+    estimates = fitted.model.estimate(unknown[:1], NAMES, OFFERS)
+    best = int(np.argmax([effect.mean for effect in fitted.effects]))
+    assert int(estimates.p_if_sent[0].argmax()) == best
