@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact, ArtifactError
-from models.calibration import Platt
+from models.calibration import Platt, sigmoid
+from models.effect import EffectModel, Pairs, Ridge
 from models.pairs import OfferTerms, PairFeatures
 from models.trees import Trees
 
@@ -30,67 +31,6 @@ class ResponseEstimates:
     p_redeem: NDArray[np.float64]  # (n, m)
     coupon: NDArray[np.float64]  # (n, m) money one use takes off the purchase
     evidence: tuple[str, ...]  # (m,)
-
-
-@dataclass(frozen=True, eq=False)
-class Ridge:
-    """A linear model on standardised columns; a missing value counts as the column's mean."""
-
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    intercept: float
-
-    def predict(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(
-            standardised(table, self.mean, self.scale) @ self.weights + self.intercept
-        )
-
-
-def standardised(
-    table: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(rows, columns) in standard deviations, held to ±4 so that no outlier steers a fit."""
-    centred = (table - mean) / scale
-    return np.nan_to_num(np.clip(centred, -4.0, 4.0), nan=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class EffectModel:
-    """Change of the conversion probability by a send: a calibrated mix of three learners.
-
-    rates: trees for the logarithm of (rate if sent / rate if not), by pair.
-    ridge: regression of the doubly robust score, by pair.
-    by_offer: mean effect of each offer of the history; ``pooled`` for one that never was sent.
-    weights: of trees, ridge and the offer's mean; the least squares fit to out-of-fold doubly
-        robust scores, none below zero, which is what calibrates the mix.
-    personal: share of the mix's deviation from the offer's mean that is used; 0 where members do
-        not differ reliably.
-    """
-
-    rates: Trees
-    ridge: Ridge
-    by_offer: Mapping[str, float]
-    pooled: float
-    weights: tuple[float, float, float]
-    personal: float
-
-    def uplift(
-        self,
-        table: NDArray[np.float32],
-        names: tuple[str, ...],
-        p_if_not: NDArray[np.float64],
-        offers: Sequence[OfferTerms],
-    ) -> NDArray[np.float64]:
-        """(n, m) change of probability for the pairs of ``table`` (n × m rows)."""
-        n, m = len(p_if_not), len(offers)
-        known = np.array([self.by_offer.get(offer.offer_id, self.pooled) for offer in offers])
-        if self.personal == 0:
-            return np.tile(known, (n, 1))
-        rate = np.exp(np.clip(self.rates.score(table, names), -3.0, 3.0)).reshape(n, m)
-        parts = (p_if_not[:, None] * (rate - 1), self.ridge.predict(table).reshape(n, m), known)
-        mix = sum(w * part for w, part in zip(self.weights, parts, strict=True))
-        return np.asarray(known + self.personal * (mix - known))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +93,12 @@ class ResponseModel:
         n, m = len(values), len(offers)
         p_if_not = self.base_scale.probability(self.base.score(values, names))
         table = self.pairs.table(values, names, offers)
-        uplift = self.effect.uplift(table, self.pairs.names, p_if_not, offers)
         p_redeem = np.zeros((n, m))
         if self.redeem is not None:
-            odds = np.exp(-np.clip(self.redeem.score(table, self.pairs.names), -30, 30))
-            usable = np.array([offer.kind != "content" for offer in offers])
-            p_redeem = (1 / (1 + odds)).reshape(n, m) * usable
+            used = sigmoid(self.redeem.score(table, self.pairs.names))
+            p_redeem = used.reshape(n, m) * usable(offers)
+        pairs = Pairs(table, self.pairs.names, p_if_not, p_redeem.ravel(), offers)
+        uplift = self.effect.uplift(pairs)
         margin = np.full(n, self.mean_margin)
         if self.margin is not None:
             margin = self.mean_margin * np.exp(np.clip(self.margin.score(values, names), -3, 3))
@@ -168,6 +108,7 @@ class ResponseModel:
         maybe = {
             "base": self.base,
             "rates": self.effect.rates,
+            "gains": self.effect.gains,
             "redeem": self.redeem,
             "margin": self.margin,
         }
@@ -180,6 +121,7 @@ class ResponseModel:
             "by_offer": dict(self.effect.by_offer),
             "pooled": self.effect.pooled,
             "weights": list(self.effect.weights),
+            "offset": dict(self.effect.offset),
             "personal": self.effect.personal,
             "ridge_intercept": self.effect.ridge.intercept,
             "mean_margin": self.mean_margin,
@@ -217,10 +159,12 @@ class ResponseModel:
             )
             effect = EffectModel(
                 trees["rates"],
+                trees["gains"],
                 ridge,
                 config["by_offer"],
                 config["pooled"],
                 tuple(config["weights"]),
+                config["offset"],
                 config["personal"],
             )
             pairs = PairFeatures(
@@ -239,6 +183,11 @@ class ResponseModel:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
+
+
+def usable(offers: Sequence[OfferTerms]) -> NDArray[np.bool_]:
+    """(m,) whether there is anything to use in an offer."""
+    return np.array([offer.kind != "content" for offer in offers], dtype=bool)
 
 
 def face_value(revenue: NDArray[np.float64], offers: Sequence[OfferTerms]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from models.artifact import ArtifactError
 from models.errors import ModelError
 
 # Threads cost more than they save on small calls, and a child forked after a threaded call hangs.
-_ONE_THREAD_BELOW = 50_000
+ONE_THREAD_BELOW = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Trees:
             return np.zeros(0)
         columns = positions(self.names, names)
         chosen = np.ascontiguousarray(values if columns is None else values[:, columns])
-        threads = 1 if len(chosen) < _ONE_THREAD_BELOW else 0  # 0: as many as there are cores
+        threads = 1 if len(chosen) < ONE_THREAD_BELOW else 0  # 0: as many as there are cores
         scores = self.booster.predict(chosen, raw_score=True, num_threads=threads)
         return np.asarray(scores, dtype=np.float64)
 

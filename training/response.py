@@ -15,10 +15,11 @@ from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.response import KIND
 from training.frames import SERVICE
+from training.learning import ROUNDS
 from training.moments import feature_moments
 from training.plots import effect_plot, uplift_plot
 from training.push_log import PushLog, push_log
-from training.response_fit import ROUNDS, FittedResponse, fit_response
+from training.response_fit import FittedResponse, fit_response
 from training.response_measure import Measured, measure
 from training.trained import Account, Trained, record
 
@@ -113,7 +114,7 @@ def _part(log: PushLog, rows: NDArray[np.bool_]) -> PushLog:
 
 
 def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, object]:
-    trees, ridge, offers = fitted.model.effect.weights
+    rates, gains, ridge, offers = fitted.model.effect.weights
     return {
         "rounds": ROUNDS,
         "seed": seed,
@@ -121,7 +122,8 @@ def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, obj
         "pushes": len(log.candidates),
         "offers": len(log.offers),
         "conversion_rate": round(float(log.converted.mean()), 6),
-        "weight_of_trees": round(trees, 6),
+        "weight_of_rates": round(rates, 6),
+        "weight_of_gains": round(gains, 6),
         "weight_of_ridge": round(ridge, 6),
         "weight_of_offer_means": round(offers, 6),
         "personal_share": fitted.gate.personal,

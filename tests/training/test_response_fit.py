@@ -13,7 +13,9 @@ from models.artifact import ArtifactError
 from models.response import ResponseModel
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
-from training.response_fit import FittedResponse, Learning, fit_response
+from training.learning import Learning
+from training.push_log import PushLog
+from training.response_fit import FittedResponse, fit_response
 from training.response_measure import measure
 from training.uplift import MeanEffect, mean_effect, scores, shrunk
 
@@ -197,3 +199,24 @@ def test_without_personal_differences_the_best_single_offer_is_chosen(world: Sim
     estimates = fitted.model.estimate(unknown[:1], NAMES, OFFERS)
     best = int(np.argmax([effect.mean for effect in fitted.effects]))
     assert int(estimates.p_if_sent[0].argmax()) == best
+
+
+def test_use_of_an_offer_tells_whom_it_persuades() -> None:
+    """Where only those use a coupon whom it persuaded, its use is the effect."""
+    rng = np.random.default_rng(4)
+    world = simulated(30_000, seed=4)
+    sent = world.log.offer >= 0
+    own = np.where(sent, world.uplift[np.arange(len(sent)), world.log.offer], 0.0)
+    persuaded = rng.random(len(sent)) < own
+    bought = rng.random(len(sent)) < world.p_if_not
+    told = replace(world.log, converted=bought | persuaded, redeemed=persuaded)
+    silent = replace(told, redeemed=np.zeros(len(sent), dtype=bool))
+
+    def error(log: PushLog) -> float:
+        estimates = fit_response(log, world.values, NAMES, seed=4).model.estimate(
+            world.values, NAMES, OFFERS
+        )
+        uplift = estimates.p_if_sent - estimates.p_if_not[:, None]
+        return float(((uplift - world.uplift) ** 2).mean())
+
+    assert error(told) < error(silent)
