@@ -162,12 +162,12 @@ def _margin(
     learning: Learning, bought: NDArray[np.int64], whole: NDArray[np.float64]
 ) -> Trees | None:
     """Trees for the logarithm of (margin / mean margin); None where conversions are few or free."""
-    mean = float(whole.mean())
-    if len(bought) < 500 or mean <= 0:
+    # A rate cannot be below zero: refunded or loss-making conversions count as zero, and the level
+    # of those without is left to the mean margin.
+    target = np.clip(whole, 0.0, max(float(np.quantile(whole, 0.99)), 0.0))
+    if len(bought) < 500 or whole.mean() <= 0 or target.mean() == 0:
         return None
-    # A rate cannot be below zero; a few refunded or loss-making conversions count as zero.
-    target = np.minimum(np.maximum(whole, 0.0), np.quantile(whole, 0.99)) / mean
-    ratio = Target(target, start=np.zeros(len(bought)))
+    ratio = Target(target / target.mean(), start=np.zeros(len(bought)))
     return grow(learning.values[bought], learning.names, ratio, learning.seed, Growth("poisson"))
 
 

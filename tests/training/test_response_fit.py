@@ -201,6 +201,16 @@ def test_without_personal_differences_the_best_single_offer_is_chosen(world: Sim
     assert int(estimates.p_if_sent[0].argmax()) == best
 
 
+def test_conversions_at_a_loss_do_not_raise_the_margin_of_the_others(world: Simulated) -> None:
+    lost = world.log.converted & (np.arange(len(world.log)) % 3 == 0)
+    log = replace(world.log, margin=np.where(lost, -60.0, world.log.margin))
+    found = fit_response(log, world.values, NAMES, seed=1).model
+    converted = np.flatnonzero(log.converted)
+    whole = (log.margin + log.coupon)[converted].mean()
+    estimates = found.estimate(world.values[converted], NAMES, OFFERS)
+    assert estimates.margin.mean() == pytest.approx(whole, rel=0.1)
+
+
 def test_use_of_an_offer_tells_whom_it_persuades() -> None:
     """Where only those use a coupon whom it persuaded, its use is the effect."""
     rng = np.random.default_rng(4)
