@@ -49,7 +49,7 @@ def fit_response(
     """Fit on the decisions of ``log`` and their members' ``values``, (n, features ``names``).
 
     Raises:
-        TrainingError: too few conversions to tell anything.
+        TrainingError: too few conversions to tell anything, in all or on one side.
     """
     learning = Learning.of(log, values, names, seed)
     converted = int(log.converted.sum())
@@ -58,9 +58,12 @@ def fit_response(
             f"{converted} conversions in {len(log)} past decisions, "
             f"wanted at least {LEAST_CONVERSIONS} to learn what a push changes"
         )
+    _check_sides(learning)
     pairs = PairFeatures.fit(values, names)
     known = nuisances(learning, pairs)
-    effects = _by_offer(known.score, learning.member)
+    sent = np.bincount(log.offer[log.offer != NO_SEND], minlength=len(log.offers)) > 0
+    # The score of an offer never sent holds the learners' belief and no outcome: nothing is known.
+    effects = _by_offer(np.where(sent, known.score, np.nan), learning.member)
     by_offer, pooled = shrunk(effects)
     ridge, ridge_out = fit_ridge(learning, pairs, known)
     gains, gains_out = fit_gains(learning, pairs, known)
@@ -79,7 +82,7 @@ def fit_response(
         rates=rate_trees(learning, pairs, np.ones(len(learning), dtype=bool), known.p_if_not),
         gains=gains,
         ridge=ridge,
-        by_offer=dict(zip(ids, by_offer, strict=True)),
+        by_offer={one: by_offer[j] for j, one in enumerate(ids) if sent[j]},
         pooled=pooled,
         weights=(float(weights[0]), float(weights[1]), float(weights[2]), float(weights[3])),
         offset=dict(zip(ids, offset, strict=True)),
@@ -87,6 +90,20 @@ def fit_response(
     )
     model = _with_money(learning, pairs, effect, known)
     return FittedResponse(model, tuple(effects), _slope(mix, known.score, learning), passed)
+
+
+def _check_sides(learning: Learning) -> None:
+    """Both those sent something and those sent nothing must be there whatever fold is left out."""
+    log = learning.log
+    for sent, side in ((True, "sent an offer"), (False, "sent nothing")):
+        bought = ((log.offer != NO_SEND) == sent) & log.converted
+        folds = np.unique(learning.fold[bought])
+        if len(folds) < 2:
+            members = len(np.unique(learning.member[bought]))
+            raise TrainingError(
+                f"{int(bought.sum())} conversions of {members} members in the past decisions that "
+                f"{side}: too few to compare with; more members must be decided at random"
+            )
 
 
 def _by_offer(score: NDArray[np.float64], member: NDArray[np.int64]) -> list[MeanEffect]:

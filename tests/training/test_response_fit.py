@@ -73,6 +73,16 @@ def test_an_offer_never_sent_is_estimated_from_the_others_and_says_so(
     assert np.isfinite(estimates.p_if_sent).all()
 
 
+def test_a_candidate_that_was_never_sent_is_no_evidence() -> None:
+    world = simulated(5_000, seed=0)
+    log = replace(world.log, offer=np.where(world.log.offer == 2, 1, world.log.offer))
+    fitted = fit_response(log, world.values, NAMES, seed=0)
+    estimates = fitted.model.estimate(world.values[:10], NAMES, OFFERS)
+    assert estimates.evidence == ("modelled", "modelled", "prior")
+    assert fitted.effects[2].error == float("inf")
+    assert np.isfinite(estimates.p_if_sent).all()
+
+
 def test_without_effects_members_are_not_told_apart() -> None:
     for seed in range(3):
         world = simulated(10_000, seed, strength=0.0)
@@ -133,6 +143,15 @@ def test_too_few_conversions_are_refused_with_their_number() -> None:
     none = replace(world.log, converted=np.zeros(500, dtype=bool))
     with pytest.raises(TrainingError, match="0 conversions in 500 past decisions"):
         fit_response(none, world.values, NAMES, seed=0)
+
+
+@pytest.mark.parametrize(("sent", "side"), [(True, "sent an offer"), (False, "sent nothing")])
+def test_conversions_on_one_side_only_are_refused(sent: bool, side: str) -> None:
+    world = simulated(3_000, seed=0)
+    of_side = (world.log.offer >= 0) == sent
+    one_sided = replace(world.log, converted=world.log.converted & ~of_side)
+    with pytest.raises(TrainingError, match=f"0 conversions of 0 members .* {side}"):
+        fit_response(one_sided, world.values, NAMES, seed=0)
 
 
 def test_a_member_never_stands_on_both_sides_of_a_fold() -> None:
