@@ -125,42 +125,37 @@ def test_the_margin_rate_is_that_of_the_newest_version_of_an_item(workspace: Wor
     assert push_log(workspace, LATER).margin.tolist() == [4, 0, 0, 0]
 
 
+def sent(root: Path, *decisions: dict[str, Any], offers: tuple[str, ...] = ("ten",)) -> Workspace:
+    """One push that offered ``ten``, with these decisions; ``offers`` are in the offers table."""
+    made = Workspace(root)
+    put(made, "offers", *[{"offer_id": o, "kind": "percent_off", "value": 10} for o in offers])
+    push = {"push_id": "new-year", "channel": "push", "send_at": day(0), "offer_ids": ["ten"]}
+    put(made, "pushes", push)
+    put(made, "decisions", *decisions)
+    return made
+
+
 def test_a_log_without_members_left_out_is_refused(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    put(workspace, "offers", {"offer_id": "ten", "kind": "percent_off", "value": 10})
-    put(workspace, "pushes", {"push_id": "new-year", "channel": "push", "send_at": day(0),
-                              "offer_ids": ["ten"]})  # fmt: skip
-    put(workspace, "decisions", decision("a", "ten"), decision("b", "ten"))
+    workspace = sent(tmp_path, decision("a", "ten"), decision("b", "ten"))
     with pytest.raises(TrainingError, match="every one of the 2 past decisions sent something"):
         push_log(workspace, LATER)
 
 
 def test_a_log_without_chance_is_refused(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    put(workspace, "offers", {"offer_id": "ten", "kind": "percent_off", "value": 10})
-    put(workspace, "pushes", {"push_id": "new-year", "channel": "push", "send_at": day(0),
-                              "offer_ids": ["ten"]})  # fmt: skip
-    put(workspace, "decisions", decision("a", "ten", 1.0), decision("b", None, 1.0))
+    workspace = sent(tmp_path, decision("a", "ten", 1.0), decision("b", None, 1.0))
     with pytest.raises(TrainingError, match="made with probability 1"):
         push_log(workspace, LATER)
 
 
 def test_an_offer_that_is_not_in_the_offers_table_is_named(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    put(workspace, "pushes", {"push_id": "new-year", "channel": "push", "send_at": day(0),
-                              "offer_ids": ["ten"]})  # fmt: skip
-    put(workspace, "decisions", decision("a", "ten"), decision("b", None))
+    workspace = sent(tmp_path, decision("a", "ten"), decision("b", None), offers=("twenty",))
     with pytest.raises(TrainingError, match="offer 'ten' was a candidate of a past push"):
         push_log(workspace, LATER)
 
 
 def test_decisions_without_a_choice_are_left_out(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    put(workspace, "offers", {"offer_id": "ten", "kind": "percent_off", "value": 10})
-    put(workspace, "pushes", {"push_id": "new-year", "channel": "push", "send_at": day(0),
-                              "offer_ids": ["ten"]})  # fmt: skip
     barred = [decision(f"barred{n}", None, 1.0) for n in range(5)]
-    put(workspace, "decisions", decision("a", "ten"), decision("b", None), *barred)
+    workspace = sent(tmp_path, decision("a", "ten"), decision("b", None), *barred)
     assert push_log(workspace, LATER).rows["member_id"].tolist() == ["a", "b"]
 
 
