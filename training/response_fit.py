@@ -49,7 +49,7 @@ def fit_response(
     """Fit on the decisions of ``log`` and their members' ``values``, (n, features ``names``).
 
     Raises:
-        TrainingError: too few conversions to tell anything, in all or on one side.
+        TrainingError: too few conversions, or too few sent nothing, to tell anything.
     """
     learning = Learning.of(log, values, names, seed)
     converted = int(log.converted.sum())
@@ -93,16 +93,20 @@ def fit_response(
 
 
 def _check_sides(learning: Learning) -> None:
-    """Both those sent something and those sent nothing must be there whatever fold is left out."""
+    """Whatever fold is left out, some must have been sent something and converted, some not sent.
+
+    That nobody converts without a push is no hindrance: redemptions never do.
+    """
     log = learning.log
-    for sent, side in ((True, "sent an offer"), (False, "sent nothing")):
-        bought = ((log.offer != NO_SEND) == sent) & log.converted
-        folds = np.unique(learning.fold[bought])
-        if len(folds) < 2:
-            members = len(np.unique(learning.member[bought]))
+    sent = log.offer != NO_SEND
+    for rows, side in (
+        (sent & log.converted, "conversions of members who were sent an offer"),
+        (~sent, "decisions of members who were sent nothing"),
+    ):
+        if len(np.unique(learning.fold[rows])) < 2:
             raise TrainingError(
-                f"{int(bought.sum())} conversions of {members} members in the past decisions that "
-                f"{side}: too few to compare with; more members must be decided at random"
+                f"{int(rows.sum())} past {side}: too few to compare; "
+                "more members must be decided at random"
             )
 
 

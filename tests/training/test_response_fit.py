@@ -14,7 +14,7 @@ from models.response import ResponseModel
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
 from training.learning import Learning
-from training.push_log import PushLog
+from training.push_log import NO_SEND, PushLog
 from training.response_fit import FittedResponse, fit_response
 from training.response_measure import measure
 from training.uplift import MeanEffect, mean_effect, scores, shrunk
@@ -145,13 +145,21 @@ def test_too_few_conversions_are_refused_with_their_number() -> None:
         fit_response(none, world.values, NAMES, seed=0)
 
 
-@pytest.mark.parametrize(("sent", "side"), [(True, "sent an offer"), (False, "sent nothing")])
-def test_conversions_on_one_side_only_are_refused(sent: bool, side: str) -> None:
+def test_a_log_where_no_offer_sent_converts_is_refused() -> None:
     world = simulated(3_000, seed=0)
-    of_side = (world.log.offer >= 0) == sent
-    one_sided = replace(world.log, converted=world.log.converted & ~of_side)
-    with pytest.raises(TrainingError, match=f"0 conversions of 0 members .* {side}"):
-        fit_response(one_sided, world.values, NAMES, seed=0)
+    silent = replace(world.log, converted=world.log.converted & (world.log.offer == NO_SEND))
+    with pytest.raises(TrainingError, match="0 past conversions of members who were sent an offer"):
+        fit_response(silent, world.values, NAMES, seed=0)
+
+
+def test_redemptions_that_never_happen_without_a_push_are_all_effect() -> None:
+    world = simulated(3_000, seed=0)
+    redeemed = replace(world.log, converted=world.log.converted & (world.log.offer != NO_SEND))
+    fitted = fit_response(redeemed, world.values, NAMES, seed=0)
+    estimates = fitted.model.estimate(world.values, NAMES, OFFERS)
+    assert estimates.p_if_not.max() < 0.01
+    rate = redeemed.converted[redeemed.offer != NO_SEND].mean()
+    assert estimates.p_if_sent.mean() == pytest.approx(rate, rel=0.15)
 
 
 def test_a_member_never_stands_on_both_sides_of_a_fold() -> None:
