@@ -1,0 +1,59 @@
+"""Features in the online store: brought there from a build, read back one by one."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from datetime import datetime
+
+from features.moments import moment as in_utc
+from features.store.repo import (
+    SNAPSHOT,
+    StoreError,
+    built,
+    join_key,
+    not_built,
+    opened,
+    register,
+    service_features,
+)
+from features.workspace import Workspace
+
+
+def materialize(workspace: Workspace, as_of: datetime) -> None:
+    """Bring the online store to the features built at ``as_of``.
+
+    Raises:
+        StoreError: features were not built at exactly this moment.
+    """
+    as_of = in_utc(as_of)
+    record = built(workspace)
+    if as_of not in record.moments:
+        raise StoreError(not_built(as_of))
+    with opened(workspace) as store:
+        register(store, workspace, record)
+        with redirect_stdout(io.StringIO()):  # Feast prints as it goes; stdout is for results
+            store.materialize(as_of - SNAPSHOT, as_of)
+
+
+def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, float | str | None]:
+    """The materialised features of one member (or item) by name; all missing for an unknown one.
+
+    Missing is NaN for a number, None for a category, as in ``training_frame``.
+
+    Raises:
+        StoreError: an unknown service, or nothing was built.
+    """
+    record = built(workspace)
+    names = service_features(record, service)
+    kinds = {name: kind for columns in record.columns.values() for name, kind in columns.items()}
+    with opened(workspace) as store:
+        answer = store.get_online_features(
+            features=store.get_feature_service(service),
+            entity_rows=[{join_key(service): member_id}],
+        ).to_dict()
+    row: dict[str, float | str | None] = {}
+    for name in names:
+        value = answer[name][0]
+        row[name] = float("nan") if value is None and kinds[name] == "number" else value
+    return row
