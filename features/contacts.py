@@ -16,7 +16,12 @@ def sent_decisions(decisions: ir.Table) -> ir.Table:
     """The decisions that chose an offer, each a contact; as of no moment yet."""
     sent = decisions.filter(decisions.offer_id.notnull())
     return sent.select(
-        "decision_id", "member_id", "push_id", "decided_at", seen_at=seen_at(sent, "decided_at")
+        "decision_id",
+        "member_id",
+        "push_id",
+        "offer_id",
+        "decided_at",
+        seen_at=seen_at(sent, "decided_at"),
     )
 
 
@@ -47,6 +52,27 @@ def attributed_outcomes(outcomes: ir.Table, decisions: ir.Table) -> ir.Table:
     )
 
 
+def reached(sent: ir.Table, outcomes: ir.Table, as_of: datetime) -> ir.Table:
+    """The contacts of life known at ``as_of``, each with what is known to have become of it.
+
+    Args:
+        sent: of ``sent_decisions``.
+        outcomes: of ``attributed_outcomes``.
+
+    Returns:
+        One row per decision of ``sent`` of which no outcome ``failed`` is known: its columns, and
+        whether an outcome of that type is known, never null: ``opened``, ``clicked``,
+        ``redeemed``, ``converted``.
+    """
+    heard = known(outcomes, as_of)
+    reaction = heard.group_by("decision_id").agg(
+        **{name: (heard.outcome == name).any() for name in ("failed", *REACTIONS)}
+    )
+    told = known(sent, as_of).left_join(reaction, "decision_id").drop("decision_id_right")
+    told = told.filter(~told.failed.fill_null(False)).drop("failed")
+    return told.mutate(**{name: told[name].fill_null(False) for name in REACTIONS})
+
+
 def contacts(roster: ir.Table, sent: ir.Table, outcomes: ir.Table, as_of: datetime) -> ir.Table:
     """How often each member of ``roster`` was contacted, as known at ``as_of``.
 
@@ -66,30 +92,23 @@ def contacts(roster: ir.Table, sent: ir.Table, outcomes: ir.Table, as_of: dateti
         last_contact_days: days since the last contact; missing = never contacted.
         unsubscribed: 1 where an outcome ``unsubscribed`` is known, else 0.
     """
-    heard = known(outcomes, as_of)
-    reaction = heard.group_by("decision_id").agg(
-        failed=(heard.outcome == "failed").any(),
-        opened=(heard.outcome == "opened").any(),
-        clicked=(heard.outcome == "clicked").any(),
-        answered=heard.outcome.isin(REACTIONS).any(),
-    )
-    reached = known(sent, as_of).left_join(reaction, "decision_id")
-    reached = reached.filter(~reached.failed.fill_null(False))
-    answered = reached.answered.fill_null(False)
-    last_answer = only(reached.decided_at, answered).max().over(group_by=reached.member_id)
-    reached = reached.mutate(last_answer=last_answer)
-    month = within(reached.decided_at, as_of, 30)
-    counts = reached.group_by("member_id").agg(
-        contacts_1d=within(reached.decided_at, as_of, 1).sum(),
-        contacts_7d=within(reached.decided_at, as_of, 7).sum(),
+    contacted = reached(sent, outcomes, as_of)
+    answered = contacted.opened | contacted.clicked | contacted.redeemed | contacted.converted
+    last_answer = only(contacted.decided_at, answered).max().over(group_by=contacted.member_id)
+    contacted = contacted.mutate(last_answer=last_answer)
+    month = within(contacted.decided_at, as_of, 30)
+    counts = contacted.group_by("member_id").agg(
+        contacts_1d=within(contacted.decided_at, as_of, 1).sum(),
+        contacts_7d=within(contacted.decided_at, as_of, 7).sum(),
         contacts_30d=month.sum(),
-        opens_30d=(month & reached.opened.fill_null(False)).sum(),
-        clicks_30d=(month & reached.clicked.fill_null(False)).sum(),
+        opens_30d=(month & contacted.opened).sum(),
+        clicks_30d=(month & contacted.clicked).sum(),
         ignored_in_row=(
-            reached.last_answer.isnull() | (reached.decided_at > reached.last_answer)
+            contacted.last_answer.isnull() | (contacted.decided_at > contacted.last_answer)
         ).sum(),
-        last_contact=reached.decided_at.max(),
+        last_contact=contacted.decided_at.max(),
     )
+    heard = known(outcomes, as_of)
     gone = heard.group_by(gone_id=heard.member_id).agg(gone=(heard.outcome == "unsubscribed").any())
     joined = roster.left_join(counts, "member_id").drop("member_id_right")
     joined = joined.left_join(gone, joined.member_id == gone.gone_id)
