@@ -15,7 +15,8 @@ setup: ## Make the environment in .venv, from pinned packages.
 demo: setup ## Run the whole path on a synthetic market and show what each policy earned.
 	@$(BIN)/pushwise demo $(ARGS)
 
-test: setup ## Run all tests.
+test: ## Run all tests.
+	@.ci/setup tests
 	@echo "test: all tests (the slow ones too)"
 	@$(BIN)/python -m pytest -q $(ARGS)
 
@@ -42,10 +43,10 @@ bench: setup ## Run the benchmarks: one JSON line a figure.
 		$(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 lock: setup ## Resolve the pinned packages anew (needs uv on the path).
-	@for role in dev serving; do \
+	@for role in dev serving spark; do \
 		uv pip compile pyproject.toml --extra $$role --universal --generate-hashes --upgrade \
 			--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q \
-			$$([ $$role = serving ] && echo -c requirements/dev.txt) -o requirements/$$role.txt; done
+			$$([ $$role = dev ] || echo -c requirements/dev.txt) -o requirements/$$role.txt; done
 
 clean: ## Remove the environment and what runs left behind.
 	@rm -rf .venv .pushwise-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
