@@ -54,6 +54,15 @@ def serve(
     insecure_dev: Annotated[
         bool, typer.Option("--insecure-dev", help="Ask for no API key; loopback only.")
     ] = False,
+    vector_sample: Annotated[
+        float,
+        typer.Option(
+            envvar="PUSHWISE_VECTOR_SAMPLE",
+            min=0,
+            max=1,
+            help="Share of the decisions whose feature vector is logged for `features check`.",
+        ),
+    ] = 0.01,
     workspace: WorkspaceOption = WORKSPACE,
     env: Environment = "live",
 ) -> None:
@@ -64,7 +73,9 @@ def serve(
     from serving.telemetry import log_to_stderr
 
     log_to_stderr()
-    settings = Settings(open_workspace(workspace), host, port, release, trust, env, insecure_dev)
+    settings = Settings(
+        open_workspace(workspace), host, port, release, trust, env, insecure_dev, vector_sample
+    )
     run(settings, lambda address: typer.echo(json.dumps({"listening": address})))
 
 

@@ -20,8 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from features.contract import EVENTS, OUTCOMES
 from features.contract import Table as ContractTable
 from features.rows import RowError, Value, parse_row
-from serving import tables
+from serving import tables, vectors
 from serving.errors import LogUnavailable
+from serving.vectors import LoggedVector
 from serving.writer import GroupCommit
 
 T = TypeVar("T")
@@ -150,10 +151,15 @@ class Log:
         with self.reading() as connection:
             return frozenset(connection.scalars(select(tables.suppressions.c.member_id)))
 
-    def keep_decisions(self, fresh: Sequence[LoggedDecision]) -> dict[str, LoggedDecision]:
+    def keep_decisions(
+        self, fresh: Sequence[LoggedDecision], sample: Sequence[LoggedVector] = ()
+    ) -> dict[str, LoggedDecision]:
         """Write decisions of one push; what then stands in the log, by member.
 
         A member decided meanwhile keeps the earlier decision: it may have been answered already.
+
+        Args:
+            sample: vectors of some of ``fresh``, kept in the same commit where the decision stands.
         """
 
         def work(connection: Connection) -> dict[str, LoggedDecision]:
@@ -162,7 +168,10 @@ class Log:
             )
             connection.execute(keep, [asdict(decision) for decision in fresh])
             members = [decision.member_id for decision in fresh]
-            return _decided(connection, fresh[0].push_id, members)
+            standing = _decided(connection, fresh[0].push_id, members)
+            made = {decision.decision_id for decision in standing.values()}
+            vectors.keep(connection, [one for one in sample if one.decision_id in made])
+            return standing
 
         return self.write(work) if fresh else {}
 

@@ -12,18 +12,22 @@ from serving.auth import Access
 from serving.log import Log
 from serving.scorer import Decider, Scorer
 from serving.telemetry import Telemetry
+from serving.vectors import SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
+    """vector_sample: share of the decisions whose feature vector is kept, 0 to 1."""
+
     decider: Decider
     log: Log
     access: Access
     telemetry: Telemetry
+    vector_sample: float = SHARE
 
     @property
     def scorer(self) -> Scorer:
-        return Scorer(self.decider, self.log)
+        return Scorer(self.decider, self.log, self.vector_sample)
 
 
 async def parts_of(request: Request) -> Parts:

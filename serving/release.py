@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push
 from decisions.decide import NO_SEND, Ask, Decisions, decide
@@ -44,6 +45,7 @@ class Choice:
     """What was chosen for one member; the fields of ``decisions.decide.Decisions``.
 
     offer_id: None for no send. Numbers are None where nothing could be estimated.
+    vector: (features,) what was known of the member, in the order of the release's encoding.
     """
 
     offer_id: str | None
@@ -57,6 +59,7 @@ class Choice:
     expected_gain: float | None
     evidence: str
     expires_at: datetime
+    vector: NDArray[np.float32] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +80,13 @@ class Release:
     ) -> list[Choice]:
         """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
         push = self.pushes[push_id]
-        decided = self._decide(push, members, suppressed)
+        known = self._known(members)
+        decided = self._decide(push, known, suppressed)
         items = self._items(push, members, decided)
-        return [self._choice(push, decided, row, items[row]) for row in range(len(members))]
+        return [
+            self._choice(push, decided, row, items[row], known.values[row])
+            for row in range(len(members))
+        ]
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         """Members whom this release would not contact at all by ``channel``, with the reason.
@@ -88,12 +95,15 @@ class Release:
         and the push that it was for may be over and no longer in the release.
         """
         any_push = replace(next(iter(self.pushes.values())), channel=channel)
-        reasons = self._decide(any_push, members, frozenset()).reason
+        reasons = self._decide(any_push, self._known(members), frozenset()).reason
         return {m: why for m, why in zip(members, reasons, strict=True) if why in _LASTING}
 
-    def _decide(self, push: Push, members: Sequence[str], suppressed: frozenset[str]) -> Decisions:
+    def _known(self, members: Sequence[str]) -> Members:
         rows = self.snapshot.rows(members)
-        known = Members(tuple(members), self.snapshot.take(rows), rows >= 0, self.snapshot.encoding)
+        values = self.snapshot.take(rows)
+        return Members(tuple(members), values, rows >= 0, self.snapshot.encoding)
+
+    def _decide(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
         offers = tuple(self.offers[offer_id] for offer_id in push.offer_ids)
         prices = self.prices[push.push_id]
         ask = Ask(push, offers, known, self.policy, prices, suppressed)
@@ -113,7 +123,14 @@ class Release:
                 items[row] = chosen
         return items
 
-    def _choice(self, push: Push, decided: Decisions, row: int, items: tuple[str, ...]) -> Choice:
+    def _choice(
+        self,
+        push: Push,
+        decided: Decisions,
+        row: int,
+        items: tuple[str, ...],
+        vector: NDArray[np.float32],
+    ) -> Choice:
         column = int(decided.offer[row])
         offer_id = None if column == NO_SEND else push.offer_ids[column]
         return Choice(
@@ -132,6 +149,7 @@ class Release:
                 if offer_id is None
                 else expires_at(self.offers[offer_id], push)
             ),
+            vector=vector,
         )
 
 

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+import numpy as np
+
 from decisions.catalogue import Push
 from decisions.eligibility import HOLDOUT, SUPPRESSED
 from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
 from serving.log import Log, LoggedDecision, iso
 from serving.release import Choice
 from serving.schemas import Decision, Estimates, Experiment, StoredDecision, Versions
+from serving.vectors import LoggedVector, in_sample
 
 SUPPRESSION_UNREADABLE = "suppression_unreadable"
 
@@ -50,8 +53,11 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
+    """vector_sample: share of the decisions whose feature vector is kept beside them."""
+
     decider: Decider
     log: Log
+    vector_sample: float
 
     def decide(
         self, push_id: str, asked: Mapping[str, Mapping[str, Any] | None], at: datetime
@@ -74,11 +80,12 @@ class Scorer:
             suppressed = self.log.suppressed(fresh)
             choices = release.choose(push_id, fresh, suppressed)
             push = release.pushes[push_id]
+            logged = [
+                _logged(_Context(push, release.versions, at), member, choice, asked[member])
+                for member, choice in zip(fresh, choices, strict=True)
+            ]
             stored |= self.log.keep_decisions(
-                [
-                    _logged(_Context(push, release.versions, at), member, choice, asked[member])
-                    for member, choice in zip(fresh, choices, strict=True)
-                ]
+                logged, self._sample(logged, choices, release.versions)
             )
         return self._guarded(release, stored)
 
@@ -95,6 +102,21 @@ class Scorer:
             context=None if row.context is None else json.loads(row.context),
             decision=Decision.model_validate_json(row.answer),
         )
+
+    def _sample(
+        self, logged: Sequence[LoggedDecision], choices: Sequence[Choice], versions: Versions
+    ) -> list[LoggedVector]:
+        return [
+            LoggedVector(
+                decision_id=decision.decision_id,
+                member_id=decision.member_id,
+                release=versions.release,
+                as_of=iso(versions.as_of),
+                vector=choice.vector.astype(np.dtype("<f4")).tobytes(),
+            )
+            for decision, choice in zip(logged, choices, strict=True)
+            if in_sample(decision.decision_id, self.vector_sample)
+        ]
 
     def _guarded(self, release: Answering, stored: Mapping[str, LoggedDecision]) -> Answers:
         """Nothing is sent to who is suppressed now or, by this release, may not be contacted.

@@ -20,6 +20,7 @@ from serving.auth import Access, Keys
 from serving.log import Log
 from serving.parts import Parts
 from serving.release import load_release
+from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
 from serving.telemetry import Telemetry
 from serving.watch import Fixed, Published, Watch
@@ -89,15 +90,19 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
     with Log(settings.workspace.serving_log, observe=telemetry.committed) as log:
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
+
+        def parts(decider: Decider) -> Parts:
+            return Parts(decider, log, access, telemetry, settings.vector_sample)
+
         if settings.release is not None:
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.serving(fixed.release.versions)
-            yield _settled(create_app(Parts(fixed, log, access, telemetry))), lambda: None
+            yield _settled(create_app(parts(fixed))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
         watch = Watch(published.look, published.look_again)
         try:
-            yield _settled(create_app(Parts(published, log, access, telemetry))), watch.wake
+            yield _settled(create_app(parts(published))), watch.wake
         finally:
             watch.stop()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from features.workspace import Workspace
 from models.keys import PUBLIC
 from serving.scorer_error import ScorerError
+from serving.vectors import SHARE
 
 
 class SettingsError(ScorerError):
@@ -23,10 +24,13 @@ class Settings:
     release: serve this folder and nothing else; None follows the workspace's published release.
     trust: PEM file of the public key that must have signed a release; None: the workspace's own.
     environment: only API keys of this environment open the scorer.
+    vector_sample: share of the decisions whose feature vector is kept in the log, 0 to 1, for
+        `pushwise features check`.
     insecure_dev: no API key is asked for; only on a loopback address.
 
     Raises:
-        SettingsError: ``insecure_dev`` on an address that others can reach.
+        SettingsError: ``insecure_dev`` on an address that others can reach, or a sample that is no
+            share.
     """
 
     workspace: Workspace
@@ -36,6 +40,7 @@ class Settings:
     trust: Path | None = None
     environment: str = "live"
     insecure_dev: bool = False
+    vector_sample: float = SHARE
 
     def __post_init__(self) -> None:
         if self.insecure_dev and not _loopback(self.host):
@@ -43,6 +48,9 @@ class Settings:
                 f"--insecure-dev asks for no API key, so it works on a loopback address only, "
                 f"not on {self.host}; drop it and make a key with `pushwise keys create`"
             )
+
+        if not 0 <= self.vector_sample <= 1:
+            raise SettingsError(f"the vector sample is {self.vector_sample}, wanted 0 to 1")
 
     @property
     def trusted_key(self) -> Path:

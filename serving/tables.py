@@ -13,6 +13,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -69,6 +70,19 @@ def _rows(name: str) -> Table:
 
 events = _rows("events")
 outcomes = _rows("outcomes")
+
+# What a sample of the decisions knew of their members; see serving.vectors.LoggedVector.
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("decision_id", String, nullable=False),
+    Column("member_id", String, nullable=False),
+    Column("release", String, nullable=False),
+    Column("as_of", String, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
 
 # Members who must not be contacted, from the moment they said so.
 suppressions = Table(

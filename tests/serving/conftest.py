@@ -92,6 +92,7 @@ class FakeRelease:
             expected_gain=None,
             evidence="prior",
             expires_at=SPRING.send_at,
+            vector=np.arange(4, dtype=np.float32),
         )
 
 

@@ -187,7 +187,7 @@ def test_the_guard_sends_nothing_when_it_cannot_read_its_list(
 def test_nothing_is_acknowledged_when_the_log_cannot_be_written(
     caller: Scored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unwritable(decisions: object) -> dict[str, object]:
+    def unwritable(*_: object) -> dict[str, object]:
         raise LogUnavailable
 
     monkeypatch.setattr(caller.log, "keep_decisions", unwritable)
