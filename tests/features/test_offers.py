@@ -86,7 +86,7 @@ def test_only_versions_decisions_and_outcomes_known_by_then_count(given: Given) 
         {**FIVE_OFF, "known_at": ago(9)},
         {**FIVE_OFF, "value": 9.0, "known_at": ago(0)},
         {"offer_id": "to come", "kind": "gift", "known_at": ago(-3)},
-        decisions=[decided(1, 3), decided(2, 3) | {"known_at": ago(-1)}],
+        decisions=[decided(1, 3), {**decided(2, 3), "known_at": ago(-1)}],
         outcomes=[{**outcome(1, "opened", 2), "known_at": ago(0)}],
     )
     assert list(shown.index) == ["coupon"]
