@@ -1,4 +1,4 @@
-"""``pushwise features``: build the feature views, and put them in the online store."""
+"""``pushwise features``: build the feature views, report on them, check what was served."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_settings, 
 from features.workspace import write_atomically
 
 if TYPE_CHECKING:
+    from console.skew import SkewReport
     from features.build import BuildReport
     from features.ingest.report import IngestReport
 
@@ -129,3 +130,56 @@ def report(
             typer.echo(f"page written to {out}")
     if check and found.findings:
         raise typer.Exit(1)
+
+
+@app.command("check")
+def check(
+    build: Annotated[
+        bool,
+        typer.Option("--build", help="First build again what the releases' moments are missing."),
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the feature vectors that the scorer logged; status 1 where one differs.
+
+    The scorer keeps the vectors of a share of its decisions (`pushwise serve --vector-sample`).
+    """
+    from console.skew import check_served  # heavy imports wait until the command runs
+
+    with bars() as progress:
+        found = check_served(load_workspace(workspace), build, progress)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), default=str))
+    else:
+        _print_skew(found)
+    if found.differing or (found.sampled and not found.compared):
+        raise typer.Exit(1)
+
+
+def _print_skew(found: SkewReport) -> None:
+    if not found.sampled:
+        typer.echo(
+            "nothing to check: the scorer's log holds no vectors yet; it keeps those of a share of "
+            "the decisions (`pushwise serve --vector-sample`)"
+        )
+        return
+    for one in found.unchecked:
+        typer.echo(f"release {one.release}: {one.vectors} vectors not checked: {one.why}")
+    for differing in found.differing:
+        text = f"{differing.name}: {differing.mismatches} of {differing.compared} differ"
+        if example := differing.example:
+            text += (
+                f", such as member {example.member_id} of release {example.release}: served "
+                f"{example.served}, offline {example.offline} as of {example.as_of.isoformat()}"
+            )
+        typer.echo(text)
+    if found.differing:
+        typer.echo(
+            "either what served is not what the features say, or rows with an earlier time of "
+            "knowledge were ingested after the release and its moment was built again"
+        )
+    elif found.compared:
+        typer.echo(
+            f"{found.compared} vectors of {len(found.features)} features are the same offline"
+        )
