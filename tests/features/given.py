@@ -61,9 +61,8 @@ def _known_at(table: Table, row: Row) -> datetime | None:
     return first.get(table.name)
 
 
-def write_batch(workspace: Workspace, name: str, rows: Sequence[Row], batch: str = "a") -> Path:
-    """One ingested batch of contract rows; what a row does not say is null."""
-    table = workspace.table(name)
+def stored(table: Table, rows: Sequence[Row]) -> pa.Table:
+    """Contract rows as ingest stores them; what a row does not say is null."""
     kinds = {column.name: column.kind for column in table.columns}
     columns: dict[str, pa.Array] = {
         column: pa.array(
@@ -79,11 +78,20 @@ def write_batch(workspace: Workspace, name: str, rows: Sequence[Row], batch: str
     }
     columns["known_at"] = pa.array([_known_at(table, row) for row in rows], type=TYPES["time"])
     columns["digest"] = pa.array(
-        [hashlib.sha256(repr(sorted(row.items())).encode()).hexdigest() for row in rows]
+        [
+            row.get("digest") or hashlib.sha256(repr(sorted(row.items())).encode()).hexdigest()
+            for row in rows
+        ],
+        type=pa.string(),
     )
+    return pa.table(columns)
+
+
+def write_batch(workspace: Workspace, name: str, rows: Sequence[Row], batch: str = "a") -> Path:
+    """One ingested batch of contract rows."""
     path = workspace.tables / name / f"{batch}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
+    pq.write_table(stored(workspace.table(name), rows), path)
     return path
 
 
