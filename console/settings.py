@@ -38,6 +38,12 @@ class MembersSettings(BaseModel, extra="forbid"):
     attributes: dict[str, Kind] = {}
 
 
+class FeaturesSettings(BaseModel, extra="forbid"):
+    """taste: whether members have the view taste; ``None`` leaves it as it was."""
+
+    taste: bool | None = None
+
+
 class PolicySettings(BaseModel, extra="forbid"):
     """contact_caps: feature name to the number of contacts at which a member is left alone."""
 
@@ -68,6 +74,7 @@ class Settings(BaseSettings):
     members: MembersSettings = MembersSettings()
     consent_when_missing: bool | None = None
     default_margin_rate: float | None = Field(default=None, ge=0, le=1)
+    features: FeaturesSettings = FeaturesSettings()
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
     quality: QualitySettings = QualitySettings()
@@ -109,11 +116,13 @@ def load_workspace(root: Path) -> Workspace:
     settings, remembered = load_settings(), open_workspace(root)
     conventions = remembered.conventions
     consent, rate = settings.consent_when_missing, settings.default_margin_rate
+    taste = settings.features.taste
     return replace(
         remembered,
         conventions=Conventions(
             {**conventions.attributes, **settings.members.attributes},
             conventions.consent_when_missing if consent is None else consent,
             conventions.default_margin_rate if rate is None else rate,
+            conventions.taste if taste is None else taste,
         ),
     )

@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 HORIZON = timedelta(days=30)
 """Fresh features look back so far, like ``abandoned_carts_30d``; what is older, a build tells."""
+SKEW = timedelta(minutes=5)
+"""How far ahead a clock may be. What claims to be later than that is not believed."""
 
 SEEN_TYPES = frozenset(
     {"view", "search", "add_to_cart", "remove_from_cart", "wishlist", "app_open", "purchase"}

@@ -35,10 +35,14 @@ class Conventions:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where things lie. A value: making one touches no disk."""
+    """Where things lie. A value: making one touches no disk.
+
+    redis_url: the Redis that holds the online store; None: an SQLite file of the workspace.
+    """
 
     root: Path
     conventions: Conventions = Conventions()
+    redis_url: str | None = None
 
     def table(self, name: str) -> Table:
         """The contract table ``name`` with this workspace's declared attributes."""
@@ -63,6 +67,11 @@ class Workspace:
     def feast(self) -> Path:
         """Feast's registry and online store."""
         return self.root / "feast"
+
+    @property
+    def fresh_state(self) -> Path:
+        """What the fresh features are made of, member by member."""
+        return self.feast / "fresh.db"
 
     @property
     def mlflow(self) -> Path:

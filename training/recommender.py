@@ -12,6 +12,7 @@ import numpy as np
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.tables import opened
+from features.taste import remember_item_vectors
 from features.workspace import Workspace
 from models.recommender import KIND, AlsRecommender
 from training.errors import TrainingError
@@ -55,7 +56,8 @@ def train_recommender(
     """Measure on the last ``horizon_days``, then fit on everything known at ``as_of``.
 
     Unlike a propensity, a factorisation only knows members and items that it was fitted on, so
-    what is kept is fitted again, with the settings that were measured.
+    what is kept is fitted again, with the settings that were measured. What both learned about
+    items is remembered for the view taste, each from its own moment on.
 
     Raises:
         TrainingError: no events with items before the split, or nobody bought an item after it.
@@ -72,7 +74,8 @@ def train_recommender(
         wanted = item_purchases(tables, split, as_of, as_of)
         everything = interactions(tables, as_of)
     progress(STAGE, 1, 4)
-    comparisons = compare(fit_als(earlier, settings, seed), owned, wanted, seed)
+    measured = fit_als(earlier, settings, seed)
+    comparisons = compare(measured, owned, wanted, seed)
     progress(STAGE, 2, 4)
     model = fit_als(everything, settings, seed)
     progress(STAGE, 3, 4)
@@ -93,6 +96,8 @@ def train_recommender(
         "dataset_digest": _digest(everything),
     }
     trained = record(workspace, KIND, model, Account(comparisons, params, facts))
+    remember_item_vectors(workspace, split, measured.item_ids, measured.item_factors)
+    remember_item_vectors(workspace, as_of, model.item_ids, model.item_factors)
     progress(STAGE, 4, 4)
     return trained
 

@@ -33,7 +33,7 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
     with opened(workspace) as store:
         register(store, workspace, record)
         with redirect_stdout(io.StringIO()):  # Feast prints as it goes; stdout is for results
-            store.materialize(as_of - SNAPSHOT, as_of)
+            store.materialize(as_of - SNAPSHOT, as_of, feature_views=list(record.columns))
 
 
 def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, float | str | None]:

@@ -13,9 +13,10 @@ visible from its ``feature_time`` on, whenever it was computed.
 from __future__ import annotations
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from features.encode import ITEM_VIEWS
 from features.errors import FeatureError
 from features.record import BuildRecord
+from features.store.redis_url import connection_string
 from features.tables import connect
 from features.workspace import Workspace
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 PROJECT = "pushwise"
 MEMBER_SERVICE = "member"
 ITEM_SERVICE = "item"
+FRESH_VIEW = "fresh"  # of no build: features.store.fresh
 _PROMETHEUS = "PROMETHEUS_MULTIPROC_DIR"
 # Each built moment describes every member and item known by then, the lapsed ones too, so a row
 # stands for its own moment and nobody is dropped. Without a ttl Feast would join every asked row
@@ -99,12 +102,19 @@ def opened(workspace: Workspace) -> Iterator[FeatureStore]:
     connection = connect(workspace)
     ibis.options.default_backend = connection
     try:
-        with warnings.catch_warnings():
-            _import_quietly()
-            yield _open(workspace)
+        with opened_online(workspace) as store:
+            yield store
     finally:
         ibis.options.default_backend = before
         connection.disconnect()
+
+
+@contextmanager
+def opened_online(workspace: Workspace) -> Iterator[FeatureStore]:
+    """Feast over the workspace for its online store alone."""
+    with warnings.catch_warnings():
+        _import_quietly()
+        yield _open(workspace)
 
 
 def _import_quietly() -> None:
@@ -139,7 +149,7 @@ def _open(workspace: Workspace) -> FeatureStore:
             "serve_features_while_materializing": True,
         },
         offline_store={"type": "duckdb"},
-        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        online_store=_online_store(workspace, folder),
         materialization_config={"pull_latest_features": True, "online_write_batch_size": 10_000},
         entity_key_serialization_version=3,
         repo_path=folder,
@@ -147,11 +157,28 @@ def _open(workspace: Workspace) -> FeatureStore:
     return FeatureStore(config=config)
 
 
+def _online_store(workspace: Workspace, folder: Path) -> dict[str, str]:
+    if workspace.redis_url is not None:
+        return {"type": "redis", "connection_string": connection_string(workspace.redis_url)}
+    path = folder / "online.db"
+    with closing(sqlite3.connect(path)) as connection:
+        # Readers see the last commit while somebody writes, instead of waiting for the end.
+        connection.execute("PRAGMA journal_mode=WAL")
+    return {"type": "sqlite", "path": str(path)}
+
+
+def member_entity() -> Entity:
+    from feast import Entity
+    from feast.value_type import ValueType
+
+    return Entity(name="member", join_keys=["member_id"], value_type=ValueType.STRING)
+
+
 def register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> None:
     from feast import Entity, FeatureService
     from feast.value_type import ValueType
 
-    member = Entity(name="member", join_keys=["member_id"], value_type=ValueType.STRING)
+    member = member_entity()
     item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)
     views = {
         name: _view(workspace, name, item if name in ITEM_VIEWS else member, columns)
@@ -161,7 +188,8 @@ def register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> 
         FeatureService(name=service, features=[views[name] for name in names])
         for service, names in views_by_service(record).items()
     ]
-    gone = [view for view in store.list_feature_views() if view.name not in views]
+    kept = {*views, FRESH_VIEW}
+    gone = [view for view in store.list_feature_views() if view.name not in kept]
     store.apply([member, item, *views.values(), *services], objects_to_delete=gone, partial=False)
 
 
