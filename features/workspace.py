@@ -21,11 +21,13 @@ class Conventions:
     attributes: declared member columns beyond the contract, name to kind.
     consent_when_missing: whether a member without a consent value counts as consenting.
     default_margin_rate: margin as a share of price where neither row nor item tells.
+    taste: whether members have the view taste once a recommender was trained.
     """
 
     attributes: Mapping[str, Kind] = field(default_factory=dict)
     consent_when_missing: bool = False
     default_margin_rate: float = 0.3
+    taste: bool = False
 
     def __post_init__(self) -> None:
         contract_table("members", self.attributes)
@@ -62,6 +64,11 @@ class Workspace:
     def features(self) -> Path:
         """``features/<view>/<as_of>.parquet``: built feature tables."""
         return self.root / "features"
+
+    @property
+    def item_vectors(self) -> Path:
+        """``item_vectors/<as_of>.parquet``: what each training of the recommender learned."""
+        return self.root / "item_vectors"
 
     @property
     def feast(self) -> Path:
