@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from features.contract import Kind
+from features.engine import BY_DEFAULT, EngineName, EngineSettings
 from features.errors import FeatureError
 from features.workspace import Conventions, Workspace, open_workspace
 
@@ -64,6 +65,12 @@ class QualitySettings(BaseModel, extra="forbid"):
     age_days: float = Field(default=3.0, ge=0)
 
 
+class SparkSettings(BaseModel, extra="forbid"):
+    """master: where Spark runs; see ``features.engine.EngineSettings``."""
+
+    master: str = BY_DEFAULT.spark_master
+
+
 class Settings(BaseSettings):
     """What a client sets once. ``None`` leaves it to what an import has remembered."""
 
@@ -74,6 +81,9 @@ class Settings(BaseSettings):
     members: MembersSettings = MembersSettings()
     consent_when_missing: bool | None = None
     default_margin_rate: float | None = Field(default=None, ge=0, le=1)
+    engine: EngineName = BY_DEFAULT.name
+    memory_limit: str = Field(default=BY_DEFAULT.memory_limit, pattern=r"^[1-9][0-9]*[MGT]i?B$")
+    spark: SparkSettings = SparkSettings()
     features: FeaturesSettings = FeaturesSettings()
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
@@ -125,4 +135,5 @@ def load_workspace(root: Path) -> Workspace:
             conventions.default_margin_rate if rate is None else rate,
             conventions.taste if taste is None else taste,
         ),
+        engine=EngineSettings(settings.engine, settings.memory_limit, settings.spark.master),
     )

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from features.contract import ContractError, Kind, Table, contract_table
+from features.engine import BY_DEFAULT, EngineSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,14 @@ class Conventions:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where things lie. A value: making one touches no disk.
+    """Where things lie, and what works on them. A value: making one touches no disk.
 
     redis_url: the Redis that holds the online store; None: an SQLite file of the workspace.
     """
 
     root: Path
     conventions: Conventions = Conventions()
+    engine: EngineSettings = BY_DEFAULT
     redis_url: str | None = None
 
     def table(self, name: str) -> Table:
