@@ -39,7 +39,7 @@ class Told(TyperGroup):
 
 def application() -> typer.Typer:
     """The whole command line."""
-    from console import demo, features, ingest, plan, release, serve, train
+    from console import demo, features, fresh, ingest, plan, release, serve, train
 
     app = typer.Typer(
         cls=Told,
@@ -49,6 +49,7 @@ def application() -> typer.Typer:
     )
     app.command("demo")(demo.demo)
     ingest.register(app)
+    fresh.register(features.app)
     app.add_typer(features.app)
     app.command("train")(train.train)
     app.add_typer(release.app)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,13 @@ def serve(
             help="Share of the decisions whose feature vector is logged for `features check`.",
         ),
     ] = 0.01,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            envvar="PUSHWISE_FRESH",
+            help="Bring what comes in into the online store, where the features extra is installed.",
+        ),
+    ] = True,
     workspace: WorkspaceOption = WORKSPACE,
     env: Environment = "live",
 ) -> None:
@@ -76,7 +84,33 @@ def serve(
     settings = Settings(
         open_workspace(workspace), host, port, release, trust, env, insecure_dev, vector_sample
     )
-    run(settings, lambda address: typer.echo(json.dumps({"listening": address})))
+    with _following(workspace, wanted=fresh) as start_follower:
+
+        def listening(address: str) -> None:
+            typer.echo(json.dumps({"listening": address}))
+            start_follower()
+
+        run(settings, listening)
+
+
+@contextmanager
+def _following(workspace: Path, *, wanted: bool) -> Iterator[Callable[[], None]]:
+    """What starts the follower beside the scorer; at the end it is stopped."""
+    import structlog
+
+    from serving.follower_process import FollowerProcess, can_follow, follow_command
+
+    if not wanted or not can_follow():
+        if wanted:
+            log = structlog.get_logger("pushwise.fresh")
+            log.info("no fresh features", why="the features extra is not installed")
+        yield lambda: None
+        return
+    follower = FollowerProcess(follow_command(str(workspace), os.getpid()))
+    try:
+        yield follower.start
+    finally:
+        follower.stop()
 
 
 @keys.command("create")

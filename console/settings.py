@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import BaseModel, Field, ValidationError
@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default=BY_DEFAULT.memory_limit, pattern=r"^[1-9][0-9]*[MGT]i?B$")
     spark: SparkSettings = SparkSettings()
     features: FeaturesSettings = FeaturesSettings()
+    online_store: Literal["sqlite", "redis"] = "sqlite"
+    redis_url: str = "redis://localhost:6379/0"
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
     quality: QualitySettings = QualitySettings()
@@ -135,5 +137,6 @@ def load_workspace(root: Path) -> Workspace:
             conventions.default_margin_rate if rate is None else rate,
             conventions.taste if taste is None else taste,
         ),
+        redis_url=settings.redis_url if settings.online_store == "redis" else None,
         engine=EngineSettings(settings.engine, settings.memory_limit, settings.spark.master),
     )
