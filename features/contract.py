@@ -215,8 +215,9 @@ TABLES: Mapping[str, Table] = {
     table.name: table for table in (MEMBERS, ITEMS, EVENTS, OFFERS, PUSHES, DECISIONS, OUTCOMES)
 }
 
-ATTRIBUTE_KINDS: tuple[Kind, ...] = ("number", "integer", "category", "flag", "text", "time")
-
+ATTRIBUTE_KINDS: tuple[Kind, ...] = (
+    "number", "integer", "money", "share", "category", "flag", "time", "text",
+)  # fmt: skip
 
 RESERVED_NAMES = ("known_at", "digest")  # what ingest adds to every stored row
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

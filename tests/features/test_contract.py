@@ -132,7 +132,7 @@ def test_a_header_is_refused_by_the_name_of_the_column_and_the_file() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("income", "money", "declared as 'money', wanted one of number"),
+        ("hobbies", "list", "declared as 'list', wanted one of number"),
         ("tier", "category", "'tier' is already a column of members"),
         ("digest", "text", "cannot be a column"),
         ("shoe size", "number", "cannot be a column; wanted letters, digits and underscores"),
