@@ -234,21 +234,31 @@ def contract_table(name: str, attributes: Mapping[str, Kind] | None = None) -> T
     table = TABLES[name]
     if name != "members" or not attributes:
         return table
+    taken = {name: "a column of members" for name in table.names}
     for attribute, kind in attributes.items():
-        if kind not in ATTRIBUTE_KINDS:
+        _check_attribute(attribute, kind)
+        # The engines behind the tables do not tell TIER from tier.
+        if attribute.lower() in taken:
             raise ContractError(
-                f"attribute {attribute!r} is declared as {kind!r}, "
-                f"wanted one of {', '.join(ATTRIBUTE_KINDS)}"
+                f"attribute {attribute!r} is already {taken[attribute.lower()]}; upper and lower "
+                "case are one name"
             )
-        if not _ATTRIBUTE_NAME.fullmatch(attribute) or attribute in RESERVED_NAMES:
-            raise ContractError(
-                f"attribute {attribute!r} cannot be a column; wanted letters, digits and "
-                f"underscores, not {' or '.join(RESERVED_NAMES)}"
-            )
-        if attribute in table.names:
-            raise ContractError(f"attribute {attribute!r} is already a column of members")
+        taken[attribute.lower()] = f"the attribute {attribute!r}"
     extra = tuple(Column(attribute, kind) for attribute, kind in attributes.items())
     return Table(table.name, table.key, table.columns + extra, table.versioned)
+
+
+def _check_attribute(attribute: str, kind: Kind) -> None:
+    if kind not in ATTRIBUTE_KINDS:
+        raise ContractError(
+            f"attribute {attribute!r} is declared as {kind!r}, "
+            f"wanted one of {', '.join(ATTRIBUTE_KINDS)}"
+        )
+    if not _ATTRIBUTE_NAME.fullmatch(attribute) or attribute.lower() in RESERVED_NAMES:
+        raise ContractError(
+            f"attribute {attribute!r} cannot be a column; wanted letters, digits and "
+            f"underscores, not {' or '.join(RESERVED_NAMES)}"
+        )
 
 
 def check_header(table: Table, names: Sequence[str], where: str) -> None:

@@ -134,6 +134,7 @@ def test_a_header_is_refused_by_the_name_of_the_column_and_the_file() -> None:
     [
         ("hobbies", "list", "declared as 'list', wanted one of number"),
         ("tier", "category", "'tier' is already a column of members"),
+        ("Tier", "category", "'Tier' is already a column of members; upper and lower case are one"),
         ("digest", "text", "cannot be a column"),
         ("shoe size", "number", "cannot be a column; wanted letters, digits and underscores"),
     ],
@@ -141,6 +142,11 @@ def test_a_header_is_refused_by_the_name_of_the_column_and_the_file() -> None:
 def test_an_attribute_that_cannot_be_is_refused(name: str, kind: Kind, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         contract_table("members", {name: kind})
+
+
+def test_two_attributes_may_not_differ_by_case_alone() -> None:
+    with pytest.raises(ContractError, match="'Income' is already the attribute 'income'"):
+        contract_table("members", {"income": "number", "Income": "number"})
 
 
 def test_declared_attributes_are_columns_of_members_only() -> None:
