@@ -255,7 +255,9 @@ StartServer = Callable[..., "Running"]
 def running(
     workspace: Path, errors: Path, *options: str, python: str = sys.executable
 ) -> Iterator[Running]:
-    command = [python, "-c", _RUN, "--workspace", str(workspace), "--port", "0", *options]
+    # Most tests want a scorer and nothing beside it; those of the follower say --fresh.
+    asked = ["--workspace", str(workspace), "--port", "0", "--no-fresh", *options]
+    command = [python, "-c", _RUN, *asked]
     with errors.open("a") as stderr:
         process = subprocess.Popen(
             command,
