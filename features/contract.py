@@ -234,7 +234,7 @@ def contract_table(name: str, attributes: Mapping[str, Kind] | None = None) -> T
     table = TABLES[name]
     if name != "members" or not attributes:
         return table
-    taken = {name: "a column of members" for name in table.names}
+    taken = dict.fromkeys(table.names, "a column of members")
     for attribute, kind in attributes.items():
         _check_attribute(attribute, kind)
         # The engines behind the tables do not tell TIER from tier.
