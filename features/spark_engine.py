@@ -62,6 +62,10 @@ class SparkEngine:
         session = _running(workspace.engine, workspace.root / "spark.log").newSession()
         for name, value in _SQL.items():
             session.conf.set(name, value)
+        context = session.sparkContext
+        if context.master.startswith("local"):
+            # Spark's 200 are for clusters: on a few cores most of the time would go to empty tasks.
+            session.conf.set("spark.sql.shuffle.partitions", str(4 * context.defaultParallelism))
         return cls(ibis.pyspark.connect(session), session)
 
     def read(self, name: str, files: Sequence[Path]) -> Sequence[ir.Table]:
@@ -74,7 +78,7 @@ class SparkEngine:
         tables = []
         for number, alike in enumerate(shapes.values()):
             view = f"{name}_{number}"
-            frame = self.session.read.parquet(*(_pattern(path) for path in alike))
+            frame = self.session.read.parquet(*(pattern(path) for path in alike))
             frame.createOrReplaceTempView(view)
             tables.append(self.backend.table(view))
         return tables
@@ -88,7 +92,7 @@ class SparkEngine:
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         view = f"kept_{name}"
-        frame = self.session.sql(self.backend.compile(table)).persist()
+        frame = self._frame(table).persist()
         frame.createOrReplaceTempView(view)
         before = self.kept.pop(name, None)
         if before is not None:
@@ -103,8 +107,7 @@ class SparkEngine:
         unfinished = path.with_name(f".{path.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            frame = self.session.sql(self.backend.compile(table))
-            frame.coalesce(1).write.parquet(_url(unfinished))
+            self._frame(table).coalesce(1).write.parquet(_url(unfinished))
             (part,) = unfinished.glob("part-*.parquet")
             with part.open("rb") as file:
                 os.fsync(file.fileno())
@@ -122,6 +125,11 @@ class SparkEngine:
         for frame in self.kept.values():
             frame.unpersist()
         self.kept.clear()
+
+    def _frame(self, table: ir.Table) -> DataFrame:
+        # As ibis' own execute: tables that are in Python's memory become views first.
+        self.backend._run_pre_execute_hooks(table)
+        return self.session.sql(self.backend.compile(table))
 
     def _view(self, view: str, schema: ibis.Schema) -> ir.Table:
         """A temporary view in the types that Ibis knows; Spark's own are the same but for names."""
@@ -208,6 +216,6 @@ def _url(path: Path) -> str:
     return f"file:{path.resolve()}"
 
 
-def _pattern(path: Path) -> str:
+def pattern(path: Path) -> str:
     """The path for reading, where Spark would take ``[a]`` or ``*`` in it for a pattern."""
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", _url(path))
