@@ -68,7 +68,7 @@ def serve(
         bool,
         typer.Option(
             envvar="PUSHWISE_FRESH",
-            help="Bring what comes in into the online store, where the features extra is installed.",
+            help="Bring what comes in into the online store (needs the features extra).",
         ),
     ] = True,
     workspace: WorkspaceOption = WORKSPACE,
