@@ -16,6 +16,7 @@ from features.workspace import Workspace, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ITEM_VIEWS = ("popularity",)
 # A rule may name a stage that nobody has reached yet.
@@ -50,6 +51,19 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
         else:
             values[:, column] = frame[name].to_numpy(dtype=np.float32)
     return values
+
+
+def encoded_column(name: str, column: pa.ChunkedArray, encoding: Encoding) -> NDArray[np.float32]:
+    """One feature of many members as ``encode`` gives it, from Arrow: text is never unpacked."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if name in encoding.categories:
+        known = pa.array(encoding.categories[name], type=pa.string())
+        column = compute.index_in(column, value_set=known)
+    # Nulls come out as NaN, not as None: of numbers only.
+    values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
+    return values.astype(np.float32)
 
 
 def extend_encoding(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from features.encode import encode, encoding
+from features.encode import encoded_column, encoding
+from features.encoding import Encoding
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.record import BuildRecord, view_file
@@ -21,14 +26,17 @@ from features.store.repo import (
     opened,
     register,
     service_features,
-    views_by_service,
+    source,
 )
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from feast import FeatureStore
 
 STAGE = "feature store"
+_BLOCK = 4_096  # rows
 
 
 def training_frame(workspace: Workspace, service: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -72,30 +80,116 @@ def training_frame(workspace: Workspace, service: str, rows: pd.DataFrame) -> pd
     order = np.argsort(places, kind="stable")
     if not np.array_equal(places[order], asked["place"]):
         raise StoreError(f"asked the store for {len(rows)} rows, it gave {len(found)}")
-    features = found.select(names).take(order).to_pandas()
-    frame: pd.DataFrame = pd.concat([rows, features.set_axis(rows.index)], axis=1)
+    features = _in_order(found.select(names), order)
+    features.index = rows.index
+    frame: pd.DataFrame = pd.concat([rows, features], axis=1, copy=False)
     return frame
+
+
+def _in_order(table: pa.Table, order: NDArray[np.int64]) -> pd.DataFrame:
+    """The rows of ``table`` in another order, column by column, so that memory stays low."""
+    import pandas as pd
+
+    columns = {name: table[name].take(order).to_pandas() for name in table.column_names}
+    return pd.DataFrame(columns, copy=False)
 
 
 def export_snapshot(workspace: Workspace, as_of: datetime, progress: Progress = silent) -> Snapshot:
     """Every member's features at ``as_of``, read through the service ``member`` and encoded.
 
+    View by view from the store's rows of that moment: what ``training_frame`` and ``encode`` give
+    for the same members, without a join, and with one view in memory at a time.
+
     Raises:
         StoreError: features were not built at exactly this moment.
     """
-    import pandas as pd
-
     as_of = in_utc(as_of)
-    progress(STAGE, 0, 2)
-    members = sorted(_members(workspace, as_of), key=str.encode)
-    asked = pd.DataFrame({"row_id": range(len(members)), "member_id": members, "as_of": as_of})
-    frame = training_frame(workspace, MEMBER_SERVICE, asked)
-    progress(STAGE, 1, 2)
+    record = built(workspace)
+    if as_of not in record.moments:
+        raise StoreError(not_built(as_of))
     codes = encoding(workspace)
-    ids = np.array([member.encode() for member in members], dtype=np.bytes_)
-    snapshot = Snapshot(as_of, codes, ids, encode(frame, codes))
-    progress(STAGE, 2, 2)
-    return snapshot
+    with opened(workspace) as store:
+        register(store, workspace, record)
+        views = store.get_feature_service(MEMBER_SERVICE).feature_view_projections
+        progress(STAGE, 0, len(views))
+        packed: _Packed | None = None
+        for done, projection in enumerate(views, start=1):
+            file = view_file(workspace, projection.name, as_of)
+            rows = _rows_of(store, projection.name, file, as_of)
+            packed = packed or _Packed.empty(rows[join_key(MEMBER_SERVICE)], codes)
+            packed.fill(rows, [field.name for field in projection.features])
+            progress(STAGE, done, len(views))
+    if packed is None:
+        raise StoreError(f"the service {MEMBER_SERVICE!r} has no views")
+    return Snapshot(as_of, codes, packed.ids, packed.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A snapshot that is being filled; members in the order of their bytes.
+
+    asked: the members of the first view as they came.
+    """
+
+    asked: pa.ChunkedArray
+    ids: NDArray[np.bytes_]
+    order: NDArray[np.int64]  # from ``asked`` to ``ids``
+    codes: Encoding
+    values: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, asked: pa.ChunkedArray, codes: Encoding) -> _Packed:
+        found = _bytes(asked)
+        order = np.argsort(found, kind="stable")
+        values = np.full((len(found), len(codes.names)), np.nan, dtype=np.float32)
+        return cls(asked, found[order], order, codes, values)
+
+    def fill(self, rows: pa.Table, names: Sequence[str]) -> None:
+        """Put the features ``names`` of one view in their columns."""
+        found, here = self._places(rows[join_key(MEMBER_SERVICE)])
+        columns = np.array(self.codes.columns(names))
+        values = [encoded_column(name, rows[name], self.codes) for name in names]
+        # In blocks that stay in the processor's cache: a column of a row-wise array is far apart.
+        for start in range(0, len(here), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            taken = np.column_stack([value[found[block]] for value in values])
+            self.values[np.ix_(here[block], columns)] = taken
+
+    def _places(self, members: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of a view that describe our members, and the rows where they belong."""
+        if members.equals(self.asked):
+            return self.order, np.arange(len(self.ids))
+        given = _bytes(members)
+        place = np.searchsorted(self.ids, given).clip(max=len(self.ids) - 1)
+        found = np.flatnonzero(self.ids[place] == given)
+        return found, place[found]
+
+
+def _rows_of(store: FeatureStore, view: str, file: Path, as_of: datetime) -> pa.Table:
+    """One view's rows of a moment, by the offline store; in no order that can be relied on."""
+    from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
+
+    names = [field.name for field in store.get_feature_view(view).features]
+    # Feast compares times in a way that hides them from Parquet's statistics: asked for one moment,
+    # it would read the files of all.
+    moment = source(view, file.resolve())
+    return (
+        get_offline_store_from_config(store.config.offline_store)
+        .pull_all_from_table_or_query(
+            config=store.config,
+            data_source=moment,
+            join_key_columns=[join_key(MEMBER_SERVICE)],
+            feature_name_columns=names,
+            timestamp_field=moment.timestamp_field,
+            start_date=as_of,
+            end_date=as_of,
+        )
+        .to_arrow()
+    )
+
+
+def _bytes(members: pa.ChunkedArray) -> NDArray[np.bytes_]:
+    return np.array(members.cast("binary").to_pylist(), dtype=np.bytes_)
 
 
 def _check_rows(rows: pd.DataFrame, key: str, record: BuildRecord) -> None:
@@ -129,15 +223,3 @@ def _built_moments(asked: pd.Series[Any], record: BuildRecord) -> pd.DatetimeInd
 
     built = pd.DatetimeIndex(sorted(record.moments)).as_unit("us")
     return built[built.searchsorted(pd.DatetimeIndex(asked), side="right") - 1]
-
-
-def _members(workspace: Workspace, as_of: datetime) -> list[str]:
-    from pyarrow import parquet
-
-    record = built(workspace)
-    if as_of not in record.moments:
-        raise StoreError(not_built(as_of))
-    view = views_by_service(record)[MEMBER_SERVICE][0]
-    ids = parquet.read_table(view_file(workspace, view, as_of), columns=["member_id"])
-    members: list[str] = ids["member_id"].to_pylist()
-    return members

@@ -30,6 +30,7 @@ from features.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
+    from feast.data_source import DataSource
 
 PROJECT = "pushwise"
 MEMBER_SERVICE = "member"
@@ -196,11 +197,9 @@ def register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> 
 def _view(
     workspace: Workspace, name: str, entity: Entity, columns: Mapping[str, str]
 ) -> FeatureView:
-    from feast import FeatureView, Field, FileSource
-    from feast.data_format import ParquetFormat
+    from feast import FeatureView, Field
     from feast.types import Float64, String
 
-    files: Path = workspace.features.resolve() / name / "*.parquet"
     types = {"number": Float64, "category": String}
     return FeatureView(
         name=name,
@@ -210,10 +209,18 @@ def _view(
             *(Field(name=feature, dtype=types[kind]) for feature, kind in columns.items()),
         ],
         ttl=SNAPSHOT,
-        source=FileSource(
-            name=name,
-            path=str(files),
-            file_format=ParquetFormat(),
-            timestamp_field="feature_time",
-        ),
+        source=source(name, workspace.features.resolve() / name / "*.parquet"),
+    )
+
+
+def source(name: str, files: Path) -> DataSource:
+    """What Feast reads a view from: its ``files``, all moments by ``*``, or those of one moment."""
+    from feast import FileSource
+    from feast.data_format import ParquetFormat
+
+    return FileSource(
+        name=name,
+        path=str(files),
+        file_format=ParquetFormat(),
+        timestamp_field="feature_time",
     )
