@@ -8,41 +8,57 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, only, within
+from features.moments import days_since, only
+from features.rolled import day_of
 from features.vocabulary import OTHER, Vocabulary
 
 HALF_LIFE_DAYS = 30.0
-# Weights add up as whole billionths, so that a sum does not depend on the order of its rows.
-_UNIT = 1e9
+# Weights decay in whole billionths, so that a sum does not depend on the order of its rows.
+_UNIT = 1_000_000_000
 
 
-def category_interest(activity: ir.Table, as_of: datetime) -> ir.Table:
+def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.Table:
     """What each member did in each category, as known at ``as_of``.
 
     Args:
-        activity: of ``activity.categorised``: known events with a category.
+        rolled: of ``rolled.interest``, with the days of ``as_of``.
+        items: the newest version of each item known at ``as_of``, with ``item_id``, ``category``:
+            the category of an event that names none of its own.
 
     Returns:
         One row per member and category with a view, search, wishlist, cart or purchase event.
-        interest: Σ weight × 2^(−age / 30 days); the weights of ``activity.WEIGHTS``.
+        interest: Σ weight × 2^(−d / 30), d = 0 for an event of the last 24 hours, 1 for one of the
+            24 hours before, and so on; the weights of ``rolled.WEIGHTS``.
         seen, bought: the last event other than a purchase, the last purchase, in ``seconds``.
-        first_at, last_at: of all these events.
+        first_day, last_day: of all these events.
         priced, paid: purchase lines with a unit price in the last 365 days, and Σ unit price.
     """
-    cared = activity.filter(activity.weight > 0)
-    bought = cared["type"] == "purchase"
-    age = days_since(cared.second, as_of)
-    decayed = cared.weight * (age * (-math.log(2) / HALF_LIFE_DAYS)).exp()
-    priced = bought & within(cared.occurred_at, as_of, 365)
+    today = day_of(as_of)
+    cared = _categorised(rolled.filter(rolled.known_day < today), items)
+    age = ibis.literal(today - 1, type="int32") - cared.day
+    decay = (age.cast("float64") * (-math.log(2) / HALF_LIFE_DAYS)).exp()
+    decayed = (decay * _UNIT).round().cast("int64") * cared.weight
+    priced = cared.day >= today - 365
     return cared.group_by("member_id", "category").agg(
-        interest=(decayed * _UNIT).round().cast("int64").sum().cast("float64") / _UNIT,
-        seen=only(cared.second, ~bought).max(),
-        bought=only(cared.second, bought).max(),
-        first_at=cared.occurred_at.min(),
-        last_at=cared.occurred_at.max(),
-        priced=only(cared.unit_price, priced).count(),
-        paid=only(cared.unit_price, priced).sum().cast("float64").fill_null(0.0),
+        interest=decayed.sum().cast("float64") / _UNIT,
+        seen=cared.seen.max(),
+        bought=cared.bought.max(),
+        first_day=cared.day.min(),
+        last_day=cared.day.max(),
+        priced=only(cared.priced, priced).sum().fill_null(0),
+        paid=only(cared.paid, priced).sum().cast("float64").fill_null(0.0),
     )
+
+
+def _categorised(cared: ir.Table, items: ir.Table) -> ir.Table:
+    """The rows with a category: their own, else their item's."""
+    own = cared.filter(cared.category.notnull()).drop("item_id")
+    of_item = items.filter(items.category.notnull())
+    of_item = of_item.select(listed_item="item_id", listed_category="category")
+    found = cared.filter(cared.category.isnull()).drop("category")
+    found = found.inner_join(of_item, found.item_id == of_item.listed_item)
+    found = found.mutate(category=found.listed_category)
+    return own.union(found.select(*own.columns))
 
 
 def affinity(
@@ -120,8 +136,8 @@ def _breadth(interest: ir.Table, as_of: datetime) -> ir.Table:
     joined = interest.join(category_mean, interest.category == category_mean.of_category)
     usual = joined.mean_price.fill_null(0.0) * joined.priced.cast("float64")
     joined = joined.mutate(
-        touched=within(joined.last_at, as_of, 90),
-        new=within(joined.first_at, as_of, 90),
+        touched=joined.last_day >= day_of(as_of) - 90,
+        new=joined.first_day >= day_of(as_of) - 90,
         usual=usual,
     )
     return joined.group_by("member_id").agg(

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import groupby
 
 import ibis
 import ibis.expr.types as ir
 
-from features.contract import TABLES
 from features.encode import extend_encoding
 from features.errors import FeatureError
+from features.inputs import Inputs, vocabulary_file
+from features.membership import first_known
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.record import BuildRecord, Built, view_file
-from features.tables import Tables, any_row, opened, table_files
-from features.views import VIEWS, Ground, Keep, View, at, ground, largest_categories
+from features.rolled import phase
+from features.rolling import kept_rolled, rolled_anew
+from features.tables import Tables, any_row, opened
+from features.views import VIEWS, Ground, View, at, ground, largest_categories
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, one_at_a_time
 
@@ -81,12 +81,13 @@ def _build(
         return BuildReport({}, tuple(fresh), record.absent)
     with opened(workspace) as tables:
         _check_not_empty(workspace, tables)
-        base = ground(tables, workspace.conventions.attributes, _keeper(tables))
-        base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
-        absent = {view.name: view.absent(base) for view in VIEWS if view.absent(base)}
-        present = [view for view in VIEWS if view.name not in absent]
-        run = _Run(workspace, base, present, created)
-        return run.build(moments, record, absent, progress)
+        with kept_rolled(workspace, tables, progress) as by_utc_day:
+            base = ground(tables, by_utc_day, workspace.conventions.attributes, tables.engine.keep)
+            base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
+            absent = {view.name: view.absent(base) for view in VIEWS if view.absent(base)}
+            present = [view for view in VIEWS if view.name not in absent]
+            run = _Run(workspace, base, present, created)
+            return run.build(moments, record, absent, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +104,33 @@ class _Run:
         absent: Mapping[str, str],
         progress: Progress,
     ) -> BuildReport:
-        inputs = inputs_digest(self.workspace)
         columns = self._columns(moments[0])
         if columns != record.columns:  # every file of a view has the same columns
             moments = sorted({*moments, *record.moments})
             record = BuildRecord(columns, absent, {})
+        inputs = Inputs.of(self.workspace)
         fresh = _fresh(self.workspace, record, moments)
         stale = [as_of for as_of in moments if as_of not in fresh]
         written: dict[datetime, Mapping[str, int]] = {}
         built = dict(record.moments)
         progress(STAGE, 0, len(stale))
-        for done, as_of in enumerate(stale, start=1):
-            written[as_of] = self._write(as_of)
-            built[as_of] = Built(inputs, written[as_of])
-            progress(STAGE, done, len(stale))
+        for base, as_of in self._grounds(stale):
+            written[as_of] = self._write(base, as_of)
+            built[as_of] = Built(inputs.digest(as_of), written[as_of])
+            progress(STAGE, len(written), len(stale))
         self._remove_absent()
         extend_encoding(self.workspace, columns, list(written))
         BuildRecord(columns, absent, built).save(self.workspace)
         return BuildReport(written, tuple(fresh), absent)
+
+    def _grounds(self, moments: Sequence[datetime]) -> Iterator[tuple[Ground, datetime]]:
+        """Each moment with the ground whose days end at its time of day; in that order."""
+        for begins, of_phase in groupby(sorted(moments, key=_by_phase), key=phase):
+            rolled = self.ground.rolled
+            if begins:  # what is kept from build to build are UTC days
+                rolled = rolled_anew(self.ground.tables, begins)
+            for as_of in of_phase:
+                yield replace(self.ground, rolled=rolled), as_of
 
     def _columns(self, as_of: datetime) -> dict[str, dict[str, str]]:
         shared = at(self.ground, as_of, lambda name, table: table)
@@ -138,16 +148,17 @@ class _Run:
                 taken[name] = view.name
         return columns
 
-    def _write(self, as_of: datetime) -> dict[str, int]:
-        shared = at(self.ground, as_of, _keeper(self.ground.tables))
+    def _write(self, base: Ground, as_of: datetime) -> dict[str, int]:
+        engine = base.tables.engine
+        shared = at(base, as_of, engine.keep)
         if not shared.roster.count().execute():
             raise FeatureError(
                 f"no member is known before {as_of.isoformat()}; the first is known at "
-                f"{self.ground.first.since.min().execute().isoformat()}"
+                f"{_first_known(base.tables).isoformat()}"
             )
         return {
-            view.name: _store(
-                _typed(view.rows(self.ground, shared), view.key, as_of, self.created),
+            view.name: engine.write(
+                _typed(view.rows(base, shared), view.key, as_of, self.created),
                 view_file(self.workspace, view.name, as_of),
             )
             for view in self.views
@@ -160,37 +171,25 @@ class _Run:
                 shutil.rmtree(self.workspace.features / view.name, ignore_errors=True)
 
 
-def inputs_digest(workspace: Workspace) -> str:
-    """Fingerprint of all a build reads: stored files, conventions, vocabulary, definitions.
+def _by_phase(as_of: datetime) -> tuple[int, datetime]:
+    return phase(as_of), as_of
 
-    Batches never change after they were written, so name, size and time of change tell them apart.
-    """
-    files = [
-        (name, path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for name in TABLES
-        for path in table_files(workspace, name)
-    ]
-    vocabulary = _vocabulary_file(workspace)
-    content = {
-        "files": files,
-        "conventions": asdict(workspace.conventions),
-        "vocabulary": vocabulary.read_text(encoding="utf-8") if vocabulary.exists() else None,
-    }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+
+def _first_known(tables: Tables) -> datetime:
+    everyone = first_known(tables.members, tables.events, tables.decisions)
+    since: datetime = everyone.since.min().execute()
+    return since
 
 
 def _fresh(
     workspace: Workspace, record: BuildRecord, moments: Sequence[datetime]
 ) -> list[datetime]:
-    inputs = inputs_digest(workspace)
+    inputs = Inputs.of(workspace)
     return [
         as_of
         for as_of in moments
         if (built := record.moments.get(as_of))
-        and built.inputs == inputs
+        and built.inputs == inputs.digest(as_of)
         and all(view_file(workspace, view, as_of).exists() for view in built.rows)
     ]
 
@@ -217,20 +216,9 @@ def _check_name(name: str, taken: Mapping[str, str]) -> None:
         )
 
 
-def _keeper(tables: Tables) -> Keep:
-    def keep(name: str, table: ir.Table) -> ir.Table:
-        return tables.connection.create_table(f"kept_{name}", table, temp=True, overwrite=True)
-
-    return keep
-
-
-def _vocabulary_file(workspace: Workspace) -> Path:
-    return workspace.features / "vocabulary.json"
-
-
 def _vocabulary(workspace: Workspace, base: Ground, as_of: datetime) -> Vocabulary:
     """The workspace's frozen vocabulary; at the first build with categories, made and frozen."""
-    path = _vocabulary_file(workspace)
+    path = vocabulary_file(workspace)
     if path.exists():
         return Vocabulary.load(path)
     vocabulary = Vocabulary.of(largest_categories(base, as_of))
@@ -253,20 +241,3 @@ def _typed(rows: ir.Table, key: str, as_of: datetime, created: datetime) -> ir.T
         created=ibis.literal(created.astimezone(UTC)).cast(stamp),
         **features,
     ).order_by(key)
-
-
-def _store(table: ir.Table, path: Path) -> int:
-    """Write ``table`` so that a reader sees the old file or the new one; the rows written."""
-    from pyarrow import parquet
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        table.to_parquet(unfinished)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        rows = int(parquet.read_metadata(unfinished).num_rows)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return rows

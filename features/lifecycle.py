@@ -7,7 +7,8 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, within
+from features.moments import days_since
+from features.rolled import day_of
 
 STAGES = ("never_bought", "new", "lapsed", "slipping", "loyal", "active")
 TIERS = ("gold", "silver", "bronze", "none")
@@ -55,7 +56,7 @@ def lifecycle(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
     lateness = days_since(joined.last_second, as_of) / ibis.greatest(expected, SHORTEST_GAP)
     stage = ibis.cases(
         (joined.orders_life.fill_null(0) == 0, "never_bought"),
-        (within(joined.first_at, as_of, NEW_DAYS), "new"),
+        (joined.first_day >= day_of(as_of) - NEW_DAYS, "new"),
         (lateness > LAPSED_AFTER, "lapsed"),
         (lateness > SLIPPING_AFTER, "slipping"),
         (joined.buying_days_365d >= LOYAL_BUYING_DAYS, "loyal"),

@@ -9,7 +9,8 @@ import ibis
 import ibis.expr.types as ir
 
 from features.contract import Kind
-from features.moments import STAMP, days_since, newest, seconds, seen_at
+from features.moments import STAMP, days_since, seconds, seen_at
+from features.rolled import day_of
 
 
 def first_known(members: ir.Table, events: ir.Table, decisions: ir.Table) -> ir.Table:
@@ -30,21 +31,28 @@ def first_known(members: ir.Table, events: ir.Table, decisions: ir.Table) -> ir.
     return everyone.group_by("member_id").agg(since=everyone.since.min())
 
 
-def roster(first: ir.Table, as_of: datetime) -> ir.Table:
+def roster(members: ir.Table, people: ir.Table, decisions: ir.Table, as_of: datetime) -> ir.Table:
     """The members who exist before ``as_of``: one row each, ``member_id`` only.
 
     Args:
-        first: of ``first_known``.
+        people: of ``rolled.people``, with the days of ``as_of``.
     """
-    return first.filter(first.since < ibis.literal(as_of)).select("member_id")
+    moment = ibis.literal(as_of)
+    parts = (
+        members.filter(members.known_at.isnull() | (members.known_at < moment)),
+        people.filter(people.known_day < day_of(as_of)),
+        decisions.filter(seen_at(decisions, "decided_at") < moment),
+    )
+    return ibis.union(*(part.select("member_id") for part in parts), distinct=True)
 
 
 def membership(
-    roster: ir.Table, members: ir.Table, attributes: Mapping[str, Kind], as_of: datetime
+    roster: ir.Table, version: ir.Table, attributes: Mapping[str, Kind], as_of: datetime
 ) -> ir.Table:
     """What the newest version of each member known at ``as_of`` says.
 
     Args:
+        version: that newest version.
         attributes: the workspace's declared member attributes, name to kind.
 
     Returns:
@@ -58,7 +66,6 @@ def membership(
         Declared attributes under their own names: numbers as they are, flags 1 or 0, categories as
         text, times as days since then (below 0 = still to come). Free text is no feature.
     """
-    version = newest(members, "member_id", as_of)
     joined = roster.left_join(version, "member_id")
     tenure = days_since(seconds(joined.joined_at), as_of)
     return joined.select(

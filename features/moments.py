@@ -10,6 +10,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from features.errors import FeatureError
@@ -63,6 +64,15 @@ def within(column: ir.TimestampValue, as_of: datetime, days: float) -> ir.Boolea
     return inside
 
 
+def recent(events: ir.Table, as_of: datetime, days: float) -> ir.Table:
+    """The events of the last ``days`` days that were known at ``as_of``."""
+    known_at = ibis.coalesce(events.known_at, events.occurred_at)
+    moment = ibis.literal(as_of)
+    return events.filter(
+        within(events.occurred_at, as_of, days), events.occurred_at < moment, known_at < moment
+    )
+
+
 def only(column: ir.Column, where: ir.BooleanValue) -> ir.Value:
     """``column`` where the condition holds, else null: what an aggregate then leaves out.
 
@@ -71,12 +81,22 @@ def only(column: ir.Column, where: ir.BooleanValue) -> ir.Value:
     return where.ifelse(column, ibis.null(column.type()))
 
 
-def seconds(column: ir.TimestampValue) -> ir.IntegerValue:
-    """Whole seconds since 1970, rounded down.
+@ibis.udf.scalar.builtin(  # type: ignore[untyped-decorator]  # ibis has no types
+    signature=((dt.Timestamp(timezone="UTC", scale=6),), dt.int64)
+)
+def unix_micros(moment: object) -> int:  # type: ignore[empty-body]  # the engine has the body
+    """Microseconds since 1970: every engine has it, and needs no look at the calendar for it."""
 
-    Costs a look at the calendar: on many rows, derive it once and keep it as a column.
-    """
-    whole: ir.IntegerValue = column.truncate("s").epoch_seconds().cast("int64")
+
+def micros(column: ir.TimestampValue) -> ir.IntegerValue:
+    """Microseconds since 1970."""
+    whole: ir.IntegerValue = unix_micros(column)
+    return whole
+
+
+def seconds(column: ir.TimestampValue) -> ir.IntegerValue:
+    """Whole seconds since 1970, rounded down."""
+    whole: ir.IntegerValue = (micros(column) // 1_000_000).cast("int64")
     return whole
 
 

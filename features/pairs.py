@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 
-from features.activity import activity, categorised
+from features import rolled
 from features.affinity import category_interest
 from features.contacts import attributed_outcomes, reached, sent_decisions
 from features.errors import FeatureError
@@ -172,11 +172,11 @@ def _checked(rows: pd.DataFrame) -> pd.Series[pd.Timestamp]:
 
 def _at(tables: Tables, asked: ir.Table, as_of: datetime) -> ir.Table:
     items = newest(tables.items, "item_id", as_of)
-    known = categorised(activity(tables.events), items, as_of)
+    touched = rolled.interest(rolled.typed(tables.events, rolled.phase(as_of)))
     outcomes = attributed_outcomes(tables.outcomes, tables.decisions)
     return pairs(
         asked,
-        category_interest(known, as_of),
+        category_interest(touched, items, as_of),
         offer_scopes(newest(tables.offers, "offer_id", as_of), items),
         reached(sent_decisions(tables.decisions), outcomes, as_of),
         as_of,

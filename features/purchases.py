@@ -7,36 +7,11 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 
-from features.moments import days_since, known, only, seconds, seen_at, utc_day, within
+from features.moments import days_since, only, utc_day
+from features.rolled import day_of
 
 WINDOWS = (7, 30, 90, 365)
-MONEY = "decimal(18, 4)"
 _TOTAL = "decimal(38, 4)"
-
-
-def purchase_lines(events: ir.Table) -> ir.Table:
-    """One row per purchase or refund line, with what it is worth; as of no moment yet.
-
-    order_key: ``order_id``, else the line's own ``event_id``.
-    gross: |quantity × unit_price|, money; a missing quantity is 1, a missing price 0.
-    amount: of a purchase gross − discount, of a refund gross; 0 or more but for a discount above
-        the price. Money is exact decimals, so a sum never depends on the order of its rows.
-    """
-    paid = events.filter(events["type"].isin(("purchase", "refund")))
-    gross = (paid.quantity.fill_null(1.0) * paid.unit_price.cast("float64").fill_null(0.0)).abs()
-    paid = paid.mutate(
-        order_key=ibis.coalesce(paid.order_id, paid.event_id),
-        is_purchase=paid["type"] == "purchase",
-        gross=gross.cast(MONEY),
-        discount=paid.discount.fill_null(0).cast(MONEY),
-        seen_at=seen_at(paid),
-    )
-    amount = paid.is_purchase.ifelse(paid.gross - paid.discount, paid.gross).cast(MONEY)
-    return paid.select(
-        "member_id", "order_key", "item_id", "category", "unit_price", "occurred_at",
-        "seen_at", "is_purchase", "gross", "discount",
-        second=seconds(paid.occurred_at), amount=amount,
-    )  # fmt: skip
 
 
 def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
@@ -47,46 +22,50 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
     calendar day with an order; a *gap* is the number of days from one buying day to the next.
 
     Args:
-        lines: of ``purchase_lines``.
+        lines: of ``rolled.lines``, with the days of ``as_of``.
 
     Returns:
         One row per member with any line. ``orders_*`` and ``net_*`` per window; ``bought``,
-        ``gross``, ``discounted``, ``refunded``, ``biggest`` over life (money); ``first_at`` (first
-        order, time) and ``last_second`` (last purchase line, ``seconds``); ``buying_days_365d``,
-        ``gaps``, ``gap_sum`` (days) and ``gap_squares`` (days²). Sums are exact.
+        ``gross``, ``discounted`` (gross of the lines with a discount), ``discount`` (of those
+        lines), ``refunded``, ``biggest`` over life (money); ``first_day`` (of the first order) and
+        ``last_second`` (last purchase line, ``seconds``); ``buying_days_365d``, ``gaps``,
+        ``gap_sum`` (days) and ``gap_squares`` (days²). Sums are exact.
     """
-    seen = known(lines, as_of)
+    today = day_of(as_of)
+    seen = lines.filter(lines.known_day < today)
     signed = seen.is_purchase.ifelse(seen.amount, -seen.amount)
+    reduced = seen.is_purchase & (seen.discount > 0)
     orders = seen.group_by("member_id", "order_key").agg(
-        ordered_at=only(seen.occurred_at, seen.is_purchase).min(),
+        first_day=only(seen.day, seen.is_purchase).min(),
         first_second=only(seen.second, seen.is_purchase).min(),
         last_second=only(seen.second, seen.is_purchase).max(),
         bought=_sum(seen.amount, seen.is_purchase),
         gross=_sum(seen.gross, seen.is_purchase),
-        discounted=_sum(seen.gross, seen.is_purchase & (seen.discount > 0)),
+        discounted=_sum(seen.gross, reduced),
+        discount=_sum(seen.discount, reduced),
         refunded=_sum(seen.amount, ~seen.is_purchase),
-        **{f"net_{days}d": _sum(signed, within(seen.occurred_at, as_of, days)) for days in WINDOWS},
+        **{f"net_{days}d": _sum(signed, seen.day >= today - days) for days in WINDOWS},
     )
-    orders = orders.mutate(day=utc_day(orders.first_second))
-    daily = orders.group_by("member_id", "day").agg(
-        first_at=orders.ordered_at.min(),
+    orders = orders.mutate(date=utc_day(orders.first_second))
+    daily = orders.group_by("member_id", "date").agg(
+        first_day=orders.first_day.min(),
         last_second=orders.last_second.max(),
-        orders_life=orders.ordered_at.count(),
-        biggest=only(orders.bought, orders.ordered_at.notnull()).max(),
+        orders_life=orders.first_day.count(),
+        biggest=only(orders.bought, orders.first_day.notnull()).max(),
         **{
-            f"orders_{days}d": within(orders.ordered_at, as_of, days).sum().fill_null(0)
+            f"orders_{days}d": (orders.first_day >= today - days).sum().fill_null(0)
             for days in WINDOWS
         },
         **{name: _sum(orders[name]) for name in (*_NET, *_LIFE)},
     )
-    day_before = daily.day.lag().over(group_by=daily.member_id, order_by=daily.day)
-    daily = daily.mutate(gap=daily.day - day_before)
+    date_before = daily.date.lag().over(group_by=daily.member_id, order_by=daily.date)
+    daily = daily.mutate(gap=daily.date - date_before)
     return daily.group_by("member_id").agg(
-        first_at=daily.first_at.min(),
+        first_day=daily.first_day.min(),
         last_second=daily.last_second.max(),
         orders_life=daily.orders_life.sum(),
         biggest=daily.biggest.max(),
-        buying_days_365d=within(daily.first_at, as_of, 365).sum().fill_null(0),
+        buying_days_365d=(daily.first_day >= today - 365).sum().fill_null(0),
         gaps=daily.gap.count(),
         gap_sum=daily.gap.sum(),
         gap_squares=(daily.gap * daily.gap).sum(),
@@ -96,7 +75,7 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
 
 
 _NET = tuple(f"net_{days}d" for days in WINDOWS)
-_LIFE = ("bought", "gross", "discounted", "refunded")
+_LIFE = ("bought", "gross", "discounted", "discount", "refunded")
 
 
 def purchases(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
@@ -114,7 +93,6 @@ def purchases(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
         overdue_ratio: recency_days / gap_mean_days; above 1 = later than this member's habit.
         refund_share: refunded / bought, life; missing without purchases.
         biggest_order_share: largest order / bought, life; near 1 = a one-off bulk buyer.
-        discount_share: gross value bought on lines with a discount / gross value bought, life.
         r_quintile, f_quintile, m_quintile: 1 to 5, 5 = best, among members with an order in life,
             by last purchase, ``orders_365d`` and ``spend_365d``; equal values share the quintile
             of their middle place; missing = never bought.
@@ -142,7 +120,6 @@ def purchases(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
         overdue_ratio=joined.recency_days / joined.gap_mean_days,
         refund_share=joined.refunded.cast("float64") / bought,
         biggest_order_share=joined.biggest.cast("float64") / bought,
-        discount_share=joined.discounted.cast("float64") / joined.gross.cast("float64").nullif(0.0),
         r_quintile=_quintile(joined.last_second, joined.buyer),
         f_quintile=_quintile(joined.orders_365d, joined.buyer),
         m_quintile=_quintile(joined.net_365d, joined.buyer),

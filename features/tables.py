@@ -1,4 +1,4 @@
-"""The contract tables of a workspace as DuckDB tables, whatever was ingested so far."""
+"""The contract tables of a workspace on its engine, whatever was ingested so far."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
 from features.contract import MONEY_DIGITS, MONEY_SCALE, TABLES, Kind, Table
+from features.duckdb_engine import DuckDBEngine
+from features.engine import Engine, start
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 CLICK_TYPES = ("view", "search", "add_to_cart", "remove_from_cart", "wishlist", "app_open")
-MEMORY_LIMIT = "2GB"
+MONEY = f"decimal({MONEY_DIGITS}, {MONEY_SCALE})"
 
 _TYPES: dict[Kind, str] = {
     "id": "string",
@@ -26,7 +28,7 @@ _TYPES: dict[Kind, str] = {
     "category": "string",
     "enum": "string",
     "time": "timestamp('UTC', 6)",
-    "money": f"decimal({MONEY_DIGITS}, {MONEY_SCALE})",
+    "money": MONEY,
     "number": "float64",
     "share": "float64",
     "integer": "int64",
@@ -46,7 +48,7 @@ class Tables:
     has_pushes: some decision is there, so members may have been contacted.
     """
 
-    connection: Backend
+    engine: Engine
     members: ir.Table
     items: ir.Table
     events: ir.Table
@@ -57,8 +59,13 @@ class Tables:
     has_clickstream: bool
     has_pushes: bool
 
+    @property
+    def connection(self) -> Any:
+        """The engine's Ibis backend."""
+        return self.engine.backend
+
     def close(self) -> None:
-        self.connection.disconnect()
+        self.engine.close()
 
 
 def table_schema(table: Table) -> ibis.Schema:
@@ -73,28 +80,21 @@ def table_files(workspace: Workspace, name: str) -> list[Path]:
 
 
 def connect(workspace: Workspace) -> Backend:
-    """A DuckDB connection of its own: UTC, bounded memory, spilling inside the workspace."""
-    spill = workspace.root / "spill"
-    connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=str(spill))
-    connection.raw_sql("SET TimeZone = 'UTC'")
-    # Tables are read once; a cache of their bytes would only go stale when a file is replaced.
-    connection.raw_sql("SET enable_external_file_cache = false")
-    # Rows come back in whatever order is fastest; whoever needs an order asks for it.
-    connection.raw_sql("SET preserve_insertion_order = false")
-    return connection
+    """A DuckDB connection of its own, whatever the workspace's engine."""
+    return DuckDBEngine.start(workspace).backend
 
 
 def open_tables(workspace: Workspace, connection: Backend | None = None) -> Tables:
-    """The workspace's tables on ``connection``, else on a new one that ``Tables.close`` ends.
+    """The workspace's tables on its engine, which ``Tables.close`` ends, or on ``connection``.
 
     Files of different ages are joined by column name: a column that a file does not have (an
     attribute declared later) is null there.
     """
-    duckdb = connection or connect(workspace)
-    found = {name: _read(duckdb, workspace, name) for name in TABLES}
+    engine = start(workspace) if connection is None else DuckDBEngine(connection)
+    found = {name: _read(engine, workspace, name) for name in TABLES}
     clicks = found["events"].filter(found["events"]["type"].isin(CLICK_TYPES))
     return Tables(
-        connection=duckdb,
+        engine=engine,
         **found,
         has_clickstream=any_row(clicks),
         has_pushes=any_row(found["decisions"]),
@@ -116,12 +116,17 @@ def any_row(table: ir.Table) -> bool:
     return bool(table.limit(1).count().execute())
 
 
-def _read(connection: Backend, workspace: Workspace, name: str) -> ir.Table:
+def _read(engine: Engine, workspace: Workspace, name: str) -> ir.Table:
     schema = table_schema(workspace.table(name))
     files = table_files(workspace, name)
     if not files:
-        return connection.create_table(name, schema=schema, temp=True, overwrite=True)
-    stored = connection.read_parquet([str(path) for path in files], union_by_name=True)
+        return engine.empty(name, schema)
+    parts = [as_contract(stored, schema) for stored in engine.read(name, files)]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def as_contract(stored: ir.Table, schema: ibis.Schema) -> ir.Table:
+    """The columns of ``schema`` in its types; null where a file, older than a column, has none."""
     return stored.select(
         **{
             column: (stored[column] if column in stored.columns else ibis.null()).cast(kind)

@@ -18,10 +18,10 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
-from features.activity import WEIGHTS
 from features.affinity import HALF_LIFE_DAYS
 from features.errors import FeatureError
 from features.moments import STAMP, days_since, known, moment, seconds, seen_at
+from features.rolled import WEIGHTS
 from features.workspace import Workspace, one_at_a_time, write_atomically
 
 if TYPE_CHECKING:

@@ -8,16 +8,17 @@ from datetime import datetime
 
 import ibis.expr.types as ir
 
-from features.activity import activity, categorised
 from features.affinity import affinity, category_interest
-from features.clickstream import clickstream
+from features.clickstream import clickstream, recent_sessions, touched_items
 from features.contacts import attributed_outcomes, contacts, sent_decisions
 from features.contract import Kind
 from features.lifecycle import lifecycle
-from features.membership import first_known, membership, roster
+from features.local_time import member_zones, zone_names
+from features.membership import membership, roster
 from features.moments import newest
 from features.popularity import popularity
-from features.purchases import purchase_habits, purchase_lines, purchases
+from features.purchases import purchase_habits, purchases
+from features.rolled import Rolled
 from features.tables import Tables, any_row
 from features.vocabulary import LARGEST, Vocabulary
 
@@ -26,14 +27,17 @@ Keep = Callable[[str, ir.Table], ir.Table]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all views of one build stand on: tables derived once, of no moment yet."""
+    """What all views of one build stand on: tables derived once, of no moment yet.
+
+    rolled: the events, by days that begin at the time of day of the moments built.
+    zones: the time zones that members name.
+    """
 
     tables: Tables
     attributes: Mapping[str, Kind]
     vocabulary: Vocabulary
-    first: ir.Table
-    activity: ir.Table
-    lines: ir.Table
+    rolled: Rolled
+    zones: tuple[str, ...]
     sent: ir.Table
     outcomes: ir.Table
 
@@ -44,8 +48,12 @@ class Moment:
 
     as_of: datetime
     roster: ir.Table
-    habits: ir.Table
+    members: ir.Table
     items: ir.Table
+    habits: ir.Table
+    interest: ir.Table
+    sessions: ir.Table
+    touched: ir.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +71,14 @@ class View:
     rows: Callable[[Ground, Moment], ir.Table]
 
 
-def ground(tables: Tables, attributes: Mapping[str, Kind], keep: Keep) -> Ground:
+def ground(tables: Tables, rolled: Rolled, attributes: Mapping[str, Kind], keep: Keep) -> Ground:
     """Derive what views share. ``keep`` stores a table under a name and gives it back."""
     return Ground(
         tables=tables,
         attributes=attributes,
         vocabulary=Vocabulary((), ()),
-        first=keep("first_known", first_known(tables.members, tables.events, tables.decisions)),
-        activity=keep("activity", activity(tables.events)),
-        lines=keep("purchase_lines", purchase_lines(tables.events)),
+        rolled=rolled,
+        zones=zone_names(tables.members),
         sent=keep("sent_decisions", sent_decisions(tables.decisions)),
         outcomes=keep("outcomes", attributed_outcomes(tables.outcomes, tables.decisions)),
     )
@@ -80,29 +87,37 @@ def ground(tables: Tables, attributes: Mapping[str, Kind], keep: Keep) -> Ground
 def largest_categories(ground: Ground, as_of: datetime) -> tuple[str, ...]:
     """The categories touched by most members before ``as_of``, at most 24; by name among equals."""
     items = newest(ground.tables.items, "item_id", as_of)
-    touched = categorised(ground.activity, items, as_of)
-    members = touched.group_by("category").agg(members=touched.member_id.nunique())
+    touched = category_interest(ground.rolled.interest, items, as_of)
+    members = touched.group_by("category").agg(members=touched.member_id.count())
     first = members.order_by(members.members.desc(), members.category.asc()).limit(LARGEST)
     return tuple(first.execute()["category"])
 
 
 def at(ground: Ground, as_of: datetime, keep: Keep) -> Moment:
     """Derive what views share as of one moment."""
+    tables, rolled = ground.tables, ground.rolled
+    items = keep("known_items", newest(tables.items, "item_id", as_of))
+    members = keep("known_members", newest(tables.members, "member_id", as_of))
+    zones = member_zones(members, ground.zones, as_of)
     return Moment(
         as_of=as_of,
-        roster=keep("roster", roster(ground.first, as_of)),
-        habits=keep("habits", purchase_habits(ground.lines, as_of)),
-        items=keep("known_items", newest(ground.tables.items, "item_id", as_of)),
+        roster=keep("roster", roster(tables.members, rolled.people, tables.decisions, as_of)),
+        members=members,
+        items=items,
+        habits=keep("habits", purchase_habits(rolled.lines, as_of)),
+        interest=keep("interest", category_interest(rolled.interest, items, as_of)),
+        sessions=keep("sessions", recent_sessions(rolled.visits, zones, as_of)),
+        touched=keep("touched", _priced(touched_items(tables.events, as_of), items)),
     )
 
 
-def _interest(ground: Ground, moment: Moment) -> ir.Table:
-    known = categorised(ground.activity, moment.items, moment.as_of)
-    return category_interest(known, moment.as_of)
+def _priced(touched: ir.Table, items: ir.Table) -> ir.Table:
+    listed = items.select(listed_item="item_id", listed_price=items.price.cast("float64"))
+    return touched.left_join(listed, touched.item_id == listed.listed_item).drop("listed_item")
 
 
 def _no_purchases(ground: Ground) -> str:
-    return "" if any_row(ground.lines) else "no purchase events in this workspace"
+    return "" if any_row(ground.rolled.lines) else "no purchase events in this workspace"
 
 
 VIEWS = (
@@ -119,7 +134,7 @@ VIEWS = (
             "" if ground.tables.has_clickstream else "no clickstream events in this workspace"
         ),
         lambda ground, moment: clickstream(
-            moment.roster, ground.activity, moment.items, moment.as_of
+            moment.roster, moment.sessions, ground.rolled.people, moment.touched, moment.as_of
         ),
     ),
     View(
@@ -132,7 +147,7 @@ VIEWS = (
         ),
         lambda ground, moment: affinity(
             moment.roster,
-            _interest(ground, moment),
+            moment.interest,
             ground.vocabulary,
             moment.as_of,
             ground.tables.has_clickstream,
@@ -143,7 +158,7 @@ VIEWS = (
         "member_id",
         lambda ground: "" if any_row(ground.tables.members) else "no members in this workspace",
         lambda ground, moment: membership(
-            moment.roster, ground.tables.members, ground.attributes, moment.as_of
+            moment.roster, moment.members, ground.attributes, moment.as_of
         ),
     ),
     View(
@@ -166,12 +181,14 @@ VIEWS = (
         "popularity",
         "item_id",
         lambda ground: (
-            ""
-            if any_row(ground.activity.filter(ground.activity.item_id.notnull()))
-            else "no events with an item in this workspace"
+            "" if any_row(ground.rolled.listed) else "no events with an item in this workspace"
         ),
         lambda ground, moment: popularity(
-            ground.activity, moment.items, moment.as_of, ground.tables.has_clickstream
+            ground.rolled,
+            moment.touched,
+            moment.items,
+            moment.as_of,
+            ground.tables.has_clickstream,
         ),
     ),
 )

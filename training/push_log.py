@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
 from features.moments import newest
-from features.purchases import MONEY
-from features.tables import Tables, opened
+from features.tables import MONEY, Tables, opened
 from features.workspace import Workspace
 from training.catalogue import offers_as_of
 from training.errors import TrainingError

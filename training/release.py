@@ -22,10 +22,9 @@ from decisions.policy import Policy, Prices
 from features.build import build_features
 from features.moments import known, seen_at
 from features.progress import Progress, silent
-from features.purchases import MONEY
 from features.snapshot import Snapshot
 from features.store import apply, export_snapshot
-from features.tables import Tables, opened
+from features.tables import MONEY, Tables, opened
 from features.workspace import Workspace
 from models.estimator import load_estimator
 from models.manifest import TrackedVersion

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.contract import Kind, Table
+from features.rolled import Rolled, phase, roll_up, typed
 from features.tables import Tables, open_tables
+from features.views import VIEWS, Ground, at, ground
+from features.vocabulary import Vocabulary
 from features.workspace import Conventions, Workspace
 
 Row = Mapping[str, Any]
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
+NO_CATEGORIES = Vocabulary((), ())
 TYPES: dict[Kind, pa.DataType] = {
     "time": pa.timestamp("us", tz="UTC"),
     "money": pa.decimal128(18, 4),
@@ -36,6 +41,35 @@ def found(table: ir.Table, key: str = "member_id") -> pd.DataFrame:
     """What a feature table holds, by key."""
     rows: pd.DataFrame = table.execute()
     return rows.set_index(key)
+
+
+def untouched(name: str, table: ir.Table) -> ir.Table:
+    """Keeps nothing: what views share is then part of each of their queries."""
+    return table
+
+
+def stood_on(
+    tables: Tables,
+    as_of: datetime,
+    vocabulary: Vocabulary = NO_CATEGORIES,
+    attributes: Mapping[str, Kind] | None = None,
+) -> Ground:
+    """The ground of a build of one moment."""
+    rolled = Rolled(**roll_up(typed(tables.events, phase(as_of))))
+    base = ground(tables, rolled, attributes or {}, untouched)
+    return replace(base, vocabulary=vocabulary)
+
+
+def shown(
+    tables: Tables,
+    view: str,
+    vocabulary: Vocabulary = NO_CATEGORIES,
+    attributes: Mapping[str, Kind] | None = None,
+) -> pd.DataFrame:
+    """What a view holds as of ``AS_OF``, by key."""
+    base = stood_on(tables, AS_OF, vocabulary, attributes)
+    wanted = next(one for one in VIEWS if one.name == view)
+    return found(wanted.rows(base, at(base, AS_OF, untouched)), wanted.key)
 
 
 def one(rows: pd.DataFrame, key: str) -> pd.Series[Any]:

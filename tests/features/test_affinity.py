@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from features.activity import activity, categorised
-from features.affinity import affinity, category_interest
-from features.moments import newest
 from features.vocabulary import Vocabulary
-from tests.features.given import AS_OF, Given, Row, ago, events, found, one
+from tests.features.given import Given, Row, ago, events, one, shown
 
 BEACH_AND_CITY = Vocabulary.of(["beach", "city trip"])
 
@@ -27,18 +26,16 @@ def view(
         items=list(items),
         members=[{"member_id": "anna"}, {"member_id": "ben"}],
     )
-    known = newest(tables.items, "item_id", AS_OF)
-    interest = category_interest(categorised(activity(tables.events), known, AS_OF), AS_OF)
-    roster = tables.members.select("member_id")
-    return found(affinity(roster, interest, BEACH_AND_CITY, AS_OF, clicks))
+    tables = replace(tables, has_clickstream=clicks)
+    return shown(tables, "affinity", vocabulary=BEACH_AND_CITY)
 
 
 def test_interest_weighs_buying_above_looking_and_halves_in_thirty_days(given: Given) -> None:
-    anna = one(view(given, did("view", 30, "beach"), did("purchase", 60, "beach")), "anna")
+    anna = one(view(given, did("view", 30.5, "beach"), did("purchase", 60.5, "beach")), "anna")
     assert anna["interest__beach"] == pytest.approx(1 / 2 + 5 / 4)
     assert anna["interest__city_trip"] == 0
-    assert anna["seen_days__beach"] == 30
-    assert anna["bought_days__beach"] == 60
+    assert anna["seen_days__beach"] == 30.5
+    assert anna["bought_days__beach"] == 60.5
     assert pd.isna(anna["seen_days__city_trip"])
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from features.activity import activity
-from features.clickstream import clickstream
-from features.moments import newest
-from tests.features.given import AS_OF, Given, Row, ago, events, found, one
+from tests.features.given import Given, Row, ago, events, one, shown
 
 
 def did(kind: str, days: float, member: str = "anna", **more: object) -> Row:
@@ -17,10 +14,7 @@ def did(kind: str, days: float, member: str = "anna", **more: object) -> Row:
 
 def view(given: Given, *rows: Row, items: tuple[Row, ...] = ()) -> pd.Series:
     tables = given.tables(events=events(*rows), items=list(items), members=[{"member_id": "anna"}])
-    known = newest(tables.items, "item_id", AS_OF)
-    roster = tables.members.select("member_id")
-    view = clickstream(roster, activity(tables.events), known, AS_OF)
-    return one(found(view), "anna")
+    return one(shown(tables, "clickstream"), "anna")
 
 
 def test_a_session_is_counted_once_and_without_an_id_one_a_day(given: Given) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from features.lifecycle import lifecycle
-from features.purchases import purchase_habits, purchase_lines
-from tests.features.given import AS_OF, Given, Row, ago, events, found
+from tests.features.given import Given, Row, ago, events, shown
 
 
 def view(given: Given, orders: dict[str, list[float]], price: float = 10) -> pd.DataFrame:
@@ -18,9 +16,7 @@ def view(given: Given, orders: dict[str, list[float]], price: float = 10) -> pd.
         for day in days
     ]
     tables = given.tables(events=events(*rows), members=[{"member_id": name} for name in orders])
-    habits = purchase_habits(purchase_lines(tables.events), AS_OF)
-    roster = tables.members.select("member_id")
-    return found(lifecycle(roster, habits, AS_OF))
+    return shown(tables, "lifecycle")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +62,7 @@ def test_tiers_split_the_buyers_of_a_year_by_spend(given: Given) -> None:
         events=events(*rows, old),
         members=[{"member_id": name} for name in [*(f"m{n}" for n in range(10)), "old", "never"]],
     )
-    habits = purchase_habits(purchase_lines(tables.events), AS_OF)
-    tiers = found(lifecycle(tables.members.select("member_id"), habits, AS_OF))["value_tier"]
+    tiers = shown(tables, "lifecycle")["value_tier"]
     assert tiers[[f"m{n}" for n in range(10)]].tolist() == (
         ["gold"] + ["silver"] * 3 + ["bronze"] * 6
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from features.contract import Kind
-from features.membership import first_known, membership, roster
-from tests.features.given import AS_OF, Given, Row, ago, events, found, one
+from features.views import at
+from tests.features.given import AS_OF, Given, Row, ago, events, one, shown, stood_on, untouched
 
 
 def view(given: Given, *members: Row, **attributes: Kind) -> pd.DataFrame:
     given.attributes(**attributes)
     tables = given.tables(members=list(members))
-    everyone = tables.members.select("member_id").distinct()
-    return found(membership(everyone, tables.members, attributes, AS_OF))
+    return shown(tables, "membership", attributes=attributes)
 
 
 def test_members_are_those_in_members_events_or_decisions_known_by_then(given: Given) -> None:
@@ -35,8 +34,7 @@ def test_members_are_those_in_members_events_or_decisions_known_by_then(given: G
             }
         ],
     )
-    first = first_known(tables.members, tables.events, tables.decisions)
-    known = roster(first, AS_OF).execute()["member_id"]
+    known = at(stood_on(tables, AS_OF), AS_OF, untouched).roster.execute()["member_id"]
     assert sorted(known) == ["active", "contacted", "listed"]
 
 

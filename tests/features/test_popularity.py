@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from features.activity import activity
-from features.moments import newest
-from features.popularity import popularity
-from tests.features.given import AS_OF, Given, Row, ago, events, found, one
+from tests.features.given import Given, Row, ago, events, one, shown
 
 
 def did(kind: str, days: float, member: str, item: str | None = "i1", **more: object) -> Row:
@@ -22,8 +20,7 @@ def view(
     given: Given, *rows: Row, items: tuple[Row, ...] = (), clicks: bool = True
 ) -> pd.DataFrame:
     tables = given.tables(events=events(*rows), items=list(items))
-    known = newest(tables.items, "item_id", AS_OF)
-    return found(popularity(activity(tables.events), known, AS_OF, clicks), "item_id")
+    return shown(replace(tables, has_clickstream=clicks), "popularity")
 
 
 def test_counts_buyers_not_purchases(given: Given) -> None:

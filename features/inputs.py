@@ -1,0 +1,83 @@
+"""Fingerprint of what a build of one moment reads, to tell whether it would come out the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from features.contract import TABLES
+from features.tables import table_files
+from features.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A stored file. since: nothing in it was known before; None where that cannot be told."""
+
+    name: tuple[str, str, int, int]
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that the builds of a workspace read.
+
+    common: fingerprint of conventions, vocabulary and definitions.
+    files: the stored files. A batch never changes after it was written, so name, size and time of
+        change tell it apart.
+    """
+
+    common: str
+    files: Sequence[_File]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Inputs:
+        files = [_file(name, path) for name in TABLES for path in table_files(workspace, name)]
+        return cls(_common(workspace), files)
+
+    def digest(self, as_of: datetime) -> str:
+        """The fingerprint of what was known before ``as_of``: a later file changes nothing."""
+        read = [file.name for file in self.files if file.since is None or file.since < as_of]
+        return hashlib.sha256(json.dumps([self.common, read]).encode()).hexdigest()
+
+
+def vocabulary_file(workspace: Workspace) -> Path:
+    return workspace.features / "vocabulary.json"
+
+
+def _common(workspace: Workspace) -> str:
+    vocabulary = vocabulary_file(workspace)
+    content = {
+        "conventions": asdict(workspace.conventions),
+        "vocabulary": vocabulary.read_text(encoding="utf-8") if vocabulary.exists() else None,
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _file(table: str, path: Path) -> _File:
+    found = path.stat()
+    return _File((table, path.name, found.st_size, found.st_mtime_ns), _known_since(path))
+
+
+def _known_since(path: Path) -> datetime | None:
+    """The least ``known_at`` of a file, from its statistics; None where a row was always known."""
+    from pyarrow import parquet
+
+    head = parquet.read_metadata(path)
+    place = head.schema.names.index("known_at") if "known_at" in head.schema.names else None
+    if place is None or not head.num_row_groups:
+        return None
+    least: list[datetime] = []
+    for number in range(head.num_row_groups):
+        statistics = head.row_group(number).column(place).statistics
+        if statistics is None or not statistics.has_min_max or statistics.null_count:
+            return None
+        least.append(statistics.min.astimezone(UTC))
+    return min(least)
