@@ -15,6 +15,7 @@ from pathlib import Path
 from ibis.backends.duckdb import Backend
 
 from features import moments, rolled
+from features.duckdb_engine import DuckDBEngine
 from features.progress import Progress, silent
 from features.rolled import Rolled, roll_up, typed
 from features.tables import Tables, as_contract, table_files, table_schema
@@ -33,8 +34,12 @@ def kept_rolled(
 ) -> Iterator[Rolled]:
     """The roll-ups of all events by UTC day, on the connection of ``tables``, for a ``with`` block.
 
-    Batches not rolled up yet are rolled up first. One build at a time may hold them.
+    Batches not rolled up yet are rolled up first. One build at a time may hold them. On another
+    engine than DuckDB nothing is kept from build to build.
     """
+    if not isinstance(tables.engine, DuckDBEngine):
+        yield rolled_anew(tables, phase=0)
+        return
     connection: Backend = tables.connection
     path = workspace.features / "rolled.duckdb"
     path.parent.mkdir(parents=True, exist_ok=True)

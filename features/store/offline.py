@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.record import BuildRecord, view_file
 from features.snapshot import Snapshot
+from features.store.offline_engine import source
 from features.store.repo import (
     MEMBER_SERVICE,
     StoreError,
@@ -26,7 +26,6 @@ from features.store.repo import (
     opened,
     register,
     service_features,
-    source,
 )
 from features.workspace import Workspace
 
@@ -114,8 +113,7 @@ def export_snapshot(workspace: Workspace, as_of: datetime, progress: Progress = 
         progress(STAGE, 0, len(views))
         packed: _Packed | None = None
         for done, projection in enumerate(views, start=1):
-            file = view_file(workspace, projection.name, as_of)
-            rows = _rows_of(store, projection.name, file, as_of)
+            rows = _rows_of(store, workspace, projection.name, as_of)
             packed = packed or _Packed.empty(rows[join_key(MEMBER_SERVICE)], codes)
             packed.fill(rows, [field.name for field in projection.features])
             progress(STAGE, done, len(views))
@@ -165,14 +163,14 @@ class _Packed:
         return found, place[found]
 
 
-def _rows_of(store: FeatureStore, view: str, file: Path, as_of: datetime) -> pa.Table:
+def _rows_of(store: FeatureStore, workspace: Workspace, view: str, as_of: datetime) -> pa.Table:
     """One view's rows of a moment, by the offline store; in no order that can be relied on."""
     from feast.infra.offline_stores.offline_utils import get_offline_store_from_config
 
     names = [field.name for field in store.get_feature_view(view).features]
     # Feast compares times in a way that hides them from Parquet's statistics: asked for one moment,
     # it would read the files of all.
-    moment = source(view, file.resolve())
+    moment = source(workspace, view, view_file(workspace, view, as_of).resolve())
     return (
         get_offline_store_from_config(store.config.offline_store)
         .pull_all_from_table_or_query(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stdout
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from features.moments import moment as in_utc
 from features.store.repo import (
-    SNAPSHOT,
     StoreError,
     built,
     join_key,
     not_built,
     opened,
+    opened_online,
     register,
     service_features,
 )
 from features.workspace import Workspace
+
+_JUST_BEFORE = timedelta(microseconds=1)  # Feast wants a span; a moment's rows lie at its end
 
 
 def materialize(workspace: Workspace, as_of: datetime) -> None:
@@ -33,7 +35,7 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
     with opened(workspace) as store:
         register(store, workspace, record)
         with redirect_stdout(io.StringIO()):  # Feast prints as it goes; stdout is for results
-            store.materialize(as_of - SNAPSHOT, as_of, feature_views=list(record.columns))
+            store.materialize(as_of - _JUST_BEFORE, as_of, feature_views=list(record.columns))
 
 
 def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, float | str | None]:
@@ -47,7 +49,7 @@ def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, 
     record = built(workspace)
     names = service_features(record, service)
     kinds = {name: kind for columns in record.columns.values() for name, kind in columns.items()}
-    with opened(workspace) as store:
+    with opened_online(workspace) as store:
         answer = store.get_online_features(
             features=store.get_feature_service(service),
             entity_rows=[{join_key(service): member_id}],

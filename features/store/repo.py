@@ -17,30 +17,26 @@ import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.encode import ITEM_VIEWS
+from features.encode import KEYS, MEMBER
 from features.errors import FeatureError
 from features.record import BuildRecord
+from features.store.offline_engine import lifetime, offline_engine, offline_store, source
 from features.store.redis_url import connection_string
-from features.tables import connect
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureStore, FeatureView
-    from feast.data_source import DataSource
 
 PROJECT = "pushwise"
 MEMBER_SERVICE = "member"
 ITEM_SERVICE = "item"
+OFFER_SERVICE = "offer"
 FRESH_VIEW = "fresh"  # of no build: features.store.fresh
 _PROMETHEUS = "PROMETHEUS_MULTIPROC_DIR"
-# Each built moment describes every member and item known by then, the lapsed ones too, so a row
-# stands for its own moment and nobody is dropped. Without a ttl Feast would join every asked row
-# with all older moments before it picked one: the work would grow with the square of the moments.
-SNAPSHOT = timedelta(microseconds=1)
 
 
 class StoreError(FeatureError):
@@ -74,16 +70,18 @@ def not_built(as_of: datetime) -> str:
 
 
 def join_key(service: str) -> str:
-    return "item_id" if service == ITEM_SERVICE else "member_id"
+    """The column that names what a service describes, also named so in ``encode.KEYS``."""
+    return f"{service}_id"
 
 
 def views_by_service(record: BuildRecord) -> dict[str, list[str]]:
-    """Service name to the views it reads."""
-    members = [view for view in record.columns if view not in ITEM_VIEWS]
-    items = [view for view in record.columns if view in ITEM_VIEWS]
-    return {
-        name: views for name, views in ((MEMBER_SERVICE, members), (ITEM_SERVICE, items)) if views
-    }
+    """Service name to the views it reads; only services that read any."""
+    services: dict[str, list[str]] = {}
+    for service in (MEMBER_SERVICE, ITEM_SERVICE, OFFER_SERVICE):
+        views = [view for view in record.columns if KEYS.get(view, MEMBER) == join_key(service)]
+        if views:
+            services[service] = views
+    return services
 
 
 def service_features(record: BuildRecord, service: str) -> list[str]:
@@ -95,27 +93,22 @@ def service_features(record: BuildRecord, service: str) -> list[str]:
 
 @contextmanager
 def opened(workspace: Workspace) -> Iterator[FeatureStore]:
-    """Feast over the workspace, on a DuckDB connection of its own."""
-    import ibis
+    """Feast over the workspace, its offline store on the workspace's engine.
 
-    # Feast reads through ibis' default backend, whose session may be in any time zone.
-    before = ibis.options.default_backend
-    connection = connect(workspace)
-    ibis.options.default_backend = connection
-    try:
-        with opened_online(workspace) as store:
-            yield store
-    finally:
-        ibis.options.default_backend = before
-        connection.disconnect()
+    Raises:
+        EngineError: the engine does not start.
+    """
+    with offline_engine(workspace), warnings.catch_warnings():
+        _import_quietly()
+        yield _open(workspace, offline_store(workspace))
 
 
 @contextmanager
 def opened_online(workspace: Workspace) -> Iterator[FeatureStore]:
-    """Feast over the workspace for its online store alone."""
+    """Feast over the workspace for its online store alone; no engine is started."""
     with warnings.catch_warnings():
         _import_quietly()
-        yield _open(workspace)
+        yield _open(workspace, {"type": "duckdb"})
 
 
 def _import_quietly() -> None:
@@ -133,9 +126,11 @@ def _import_quietly() -> None:
 
     # ibis 12 calls it, DuckDB 1.5 renamed it; goes with ibis 13.
     warnings.filterwarnings("ignore", r"fetch_arrow_table\(\)", DeprecationWarning)
+    # Said whenever Feast meets Spark. That it gives what DuckDB gives, our tests show.
+    warnings.filterwarnings("ignore", "The spark (offline store|data source)", RuntimeWarning)
 
 
-def _open(workspace: Workspace) -> FeatureStore:
+def _open(workspace: Workspace, offline: Mapping[str, str]) -> FeatureStore:
     from feast import FeatureStore, RepoConfig
 
     workspace.feast.mkdir(parents=True, exist_ok=True)
@@ -149,7 +144,7 @@ def _open(workspace: Workspace) -> FeatureStore:
             "cache_ttl_seconds": 60,
             "serve_features_while_materializing": True,
         },
-        offline_store={"type": "duckdb"},
+        offline_store=dict(offline),
         online_store=_online_store(workspace, folder),
         materialization_config={"pull_latest_features": True, "online_write_batch_size": 10_000},
         entity_key_serialization_version=3,
@@ -179,10 +174,13 @@ def register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> 
     from feast import Entity, FeatureService
     from feast.value_type import ValueType
 
-    member = member_entity()
-    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)
+    others = [
+        Entity(name=service, join_keys=[join_key(service)], value_type=ValueType.STRING)
+        for service in (ITEM_SERVICE, OFFER_SERVICE)
+    ]
+    entities = {entity.join_key: entity for entity in (member_entity(), *others)}
     views = {
-        name: _view(workspace, name, item if name in ITEM_VIEWS else member, columns)
+        name: _view(workspace, name, entities[KEYS.get(name, MEMBER)], columns)
         for name, columns in record.columns.items()
     }
     services = [
@@ -191,7 +189,8 @@ def register(store: FeatureStore, workspace: Workspace, record: BuildRecord) -> 
     ]
     kept = {*views, FRESH_VIEW}
     gone = [view for view in store.list_feature_views() if view.name not in kept]
-    store.apply([member, item, *views.values(), *services], objects_to_delete=gone, partial=False)
+    known = [*entities.values(), *views.values(), *services]
+    store.apply(known, objects_to_delete=gone, partial=False)
 
 
 def _view(
@@ -208,19 +207,6 @@ def _view(
             Field(name=entity.join_key, dtype=String),
             *(Field(name=feature, dtype=types[kind]) for feature, kind in columns.items()),
         ],
-        ttl=SNAPSHOT,
-        source=source(name, workspace.features.resolve() / name / "*.parquet"),
-    )
-
-
-def source(name: str, files: Path) -> DataSource:
-    """What Feast reads a view from: its ``files``, all moments by ``*``, or those of one moment."""
-    from feast import FileSource
-    from feast.data_format import ParquetFormat
-
-    return FileSource(
-        name=name,
-        path=str(files),
-        file_format=ParquetFormat(),
-        timestamp_field="feature_time",
+        ttl=lifetime(workspace),
+        source=source(workspace, name, workspace.features.resolve() / name / "*.parquet"),
     )
