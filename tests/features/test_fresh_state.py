@@ -57,7 +57,7 @@ def test_states_and_marks_are_kept_together_or_not_at_all(state: FreshState) -> 
     state.keep({"m1": CARTED}, {"events": 1}, NOW)
     broken = {"events": None}
     with pytest.raises(Exception, match="NOT NULL"):
-        state.keep({"m1": SENT}, broken, NOW)  # type: ignore[dict-item]
+        state.keep({"m1": SENT}, broken, NOW)  # type: ignore[arg-type]
     assert state.members(["m1"]) == {"m1": CARTED}
     assert state.mark("events") == 1
 

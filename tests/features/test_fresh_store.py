@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,8 +12,8 @@ import pandas as pd
 import pytest
 
 from features.build import build_features
-from features.fresh import FreshRow
-from features.fresh_reader import NAMES
+from features.fresh import Contacted, Did, FreshRow, MemberState, fold, fresh_row
+from features.fresh_reader import NAMES, believed
 from features.store import apply, materialize, online_row
 from features.store.fresh import FRESH_SERVICE, PUSH_SOURCE, OnlineFresh, online_fresh
 from features.store.repo import opened_online
@@ -102,6 +103,25 @@ def test_a_push_from_the_future_blocks_nothing(workspace: Workspace, store: Onli
     assert [value and value.at for value in values.values()] == [ago(minutes=5)] * 5
     assert values["contacts_today"] is not None
     assert values["contacts_today"].value == 2.0
+
+
+def test_what_is_read_is_what_the_follower_knows(store: OnlineFresh) -> None:
+    rng = random.Random(3)
+    states = dict.fromkeys((f"p{number}" for number in range(60)), MemberState())
+    for _ in range(900):
+        member, item = rng.choice(list(states)), rng.choice(["boots", "cap", "scarf"])
+        at = ago(seconds=rng.randrange(40 * 86_400))
+        kind = rng.choice(["view", "add_to_cart", "remove_from_cart", "purchase"])
+        did = Did(kind, at, item, rng.choice([None, "shoes", "hats"]), rng.random())
+        contacted = Contacted(f"d{rng.randrange(30)}", at, failed=rng.random() < 0.2)
+        states[member] = fold(states[member], did if rng.random() < 0.7 else contacted)
+    rows = {member: fresh_row(state, NOW) for member, state in states.items()}
+    store.push(rows, NOW)
+    found = store.read(list(rows), NOW)
+    assert found == {member: believed(row, NOW, NOW) for member, row in rows.items()}
+    told = [value for one in found.values() for value in one.values.values()]
+    assert told.count(None) > 5
+    assert len(told) - told.count(None) > 200
 
 
 def test_feast_itself_gives_the_same_values(workspace: Workspace, store: OnlineFresh) -> None:
