@@ -79,18 +79,10 @@ def training_frame(workspace: Workspace, service: str, rows: pd.DataFrame) -> pd
     order = np.argsort(places, kind="stable")
     if not np.array_equal(places[order], asked["place"]):
         raise StoreError(f"asked the store for {len(rows)} rows, it gave {len(found)}")
-    features = _in_order(found.select(names), order)
-    features.index = rows.index
-    frame: pd.DataFrame = pd.concat([rows, features], axis=1, copy=False)
-    return frame
-
-
-def _in_order(table: pa.Table, order: NDArray[np.int64]) -> pd.DataFrame:
-    """The rows of ``table`` in another order, column by column, so that memory stays low."""
-    import pandas as pd
-
-    columns = {name: table[name].take(order).to_pandas() for name in table.column_names}
-    return pd.DataFrame(columns, copy=False)
+    # Column by column, each in place: the whole frame never stands in memory twice.
+    asked_columns = {name: rows[name].array for name in rows.columns}
+    found_columns = {name: found[name].take(order).to_pandas().array for name in names}
+    return pd.DataFrame({**asked_columns, **found_columns}, index=rows.index, copy=False)
 
 
 def export_snapshot(workspace: Workspace, as_of: datetime, progress: Progress = silent) -> Snapshot:
