@@ -21,12 +21,13 @@ from features.record import BuildRecord, Built, view_file
 from features.rolled import phase
 from features.rolling import kept_rolled, rolled_anew
 from features.tables import Tables, any_row, opened
-from features.views import VIEWS, Ground, View, at, ground, largest_categories
+from features.taste import item_vectors
+from features.views import TASTE, VIEWS, Ground, View, at, ground, largest_categories, taste_view
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, one_at_a_time
 
 STAGE = "features"
-RESERVED = ("member_id", "item_id", "feature_time", "created", "row_id", "as_of", "rn")
+RESERVED = ("member_id", "item_id", "offer_id", "feature_time", "created", "row_id", "as_of", "rn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ def _build(
         with kept_rolled(workspace, tables, progress) as by_utc_day:
             base = ground(tables, by_utc_day, workspace.conventions.attributes, tables.engine.keep)
             base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
-            absent = {view.name: view.absent(base) for view in VIEWS if view.absent(base)}
-            present = [view for view in VIEWS if view.name not in absent]
+            views = _views(workspace, tables)
+            reasons = {view.name: view.absent(base) for view in views}
+            absent = {name: reason for name, reason in reasons.items() if reason}
+            present = [view for view in views if view.name not in absent]
             run = _Run(workspace, base, present, created)
             return run.build(moments, record, absent, progress)
 
@@ -145,7 +148,7 @@ class _Run:
             }
             for name in columns[view.name] if view.key == "member_id" else ():
                 _check_name(name, taken)
-                taken[name] = view.name
+                taken[name.lower()] = view.name
         return columns
 
     def _write(self, base: Ground, as_of: datetime) -> dict[str, int]:
@@ -166,9 +169,15 @@ class _Run:
 
     def _remove_absent(self) -> None:
         present = {view.name for view in self.views}
-        for view in VIEWS:
-            if view.name not in present:
-                shutil.rmtree(self.workspace.features / view.name, ignore_errors=True)
+        for name in {*(view.name for view in VIEWS), TASTE} - present:
+            shutil.rmtree(self.workspace.features / name, ignore_errors=True)
+
+
+def _views(workspace: Workspace, tables: Tables) -> Sequence[View]:
+    """The views that the workspace may have, if its data allow."""
+    if not workspace.conventions.taste:
+        return VIEWS
+    return (*VIEWS, taste_view(item_vectors(workspace, tables.engine)))
 
 
 def _by_phase(as_of: datetime) -> tuple[int, datetime]:
@@ -204,9 +213,10 @@ def _check_not_empty(workspace: Workspace, tables: Tables) -> None:
 
 
 def _check_name(name: str, taken: Mapping[str, str]) -> None:
-    if name in taken or name in RESERVED:
+    plain = name.lower()  # engines do not tell AGE from age
+    if plain in taken or plain in RESERVED:
         raise FeatureError(
-            f"attribute {name!r} has the name of a feature of {taken.get(name, 'the store')}; "
+            f"attribute {name!r} has the name of a feature of {taken.get(plain, 'the store')}; "
             "rename it in the file and under [members.attributes]"
         )
     if name.endswith("_y"):

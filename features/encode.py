@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-ITEM_VIEWS = ("popularity",)
+MEMBER = "member_id"
+# What a row of a view describes, where that is no member.
+KEYS = {"popularity": "item_id", "offers": "offer_id"}
 # A rule may name a stage that nobody has reached yet.
 _ALWAYS = {"lifecycle": STAGES, "value_tier": TIERS}
 
@@ -77,13 +79,13 @@ def extend_encoding(
     path = workspace.features / "encoding.json"
     known = dict(Encoding.load(path).categories) if path.exists() else {}
     for view, kinds in columns.items():
-        if view in ITEM_VIEWS:
+        if view in KEYS:
             continue
         for name in (name for name, kind in kinds.items() if kind == "category"):
             old = known.get(name, _ALWAYS.get(name, ()))
             found = _values(workspace, view, name, moments) - set(old)
             known[name] = (*old, *sorted(found))
-    names = [name for view, kinds in columns.items() if view not in ITEM_VIEWS for name in kinds]
+    names = [name for view, kinds in columns.items() if view not in KEYS for name in kinds]
     encoded = Encoding(tuple(names), known)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, encoded.to_json().encode())

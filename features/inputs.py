@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from features.contract import TABLES
 from features.tables import table_files
+from features.taste import good_from, vector_files
 from features.workspace import Workspace
 
 
@@ -37,6 +38,8 @@ class Inputs:
     @classmethod
     def of(cls, workspace: Workspace) -> Inputs:
         files = [_file(name, path) for name in TABLES for path in table_files(workspace, name)]
+        if workspace.conventions.taste:
+            files += [_vectors(path) for path in vector_files(workspace)]
         return cls(_common(workspace), files)
 
     def digest(self, as_of: datetime) -> str:
@@ -62,8 +65,17 @@ def _common(workspace: Workspace) -> str:
 
 
 def _file(table: str, path: Path) -> _File:
+    return _File(_name(table, path), _known_since(path))
+
+
+def _vectors(path: Path) -> _File:
+    """Item vectors are read at the moment itself from which on they are good."""
+    return _File(_name("item_vectors", path), good_from(path) - timedelta(microseconds=1))
+
+
+def _name(table: str, path: Path) -> tuple[str, str, int, int]:
     found = path.stat()
-    return _File((table, path.name, found.st_size, found.st_mtime_ns), _known_since(path))
+    return table, path.name, found.st_size, found.st_mtime_ns
 
 
 def _known_since(path: Path) -> datetime | None:

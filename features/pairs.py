@@ -28,7 +28,7 @@ FEATURES = (
 )  # fmt: skip
 _ASKED = ("row_id", "member_id", "offer_id", "as_of")
 # Interest comes in whole billionths; added as such, its sum does not depend on the order of rows.
-_UNIT = 1e9
+_UNIT = 1_000_000_000
 
 
 def pairs(

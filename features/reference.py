@@ -16,17 +16,25 @@ from features.clickstream import clickstream
 from features.contacts import contacts
 from features.lifecycle import lifecycle
 from features.membership import membership
+from features.offers import offers
+from features.pairs import pairs
 from features.popularity import popularity
+from features.price import price
 from features.purchases import purchases
+from features.taste import taste
 
 DEFINITIONS: Mapping[str, Callable[..., Any]] = {
     "purchases": purchases,
+    "price": price,
     "clickstream": clickstream,
     "affinity": affinity,
     "membership": membership,
     "contacts": contacts,
     "lifecycle": lifecycle,
     "popularity": popularity,
+    "offers": offers,
+    "taste": taste,
+    "pairs": pairs,
 }
 _HEAD = """# Features
 
@@ -35,7 +43,8 @@ What each feature means: formula, window, unit, and what a missing value says. W
 
 Every feature shows what had happened and was known at a moment, `as_of`, and nothing later. Days
 are fractional; a window of 30 days is the 30 times 24 hours before `as_of`. Money is in the
-workspace's currency. A view that a workspace has no data for is absent.
+workspace's currency. A view that a workspace has no data for is absent. The view taste is built
+where the settings ask for it; pairs are computed on demand, for the pairs asked.
 """
 _NAMED = re.compile(r"(?P<names>[a-z][\w<>, …]*): (?P<text>.*)")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
@@ -19,20 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.affinity import HALF_LIFE_DAYS
+from features.engine import Engine
 from features.errors import FeatureError
-from features.moments import STAMP, days_since, known, moment, seconds, seen_at
-from features.rolled import WEIGHTS
+from features.moments import STAMP, moment
+from features.rolled import WEIGHTS, day_of, phase, typed
 from features.workspace import Workspace, one_at_a_time, write_atomically
-
-if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
 
 DIMENSIONS = 8
 NAMES = tuple(f"taste_{number}" for number in range(1, DIMENSIONS + 1))
 SCHEMA = ibis.schema({"item_id": "string", "good_from": STAMP, **dict.fromkeys(NAMES, "float64")})
+_STAMPED = "%Y-%m-%dT%H%M%S.%fZ.parquet"  # so that names are in order of time
 _DECIMALS = 6  # the last bits of a product depend on the machine; these do not
 # Weights add up as whole billionths, so that a sum does not depend on the order of its rows.
-_UNIT = 1e9
+_UNIT = 1_000_000_000
 
 Vectors = dict[str, NDArray[np.float64]]
 
@@ -74,24 +72,27 @@ def item_interest(events: ir.Table, as_of: datetime) -> ir.Table:
 
     Returns:
         One row per member and item with a view, search, wishlist, cart or purchase event of it.
-        interest: Σ weight × 2^(−d / 30), d = whole 24-hour periods since the event.
+        interest: Σ weight × 2^(−d / 30), d = 0 for an event of the last 24 hours, 1 for one of the
+            24 hours before, and so on; the weights of ``rolled.WEIGHTS``.
     """
+    today = day_of(as_of)
     named = events.filter(events.item_id.notnull(), events["type"].isin(tuple(WEIGHTS)))
-    seen = known(named.mutate(seen_at=seen_at(named)), as_of)
-    age = days_since(seconds(seen.occurred_at), as_of).floor()
+    dated = typed(named, phase(as_of))
+    seen = dated.filter(dated.known_day < today)
+    age = ibis.literal(today - 1, type="int32") - seen.day
+    decay = (age.cast("float64") * (-math.log(2) / HALF_LIFE_DAYS)).exp()
     weight = seen["type"].cases(*WEIGHTS.items(), else_=0)
-    decayed = weight * (age * (-math.log(2) / HALF_LIFE_DAYS)).exp()
-    return seen.group_by("member_id", "item_id").agg(
-        interest=(decayed * _UNIT).round().cast("int64").sum().cast("float64") / _UNIT
-    )
+    decayed = (decay * _UNIT).round().cast("int64") * weight
+    return seen.group_by("member_id", "item_id").agg(interest=decayed.sum().cast("float64") / _UNIT)
 
 
-def item_vectors(workspace: Workspace, connection: Backend) -> ir.Table:
+def item_vectors(workspace: Workspace, engine: Engine) -> ir.Table:
     """Every version of the vectors that was remembered, schema ``SCHEMA``; of no moment yet."""
     files = vector_files(workspace)
     if not files:
-        return connection.create_table("item_vectors", schema=SCHEMA, temp=True, overwrite=True)
-    return connection.read_parquet([str(path) for path in files]).cast(SCHEMA)
+        return engine.empty("item_vectors", SCHEMA)
+    parts = [stored.cast(SCHEMA) for stored in engine.read("item_vectors", files)]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
 def known_vectors(vectors: ir.Table, as_of: datetime) -> ir.Table:
@@ -104,6 +105,11 @@ def known_vectors(vectors: ir.Table, as_of: datetime) -> ir.Table:
 def vector_files(workspace: Workspace) -> list[Path]:
     """One file a version, oldest first."""
     return sorted(workspace.item_vectors.glob("*.parquet"))
+
+
+def good_from(path: Path) -> datetime:
+    """The moment from which the version at ``path`` is good."""
+    return datetime.strptime(path.name, _STAMPED).replace(tzinfo=UTC)
 
 
 def remember_item_vectors(
@@ -138,7 +144,7 @@ def remember_item_vectors(
     names = [item.decode() for item in item_ids.tolist()]
     vectors = dict(zip(names, _reduced(factors), strict=True))
     with one_at_a_time(workspace.item_vectors / ".lock"):
-        path = workspace.item_vectors / f"{as_of:%Y-%m-%dT%H%M%S.%f}Z.parquet"
+        path = workspace.item_vectors / f"{as_of:{_STAMPED}}"
         reference = _reference(workspace, path)
         if reference is not None:
             vectors = _turned(vectors, reference)

@@ -16,12 +16,16 @@ from features.lifecycle import lifecycle
 from features.local_time import member_zones, zone_names
 from features.membership import membership, roster
 from features.moments import newest
+from features.offers import offers
 from features.popularity import popularity
+from features.price import price
 from features.purchases import purchase_habits, purchases
 from features.rolled import Rolled
 from features.tables import Tables, any_row
+from features.taste import item_interest, known_vectors, taste
 from features.vocabulary import LARGEST, Vocabulary
 
+TASTE = "taste"
 Keep = Callable[[str, ir.Table], ir.Table]
 
 
@@ -50,6 +54,7 @@ class Moment:
     roster: ir.Table
     members: ir.Table
     items: ir.Table
+    offers: ir.Table
     habits: ir.Table
     interest: ir.Table
     sessions: ir.Table
@@ -60,7 +65,7 @@ class Moment:
 class View:
     """One feature view.
 
-    key: ``member_id`` or ``item_id``, whichever a row describes.
+    key: ``member_id``, ``item_id`` or ``offer_id``, whichever a row describes.
     absent: why a workspace does not have this view; empty when it does.
     rows: the features as of a moment, one row per key.
     """
@@ -104,6 +109,7 @@ def at(ground: Ground, as_of: datetime, keep: Keep) -> Moment:
         roster=keep("roster", roster(tables.members, rolled.people, tables.decisions, as_of)),
         members=members,
         items=items,
+        offers=keep("known_offers", newest(tables.offers, "offer_id", as_of)),
         habits=keep("habits", purchase_habits(rolled.lines, as_of)),
         interest=keep("interest", category_interest(rolled.interest, items, as_of)),
         sessions=keep("sessions", recent_sessions(rolled.visits, zones, as_of)),
@@ -126,6 +132,19 @@ VIEWS = (
         "member_id",
         _no_purchases,
         lambda ground, moment: purchases(moment.roster, moment.habits, moment.as_of),
+    ),
+    View(
+        "price",
+        "member_id",
+        _no_purchases,
+        lambda ground, moment: price(
+            moment.roster,
+            moment.habits,
+            ground.sent,
+            ground.outcomes,
+            moment.offers,
+            moment.as_of,
+        ),
     ),
     View(
         "clickstream",
@@ -191,4 +210,28 @@ VIEWS = (
             ground.tables.has_clickstream,
         ),
     ),
+    View(
+        "offers",
+        "offer_id",
+        lambda ground: "" if any_row(ground.tables.offers) else "no offers in this workspace",
+        lambda ground, moment: offers(moment.offers, ground.sent, ground.outcomes, moment.as_of),
+    ),
 )
+
+
+def taste_view(vectors: ir.Table) -> View:
+    """The view of the workspaces that ask for it: not the data bring it about, but a training.
+
+    Args:
+        vectors: of ``taste.item_vectors``.
+    """
+    return View(
+        TASTE,
+        "member_id",
+        lambda _: "" if any_row(vectors) else "no recommender was trained yet",
+        lambda ground, moment: taste(
+            moment.roster,
+            item_interest(ground.tables.events, moment.as_of),
+            known_vectors(vectors, moment.as_of),
+        ),
+    )

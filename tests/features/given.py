@@ -210,6 +210,14 @@ def small_shop(workspace: Workspace, members: int = 40, seed: int = 3) -> None:
     write_batch(workspace, "decisions", decisions)
     write_batch(
         workspace,
+        "offers",
+        [
+            {"offer_id": "coupon", "kind": "percent_off", "value": 10.0, "categories": ["cat 1"]},
+            {"offer_id": "tips", "kind": "content", "contact_cost": "0.01"},
+        ],
+    )
+    write_batch(
+        workspace,
         "outcomes",
         [
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +14,7 @@ from features.encoding import Encoding
 from features.errors import FeatureError
 from features.ingest.load import ingest_rows
 from features.record import BuildRecord, view_file
+from features.taste import remember_item_vectors
 from features.workspace import Conventions, Workspace
 from tests.features.given import AS_OF, Given, Row, ago, events, small_shop, write_batch
 
@@ -26,7 +28,8 @@ def test_a_whole_shop_has_every_view(given: Given) -> None:
     assert report.absent == {}
     assert list(report.written) == [ago(60), AS_OF]
     assert list(report.written[AS_OF]) == [
-        "purchases", "clickstream", "affinity", "membership", "contacts", "lifecycle", "popularity",
+        "purchases", "price", "clickstream", "affinity", "membership", "contacts", "lifecycle",
+        "popularity", "offers",
     ]  # fmt: skip
     assert report.written[AS_OF]["purchases"] == 41
     for view in report.written[AS_OF]:
@@ -45,13 +48,14 @@ def test_a_whole_shop_has_every_view(given: Given) -> None:
 def test_a_shop_with_purchases_only_says_what_is_absent(given: Given) -> None:
     write_batch(given.workspace, "events", events(BOUGHT))
     report = build_features(given.workspace, [AS_OF])
-    assert report.written[AS_OF] == {"purchases": 1, "lifecycle": 1}
+    assert report.written[AS_OF] == {"purchases": 1, "price": 1, "lifecycle": 1}
     assert report.absent == {
         "clickstream": "no clickstream events in this workspace",
         "affinity": "no events with a category, their own or their item's, in this workspace",
         "membership": "no members in this workspace",
         "contacts": "no decisions in this workspace",
         "popularity": "no events with an item in this workspace",
+        "offers": "no offers in this workspace",
     }
 
 
@@ -136,6 +140,7 @@ def test_the_files_of_a_view_that_is_gone_are_removed(given: Given) -> None:
     ("name", "message"),
     [
         ("recency_days", "attribute 'recency_days' has the name of a feature of purchases"),
+        ("Recency_days", "attribute 'Recency_days' has the name of a feature of purchases"),
         ("rn", "attribute 'rn' has the name of a feature of the store"),
         ("segment_y", "attribute 'segment_y' ends in _y, which the feature store drops"),
     ],
@@ -165,6 +170,31 @@ def test_the_vocabulary_is_frozen_and_codes_are_only_appended(given: Given) -> N
     later = Encoding.load(workspace.features / "encoding.json")
     assert later.categories["top_category"] == ("beach", "city", "other")
     assert later.names == first.names
+
+
+def test_taste_comes_with_the_first_recommender_where_it_is_wanted(given: Given) -> None:
+    plain = given.workspace
+    wanting = Workspace(plain.root, Conventions(taste=True))
+    write_batch(plain, "events", events({**BOUGHT, "item_id": "tea", "occurred_at": ago(20)}))
+    report = build_features(wanting, [ago(9), AS_OF])
+    assert report.absent["taste"] == "no recommender was trained yet"
+    tea, factors = np.array([b"tea"], dtype=np.bytes_), np.ones((1, 2), dtype=np.float32)
+
+    remember_item_vectors(wanting, ago(5), tea, factors)
+    assert list(build_features(wanting, [AS_OF]).written) == [ago(9), AS_OF]
+    shown = {
+        as_of: pq.read_table(view_file(wanting, "taste", as_of))["taste_1"].to_pylist()
+        for as_of in (ago(9), AS_OF)
+    }
+    assert shown == {ago(9): [None], AS_OF: [1.0]}
+
+    remember_item_vectors(wanting, AS_OF, np.array([b"rum"], dtype=np.bytes_), factors)
+    assert build_features(wanting, [ago(9), AS_OF]).unchanged == (ago(9),)
+    assert pq.read_table(view_file(wanting, "taste", AS_OF))["taste_1"].to_pylist() == [None]
+
+    assert "taste" not in build_features(plain, [AS_OF]).absent
+    assert "taste_1" not in Encoding.load(plain.features / "encoding.json").names
+    assert not (plain.features / "taste").exists()
 
 
 def test_a_broken_record_says_what_to_do(given: Given) -> None:

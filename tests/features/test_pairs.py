@@ -40,17 +40,17 @@ def of_anna(given: Given, offer: Row, *done: Row, **tables: list[Row]) -> pd.Ser
 
 
 DONE = (
-    click(30, category="beach"),
-    click(10, category="beach", type="purchase", unit_price=5),
-    click(60, category="city"),
-    click(3, category="alps"),
+    click(30.5, category="beach"),
+    click(10.5, category="beach", type="purchase", unit_price=5),
+    click(60.5, category="city"),
+    click(3.5, category="alps"),
 )
 
 
 def test_an_offer_is_about_its_categories(given: Given) -> None:
     shown = of_anna(given, {**COUPON, "categories": ["beach", "city"]}, *DONE)
     assert shown["scope_interest"] == pytest.approx(0.5 + 5 * 2 ** (-1 / 3) + 0.25)
-    assert shown[["scope_seen_days", "scope_bought_days"]].tolist() == [30, 10]
+    assert shown[["scope_seen_days", "scope_bought_days"]].tolist() == [30.5, 10.5]
 
 
 def test_an_offer_is_about_the_categories_of_its_items(given: Given) -> None:
@@ -61,7 +61,7 @@ def test_an_offer_is_about_the_categories_of_its_items(given: Given) -> None:
     ]
     shown = of_anna(given, {**COUPON, "item_ids": ["i1", "unheard of"]}, *DONE, items=items)
     assert shown["scope_interest"] == pytest.approx(2 ** (-3 / 30))
-    assert shown["scope_seen_days"] == 3
+    assert shown["scope_seen_days"] == 3.5
     assert pd.isna(shown["scope_bought_days"])
     both = {**COUPON, "item_ids": ["i1"], "categories": ["alps", "city"]}
     shown = of_anna(given, both, *DONE, items=items)
@@ -73,7 +73,7 @@ def test_without_a_scope_an_offer_is_about_everything(given: Given, scope: Row) 
     shown = of_anna(given, {**COUPON, **scope}, *DONE)
     total = 0.5 + 5 * 2 ** (-1 / 3) + 0.25 + 2 ** (-3 / 30)
     assert shown["scope_interest"] == pytest.approx(total)
-    assert shown[["scope_seen_days", "scope_bought_days"]].tolist() == [3, 10]
+    assert shown[["scope_seen_days", "scope_bought_days"]].tolist() == [3.5, 10.5]
 
 
 def test_items_without_a_known_category_are_about_nothing(given: Given) -> None:
@@ -115,7 +115,7 @@ def test_every_row_is_answered_in_order_as_of_its_own_moment(given: Given) -> No
     rows.index = pd.Index(list("qwerty"))
     shown = pair_frame(given.workspace, rows)
     pd.testing.assert_frame_equal(shown[rows.columns], rows)
-    assert shown["scope_bought_days"].tolist()[:2] == [10, 6]
+    assert shown["scope_bought_days"].tolist()[:2] == [10.5, 6.5]
     assert pd.isna(shown["scope_bought_days"].iloc[2])
     assert shown["offered_before"].tolist() == [1, 0, 0, 1, 0, 1]
     pd.testing.assert_series_equal(

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from features.reference import DEFINITIONS, reference
-from features.views import VIEWS
+from features.views import TASTE, VIEWS
 from tests.conftest import REPOSITORY, MarketWorkspace
 
 
@@ -17,7 +17,7 @@ def test_the_page_is_what_the_docstrings_say() -> None:
 
 
 def test_every_view_is_defined() -> None:
-    assert set(DEFINITIONS) == {view.name for view in VIEWS}
+    assert set(DEFINITIONS) == {*(view.name for view in VIEWS), TASTE, "pairs"}
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def stored(shop: Workspace, view: str, as_of: datetime) -> pd.DataFrame:
 
 def test_registers_the_views_present(shop: Workspace) -> None:
     assert apply(shop) == (
-        "purchases", "clickstream", "affinity", "membership", "contacts", "lifecycle", "popularity",
+        "purchases", "price", "clickstream", "affinity", "membership", "contacts", "lifecycle",
+        "popularity", "offers",
     )  # fmt: skip
 
 
@@ -88,6 +89,19 @@ def test_items_have_a_service_of_their_own(shop: Workspace) -> None:
     frame = training_frame(shop, "item", rows)
     assert frame["category"].tolist() == ["cat 3"]
     assert frame["price"].tolist() == [4.0]
+
+
+def test_offers_have_a_service_of_their_own(shop: Workspace) -> None:
+    rows = pd.DataFrame({"row_id": [1, 2], "offer_id": ["tips", "coupon"], "as_of": [AS_OF] * 2})
+    frame = training_frame(shop, "offer", rows)
+    assert frame["kind"].tolist() == ["content", "percent_off"]
+    assert frame["contacts_life"][0] == 0 < frame["contacts_life"][1]
+    assert math.isnan(frame["open_rate"][0])
+    materialize(shop, AS_OF)
+    online = online_row(shop, "offer", "coupon")
+    assert online.pop("kind") == "percent_off"
+    for name, value in online.items():
+        assert value == pytest.approx(frame[name][1], nan_ok=True), name
 
 
 @pytest.mark.parametrize(

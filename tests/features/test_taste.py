@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from features.engine import start
 from features.errors import FeatureError
 from features.taste import (
     NAMES,
@@ -30,11 +30,11 @@ FACTORS = (RNG.normal(size=(30, 12)) * np.linspace(3, 0.5, 12)).astype(np.float3
 
 
 def known(workspace: Workspace, as_of: datetime = AS_OF) -> pd.DataFrame:
-    connection = ibis.duckdb.connect()
+    engine = start(workspace)
     try:
-        shown = found(known_vectors(item_vectors(workspace, connection), as_of), "item_id")
+        shown = found(known_vectors(item_vectors(workspace, engine), as_of), "item_id")
     finally:
-        connection.disconnect()
+        engine.close()
     return shown.sort_index()
 
 
@@ -42,7 +42,7 @@ def view(given: Given, *done: Row) -> pd.DataFrame:
     tables = given.tables(
         events=events(*done), members=[{"member_id": "anna"}, {"member_id": "ben"}]
     )
-    vectors = known_vectors(item_vectors(given.workspace, tables.connection), AS_OF)
+    vectors = known_vectors(item_vectors(given.workspace, tables.engine), AS_OF)
     everyone = tables.members.select("member_id")
     return found(taste(everyone, item_interest(tables.events, AS_OF), vectors))
 
@@ -64,7 +64,7 @@ def test_taste_is_the_mean_of_the_items_touched_by_faded_weight(given: Given) ->
         given,
         touch("i00", 30.9),
         touch("i01", 0.5, "purchase"),
-        touch("i01", 60, "add_to_cart"),
+        touch("i01", 60.2, "add_to_cart"),
         touch("i02", 1, "refund"),
         touch("unheard of", 1),
     )
