@@ -108,7 +108,7 @@ def test_a_push_from_the_future_blocks_nothing(workspace: Workspace, store: Onli
 def test_what_is_read_is_what_the_follower_knows(store: OnlineFresh) -> None:
     rng = random.Random(3)
     states = dict.fromkeys((f"p{number}" for number in range(60)), MemberState())
-    for _ in range(900):
+    for _ in range(150):
         member, item = rng.choice(list(states)), rng.choice(["boots", "cap", "scarf"])
         at = ago(seconds=rng.randrange(40 * 86_400))
         kind = rng.choice(["view", "add_to_cart", "remove_from_cart", "purchase"])
@@ -121,7 +121,7 @@ def test_what_is_read_is_what_the_follower_knows(store: OnlineFresh) -> None:
     assert found == {member: believed(row, NOW, NOW) for member, row in rows.items()}
     told = [value for one in found.values() for value in one.values.values()]
     assert told.count(None) > 5
-    assert len(told) - told.count(None) > 200
+    assert len(told) - told.count(None) > 100
 
 
 def test_feast_itself_gives_the_same_values(workspace: Workspace, store: OnlineFresh) -> None:
