@@ -15,6 +15,7 @@ from features.vocabulary import OTHER, Vocabulary
 HALF_LIFE_DAYS = 30.0
 # Weights decay in whole billionths, so that a sum does not depend on the order of its rows.
 _UNIT = 1_000_000_000
+_LAST = 63  # among equals, after every category of the vocabulary
 
 
 def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.Table:
@@ -79,71 +80,65 @@ def affinity(
         interest__<c>: decayed interest in the category, see ``category_interest``; 0 = none.
         seen_days__<c>: days since the last view, search, wishlist or cart event in it.
         bought_days__<c>: days since the last purchase in it. Both missing = never.
-        top_category: the category of most interest, the first by name among equals; ``other`` for
-            one outside the vocabulary; missing without any event.
+        top_category: the category of most interest, the first by name among equals; ``other``, the
+            last among equals, for all outside the vocabulary; missing without any event.
         novelty_90d: of the categories touched in the last 90 days, the share never touched before;
             missing = none touched.
         price_level: Σ unit price of the purchase lines of the last 365 days / Σ over the same
             lines of the mean unit price in their category; 1 = buys at average prices, above 1 =
             dearer; missing without a priced purchase.
     """
-    parts = [_wide(interest, vocabulary, as_of, has_clickstream), _top(interest, vocabulary)]
-    parts.append(_breadth(interest, as_of))
-    joined = roster
-    for part in parts:
-        joined = joined.left_join(part, "member_id").drop("member_id_right")
+    known = _beside_categories(interest, vocabulary, as_of)
+    joined = roster.left_join(
+        _by_member(known, vocabulary, as_of, has_clickstream), "member_id"
+    ).drop("member_id_right")
+    names = dict(enumerate(sorted(vocabulary.categories)))
+    top = (_LAST - joined.top % (_LAST + 1)).cases(*names.items(), else_=OTHER)
     filled = {
         f"interest__{name}": joined[f"interest__{name}"].fill_null(0.0)
         for name in vocabulary.features
     }
-    return joined.mutate(**filled)
+    return joined.mutate(**filled, top_category=joined.top.notnull().ifelse(top, None)).drop("top")
 
 
-def _wide(
-    interest: ir.Table, vocabulary: Vocabulary, as_of: datetime, has_clickstream: bool
-) -> ir.Table:
-    listed = interest.filter(interest.category.isin(vocabulary.categories))
-    # Small numbers compare faster than names, and there are three columns a category.
+def _beside_categories(interest: ir.Table, vocabulary: Vocabulary, as_of: datetime) -> ir.Table:
+    """``interest`` with the number of each category in the vocabulary and its mean price.
+
+    There are few categories: what depends on one is told once and joined.
+    """
     place = {category: number for number, category in enumerate(vocabulary.categories)}
-    listed = listed.mutate(
-        place=listed.category.cases(*place.items(), else_=-1),
-        seen_days=days_since(listed.seen, as_of),
-        bought_days=days_since(listed.bought, as_of),
-    )
-    seen = ("seen_days",) if has_clickstream else ()
-    return listed.group_by("member_id").agg(
-        **{
-            f"{measure}__{name}": only(listed[measure], listed.place == number).max()
-            for measure in ("interest", *seen, "bought_days")
-            for number, name in enumerate(vocabulary.features)
-        }
-    )
-
-
-def _top(interest: ir.Table, vocabulary: Vocabulary) -> ir.Table:
-    most_first = [ibis.desc(interest.interest), ibis.asc(interest.category)]
-    place = ibis.row_number().over(ibis.window(group_by=interest.member_id, order_by=most_first))
-    ranked = interest.mutate(place=place)
-    best = ranked.filter(ranked.place == 0)
-    named = best.category.isin(vocabulary.categories).ifelse(best.category, OTHER)
-    return best.select("member_id", top_category=named)
-
-
-def _breadth(interest: ir.Table, as_of: datetime) -> ir.Table:
-    category_mean = interest.group_by(of_category=interest.category).agg(
+    rank = {category: number for number, category in enumerate(sorted(vocabulary.categories))}
+    categories = interest.group_by(of_category=interest.category).agg(
         mean_price=_exact(interest.paid) / interest.priced.sum().nullif(0).cast("float64")
     )
-    joined = interest.join(category_mean, interest.category == category_mean.of_category)
-    usual = joined.mean_price.fill_null(0.0) * joined.priced.cast("float64")
-    joined = joined.mutate(
-        touched=joined.last_day >= day_of(as_of) - 90,
-        new=joined.first_day >= day_of(as_of) - 90,
-        usual=usual,
+    categories = categories.mutate(
+        place=categories.of_category.cases(*place.items(), else_=-1),
+        rank=categories.of_category.cases(*rank.items(), else_=_LAST),
     )
-    return joined.group_by("member_id").agg(
-        novelty_90d=joined.new.sum().cast("float64")
-        / joined.touched.sum().nullif(0).cast("float64"),
-        price_level=_exact(joined.paid) / _exact(joined.usual).nullif(0.0),
+    joined = interest.join(categories, interest.category == categories.of_category)
+    units = (joined.interest * _UNIT).round().cast("int64")
+    return joined.mutate(
+        order=units * (_LAST + 1) + (_LAST - joined["rank"]),
+        seen_days=days_since(joined.seen, as_of),
+        bought_days=days_since(joined.bought, as_of),
+        usual=joined.mean_price.fill_null(0.0) * joined.priced.cast("float64"),
+    )
+
+
+def _by_member(
+    known: ir.Table, vocabulary: Vocabulary, as_of: datetime, has_clickstream: bool
+) -> ir.Table:
+    seen = ("seen_days",) if has_clickstream else ()
+    touched, new = (day >= day_of(as_of) - 90 for day in (known.last_day, known.first_day))
+    return known.group_by("member_id").agg(
+        **{
+            f"{measure}__{name}": only(known[measure], known.place == number).max()
+            for measure in ("interest", *seen, "bought_days")
+            for number, name in enumerate(vocabulary.features)
+        },
+        top=known.order.max(),
+        novelty_90d=new.sum().cast("float64") / touched.sum().nullif(0).cast("float64"),
+        price_level=_exact(known.paid) / _exact(known.usual).nullif(0.0),
     )
 
 
