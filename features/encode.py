@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MEMBER = "member_id"
 # What a row of a view describes, where that is no member.
 KEYS = {"popularity": "item_id", "offers": "offer_id"}
+_LARGEST = float(np.finfo(np.float32).max)
 # A rule may name a stage that nobody has reached yet.
 _ALWAYS = {"lifecycle": STAGES, "value_tier": TIERS}
 
@@ -37,7 +38,8 @@ def encoding(workspace: Workspace) -> Encoding:
 def encode(frame: pd.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
     """Features of ``frame`` in the encoding's order, shape ``(len(frame), features)``.
 
-    Numbers as they are, categories as their code; NaN for what is missing or unknown.
+    Numbers as they are, those beyond float32 as its largest; categories as their code; NaN for what
+    is missing or unknown.
 
     Raises:
         EncodingError: the frame lacks a feature of the encoding.
@@ -51,7 +53,7 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
             codes = {value: code for code, value in enumerate(encoding.categories[name])}
             values[:, column] = frame[name].map(codes).to_numpy(dtype=np.float32)
         else:
-            values[:, column] = frame[name].to_numpy(dtype=np.float32)
+            values[:, column] = _narrow(frame[name].to_numpy(dtype=np.float64))
     return values
 
 
@@ -64,8 +66,11 @@ def encoded_column(name: str, column: pa.ChunkedArray, encoding: Encoding) -> ND
         known = pa.array(encoding.categories[name], type=pa.string())
         column = compute.index_in(column, value_set=known)
     # Nulls come out as NaN, not as None: of numbers only.
-    values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
-    return values.astype(np.float32)
+    return _narrow(column.cast(pa.float64()).to_numpy())
+
+
+def _narrow(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
 
 
 def extend_encoding(
