@@ -36,6 +36,11 @@ class Vocabulary:
             names.append(name)
         return cls(tuple(categories), tuple(names))
 
+    @property
+    def called(self) -> dict[str, str]:
+        """The category behind each name in features."""
+        return dict(zip(self.features, self.categories, strict=True))
+
     def save(self, path: Path) -> None:
         content = {"categories": self.categories, "features": self.features}
         write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1).encode())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -50,20 +51,31 @@ class PairFeatures:
 
     member_names: the member features that are read. Those of single categories stand in the table
         only through the offer's scope: what is learned of one place then holds for the others.
-    categories: those with interest features, ``interest__<category>`` and so on; may be empty.
+    categories: those with interest features, ``interest__<category>`` and so on, by the name that
+        they have there; may be empty.
+    scopes: what offers call each of ``categories``: a feature's name does not carry every letter.
     similarity: (categories, categories) how alike two categories' members are, zero diagonal.
     """
 
     member_names: tuple[str, ...]
     categories: tuple[str, ...]
+    scopes: tuple[str, ...]
     similarity: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, values: NDArray[np.float32], names: tuple[str, ...]) -> PairFeatures:
+    def fit(
+        cls,
+        values: NDArray[np.float32],
+        names: tuple[str, ...],
+        called: Mapping[str, str] = MappingProxyType({}),
+    ) -> PairFeatures:
         """Learn which categories share members, from (members, features) with NaN for missing.
 
         Similarity is the cosine of the members' shares of interest, as in item-to-item
         collaborative filtering (Sarwar et al., WWW 2001).
+
+        Args:
+            called: what offers call a category, by its name in features, where the two differ.
         """
         categories = tuple(
             name.removeprefix("interest__") for name in names if name.startswith("interest__")
@@ -73,7 +85,8 @@ class PairFeatures:
         norm = np.sqrt(np.maximum(np.diag(gram), 1e-12))
         similarity = gram / np.outer(norm, norm)
         np.fill_diagonal(similarity, 0.0)
-        return cls(names, categories, similarity.astype(np.float32))
+        scopes = tuple(called.get(category, category) for category in categories)
+        return cls(names, categories, scopes, similarity.astype(np.float32))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,7 +126,7 @@ class PairFeatures:
         self, own: NDArray[np.float32], shares: NDArray[np.float32], offer: OfferTerms
     ) -> NDArray[np.float32]:
         """(members, pair features) of one offer; an offer without scope is about everything."""
-        inside = np.array([not offer.categories or c in offer.categories for c in self.categories])
+        inside = np.array([not offer.categories or c in offer.categories for c in self.scopes])
         if not inside.any():
             return np.full((len(own), len(_PAIR)), np.nan, dtype=np.float32)
         scope = [c for c, is_in in zip(self.categories, inside, strict=True) if is_in]

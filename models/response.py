@@ -117,6 +117,7 @@ class ResponseModel:
             "trees": {name: list(part.names) for name, part in trees.items()},
             "member_names": list(self.pairs.member_names),
             "categories": list(self.pairs.categories),
+            "scopes": list(self.pairs.scopes),
             "base_scale": [self.base_scale.slope, self.base_scale.intercept],
             "by_offer": dict(self.effect.by_offer),
             "pooled": self.effect.pooled,
@@ -168,7 +169,10 @@ class ResponseModel:
                 config["personal"],
             )
             pairs = PairFeatures(
-                tuple(config["member_names"]), tuple(config["categories"]), arrays["similarity"]
+                tuple(config["member_names"]),
+                tuple(config["categories"]),
+                tuple(config["scopes"]),
+                arrays["similarity"],
             )
             return cls(
                 pairs,

@@ -48,10 +48,12 @@ def train_response(
     known = _features(workspace, log, progress)
     progress(STAGE, 0, 2)
     later = _later(log)
-    earlier = fit_response(_part(log, ~later), known.values[~later], known.names, seed)
+    earlier = fit_response(
+        _part(log, ~later), known.values[~later], known.names, seed, known.called
+    )
     measured = measure(earlier.model, _part(log, later), known.values[later], known.names)
     progress(STAGE, 1, 2)
-    fitted = fit_response(log, known.values, known.names, seed)
+    fitted = fit_response(log, known.values, known.names, seed, known.called)
     account = Account(
         measured.comparisons,
         _params(fitted, log, seed),
@@ -65,17 +67,23 @@ def train_response(
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """Features of the log's rows at their moments, and a hash of the whole."""
+    """Features of the log's rows at their moments, and a hash of the whole.
+
+    called: what offers call a category, by its name in features.
+    """
 
     values: NDArray[np.float32]
     names: tuple[str, ...]
+    called: Mapping[str, str]
     digest: str
 
 
 def _features(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     from features.build import build_features
     from features.encode import encode, encoding
+    from features.inputs import vocabulary_file
     from features.store import apply, training_frame
+    from features.vocabulary import Vocabulary
 
     build_features(workspace, feature_moments(log.rows["as_of"]), progress)
     apply(workspace)
@@ -84,7 +92,9 @@ def _features(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     sha = hashlib.sha256("\n".join(codes.names).encode())
     for array in (np.nan_to_num(values, nan=-1e30), log.offer, log.probability, log.converted):
         sha.update(np.ascontiguousarray(array).tobytes())
-    return _Known(values, codes.names, sha.hexdigest())
+    path = vocabulary_file(workspace)
+    words = Vocabulary.load(path) if path.exists() else Vocabulary((), ())
+    return _Known(values, codes.names, words.called, sha.hexdigest())
 
 
 def _later(log: PushLog) -> NDArray[np.bool_]:

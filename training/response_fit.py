@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +46,16 @@ class FittedResponse:
 
 
 def fit_response(
-    log: PushLog, values: NDArray[np.float32], names: tuple[str, ...], seed: int
+    log: PushLog,
+    values: NDArray[np.float32],
+    names: tuple[str, ...],
+    seed: int,
+    called: Mapping[str, str] = MappingProxyType({}),
 ) -> FittedResponse:
     """Fit on the decisions of ``log`` and their members' ``values``, (n, features ``names``).
+
+    Args:
+        called: what offers call a category, by its name in features, where the two differ.
 
     Raises:
         TrainingError: too few conversions, or too few sent nothing, to tell anything.
@@ -59,7 +68,7 @@ def fit_response(
             f"wanted at least {LEAST_CONVERSIONS} to learn what a push changes"
         )
     _check_sides(learning)
-    pairs = PairFeatures.fit(values, names)
+    pairs = PairFeatures.fit(values, names, called)
     known = nuisances(learning, pairs)
     sent = np.bincount(log.offer[log.offer != NO_SEND], minlength=len(log.offers)) > 0
     # The score of an offer never sent holds the learners' belief and no outcome: nothing is known.

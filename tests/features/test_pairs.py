@@ -12,9 +12,11 @@ import pytest
 from features.build import build_features
 from features.encode import encode, encoding
 from features.errors import FeatureError
+from features.inputs import vocabulary_file
 from features.pairs import FEATURES, pair_frame
 from features.store import MEMBER_SERVICE, training_frame
 from features.tables import opened
+from features.vocabulary import Vocabulary
 from models.pairs import PairFeatures
 from tests.features.given import AS_OF, Given, Row, ago, events, small_shop, write_batch
 from tests.features.test_contacts import decided, outcome
@@ -145,13 +147,10 @@ def test_rows_that_do_not_fit_are_refused(
 @pytest.mark.slow
 def test_pairs_at_training_and_at_serving_say_the_same(given: Given) -> None:
     small_shop(given.workspace)
-    # Plain names: models.pairs knows a category by the name that its features have.
-    items: list[Row] = [{"item_id": f"i{n}", "category": f"cat{n % 4}"} for n in range(12)]
-    write_batch(given.workspace, "items", items)
     scopes: list[Row] = [
         {**COUPON, "offer_id": "all"},
-        {**COUPON, "offer_id": "one", "categories": ["cat1"]},
-        {**COUPON, "offer_id": "two", "categories": ["cat0", "cat3"]},
+        {**COUPON, "offer_id": "one", "categories": ["cat 1"]},
+        {**COUPON, "offer_id": "two", "categories": ["cat 0", "cat 3"]},
         {**COUPON, "offer_id": "items", "item_ids": ["i2", "i6", "i3"]},
     ]
     write_batch(given.workspace, "offers", scopes)
@@ -165,7 +164,8 @@ def test_pairs_at_training_and_at_serving_say_the_same(given: Given) -> None:
     rows = asked(*((member, "all") for member in members)).drop(columns="offer_id")
     codes = encoding(given.workspace)
     values = encode(training_frame(given.workspace, MEMBER_SERVICE, rows), codes)
-    served = PairFeatures.fit(values, codes.names)
+    words = Vocabulary.load(vocabulary_file(given.workspace))
+    served = PairFeatures.fit(values, codes.names, words.called)
     table = served.table(values, codes.names, offers)
     for name in ("scope_interest", "scope_seen_days", "scope_bought_days"):
         column = table[:, served.names.index(name)]
