@@ -1,0 +1,69 @@
+"""Taste, from a training of the recommender to what a release serves."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from console.release import build_release
+from features.build import build_features
+from features.encode import encoding
+from features.progress import silent
+from features.record import BuildRecord
+from features.snapshot import Snapshot
+from features.taste import NAMES
+from features.workspace import Conventions, Workspace
+from models.propensity import Propensity
+from tests.conftest import MarketWorkspace
+from training.propensity import train_propensity
+from training.recommender import train_recommender
+from training.response import train_response
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def market(ingested: MarketWorkspace, tmp_path: Path) -> Workspace:
+    """The small market, in a workspace that wants taste."""
+    made = Workspace(tmp_path / "workspace", Conventions(taste=True))
+    shutil.copytree(ingested.workspace.tables, made.tables)
+    return made
+
+
+def test_taste_appears_with_the_first_recommender_and_models_from_before_still_serve(
+    market: Workspace, ingested: MarketWorkspace
+) -> None:
+    as_of = ingested.as_of
+    before = train_propensity(market, as_of)
+    assert BuildRecord.load(market).absent["taste"] == "no recommender was trained yet"
+    train_recommender(market, as_of)
+    train_response(market, as_of)  # builds its moments, and those of before anew
+    assert "taste" not in BuildRecord.load(market).absent
+    first = build_release(market, as_of, [], silent)
+    assert first.evidence == "modelled"
+    assert first.models["propensity"] == before.version.version
+
+    snapshot = Snapshot.load(first.folder / "snapshot")
+    taste = snapshot.values[:, snapshot.encoding.columns(NAMES)]
+    known = np.isfinite(taste)
+    assert (known.all(axis=1) == known.any(axis=1)).all()
+    assert known.any(axis=1).mean() > 0.5
+
+    after = train_propensity(market, as_of)
+    assert set(NAMES) <= set(Propensity.load(after.folder).trees.names)
+    assert build_release(market, as_of, [], silent).models["propensity"]
+
+
+def test_without_the_setting_a_recommender_changes_no_columns(
+    market: Workspace, ingested: MarketWorkspace
+) -> None:
+    plain = Workspace(market.root)
+    build_features(plain, [ingested.as_of])
+    columns = encoding(plain).names
+    train_recommender(plain, ingested.as_of)
+    report = build_features(plain, [ingested.as_of])
+    assert report.unchanged == (ingested.as_of,)
+    assert encoding(plain).names == columns
