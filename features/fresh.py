@@ -6,6 +6,7 @@ order of rows does not matter. So rows may come twice, late and mixed, and the v
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,8 +27,8 @@ _OUT_TYPES = frozenset({"remove_from_cart", "purchase"})
 class Did:
     """An event of a member, of one of ``SEEN_TYPES``.
 
-    category: the event's own, else its item's. worth: quantity × unit price, at the item's price
-    where the event has none; currency; None where neither is known.
+    category: the event's own, else its item's. worth: quantity × unit price, else the item's price;
+    currency; None where neither is known.
     """
 
     type: str
@@ -156,7 +157,7 @@ def fresh_row(state: MemberState, now: datetime) -> FreshRow:
         last_category=None if state.category is None else state.category[1],
         last_category_at=None if state.category is None else state.category[0],
         open_cart_items=float(len(still_open)) if touched else None,
-        open_cart_value=sum(line.worth for line in still_open) if touched else None,
+        open_cart_value=math.fsum(line.worth for line in still_open) if touched else None,
         open_cart_at=state.cart_at,
         contacts_today=None if newest is None else float(sum(today)),
         contacts_at=newest,

@@ -83,13 +83,16 @@ def _event(_: Connection, stored: RowMapping, items: Items) -> Iterator[tuple[st
     if at > received_at + SKEW:
         return  # of the future: a build counts it when it has come
     listed = items[row["item_id"]] if "item_id" in row else None
-    price = float(row["unit_price"]) if "unit_price" in row else listed and listed.price
+    if "unit_price" in row:
+        worth: float | None = row.get("quantity", 1.0) * float(row["unit_price"])
+    else:
+        worth = listed.price if listed else None
     did = Did(
         row["type"],
         min(at, received_at),
         row.get("item_id"),
         row.get("category") or (listed.category if listed else None),
-        None if price is None else row.get("quantity", 1.0) * price,
+        worth,
     )
     yield row["member_id"], did
 

@@ -108,7 +108,7 @@ def test_what_was_acknowledged_is_pushed(desk: Desk) -> None:
             last_category="hats",
             last_category_at=NOW - timedelta(seconds=8),
             open_cart_items=2.0,
-            open_cart_value=172.5,
+            open_cart_value=92.5,
             open_cart_at=NOW - timedelta(seconds=8),
             contacts_today=1.0,
             contacts_at=NOW - timedelta(hours=1),
