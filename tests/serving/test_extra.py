@@ -55,8 +55,10 @@ def test_the_serving_extra_alone_serves_a_release(
     )  # fmt: skip
     assert found.strip() == "[]"
     release = str(bench.release("r1"))
-    server = start("--release", release, "--insecure-dev", python=str(bare_python))
+    options = ("--release", release, "--insecure-dev", "--fresh")
+    server = start(*options, python=str(bare_python))
     with urlopen(f"{server.address}/v1/decide?push_id=autumn&member_id=m01") as response:
         answer = json.load(response)
     assert isinstance(answer["send"], bool)
     assert answer["release"] == "r1"
+    assert "the features extra is not installed" in server.log.read_text()
