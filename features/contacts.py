@@ -30,22 +30,30 @@ def attributed_outcomes(outcomes: ir.Table, decisions: ir.Table) -> ir.Table:
 
     An outcome names its decision, else member and push: then it speaks of every decision of that
     member in that push. An unsubscription that names its member counts without any decision too:
-    a push that was decided elsewhere must not hide it.
+    a push that was decided elsewhere must not hide it. Nothing is heard of a decision before the
+    decision itself is known.
     """
     named = outcomes.filter(outcomes.decision_id.notnull())
-    of = decisions.select(of_decision="decision_id", of_member="member_id", of_push="push_id")
+    of = decisions.select(
+        of_decision="decision_id",
+        of_member="member_id",
+        of_push="push_id",
+        of_seen_at=seen_at(decisions, "decided_at"),
+    )
     by_id = named.join(of, named.decision_id == of.of_decision)
     loose = outcomes.filter(outcomes.decision_id.isnull())
     by_pair = loose.join(of, (loose.member_id == of.of_member) & (loose.push_id == of.of_push))
     gone = outcomes.filter(outcomes.member_id.notnull() & (outcomes["type"] == "unsubscribed"))
-    gone = gone.mutate(of_decision=ibis.null("string"), of_member=gone.member_id)
+    gone = gone.mutate(
+        of_decision=ibis.null("string"), of_member=gone.member_id, of_seen_at=seen_at(gone)
+    )
     return ibis.union(
         *(
             part.select(
                 decision_id=part.of_decision,
                 member_id=part.of_member,
                 outcome=part["type"],
-                seen_at=seen_at(part),
+                seen_at=ibis.greatest(seen_at(part), part.of_seen_at),
             )
             for part in (by_id, by_pair, gone)
         )

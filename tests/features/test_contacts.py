@@ -81,3 +81,8 @@ def test_who_was_never_contacted_has_zeros(given: Given) -> None:
     anna = view(given, [decided(1, 3, member="ben")], [])
     assert anna[["contacts_30d", "ignored_in_row", "unsubscribed"]].tolist() == [0, 0, 0]
     assert pd.isna(anna["last_contact_days"])
+
+
+def test_nothing_is_heard_of_a_decision_still_to_come(given: Given) -> None:
+    anna = view(given, [decided(1, -1)], [outcome(1, "unsubscribed", 2)])
+    assert anna["unsubscribed"] == 0
