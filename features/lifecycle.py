@@ -17,6 +17,8 @@ SHORTEST_GAP = 7.0
 USUAL_GAP = 90.0
 SLIPPING_AFTER = 1.5
 LAPSED_AFTER = 3.0
+# Logarithms give ten days as 9.99…: what is this near to a threshold has not passed it.
+_NEAR = 1e-9
 LOYAL_BUYING_DAYS = 4
 GOLD_SHARE = 0.1
 SILVER_SHARE = 0.4
@@ -40,7 +42,7 @@ def lifecycle(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
             new: first order in the last 30 days;
             lapsed: lateness above 3;
             slipping: lateness above 1.5;
-            loyal: at least 4 buying days in the last 365 days;
+            loyal: at least 4 buying days with an order in the last 365 days;
             active: everyone else.
         value_tier: by spend (net of refunds) of the last 365 days among members with an order in
             them: gold the top 10 %, silver the next 30 %, bronze the rest; none = no order in 365
@@ -57,8 +59,8 @@ def lifecycle(roster: ir.Table, habits: ir.Table, as_of: datetime) -> ir.Table:
     stage = ibis.cases(
         (joined.orders_life.fill_null(0) == 0, "never_bought"),
         (joined.first_day >= day_of(as_of) - NEW_DAYS, "new"),
-        (lateness > LAPSED_AFTER, "lapsed"),
-        (lateness > SLIPPING_AFTER, "slipping"),
+        (lateness > LAPSED_AFTER + _NEAR, "lapsed"),
+        (lateness > SLIPPING_AFTER + _NEAR, "slipping"),
         (joined.buying_days_365d >= LOYAL_BUYING_DAYS, "loyal"),
         else_="active",
     )

@@ -20,6 +20,7 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
     An *order* is the purchase lines of one member with one ``order_key``; its moment is its first
     line. A refund takes off spend at its own moment and is no order. A *buying day* is a UTC
     calendar day with an order; a *gap* is the number of days from one buying day to the next.
+    ``buying_days_365d`` are those with an order in the last 365 days.
 
     Args:
         lines: of ``rolled.lines``, with the days of ``as_of``.
@@ -49,6 +50,7 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
     orders = orders.mutate(date=utc_day(orders.first_second))
     daily = orders.group_by("member_id", "date").agg(
         first_day=orders.first_day.min(),
+        newest_day=orders.first_day.max(),
         last_second=orders.last_second.max(),
         orders_life=orders.first_day.count(),
         biggest=only(orders.bought, orders.first_day.notnull()).max(),
@@ -65,7 +67,7 @@ def purchase_habits(lines: ir.Table, as_of: datetime) -> ir.Table:
         last_second=daily.last_second.max(),
         orders_life=daily.orders_life.sum(),
         biggest=daily.biggest.max(),
-        buying_days_365d=(daily.first_day >= today - 365).sum().fill_null(0),
+        buying_days_365d=(daily.newest_day >= today - 365).sum().fill_null(0),
         gaps=daily.gap.count(),
         gap_sum=daily.gap.sum(),
         gap_squares=(daily.gap * daily.gap).sum(),

@@ -73,3 +73,10 @@ def test_equal_spend_is_ordered_by_recency_then_name(given: Given) -> None:
     shown = view(given, {"a": [5], "b": [5], "c": [4], **{f"x{n}": [50] for n in range(7)}})
     assert shown["value_tier"]["c"] == "gold"
     assert shown["value_tier"][["a", "b", "x0"]].tolist() == ["silver"] * 3
+
+
+@pytest.mark.parametrize(("days", "stage"), [(24, "slipping"), (24.1, "lapsed")])
+def test_three_expected_gaps_are_late_and_more_are_lapsed(
+    given: Given, days: float, stage: str
+) -> None:
+    assert view(given, {"anna": [days, days + 8]})["lifecycle"]["anna"] == stage
