@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 import ibis
@@ -15,6 +14,7 @@ from features.vocabulary import OTHER, Vocabulary
 HALF_LIFE_DAYS = 30.0
 # Weights decay in whole billionths, so that a sum does not depend on the order of its rows.
 _UNIT = 1_000_000_000
+_FORGOTTEN_DAYS = 960  # less than half a billionth is left
 _LAST = 63  # among equals, after every category of the vocabulary
 
 
@@ -28,20 +28,20 @@ def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.
 
     Returns:
         One row per member and category with a view, search, wishlist, cart or purchase event.
-        interest: Σ weight × 2^(−d / 30), d = 0 for an event of the last 24 hours, 1 for one of the
-            24 hours before, and so on; the weights of ``rolled.WEIGHTS``.
+        interest: Σ weight × 2^(−d / 30), the power to nine decimals; d = 0 for an event of the last
+            24 hours, 1 for one of the 24 hours before, and so on; the weights of
+            ``rolled.WEIGHTS``.
         seen, bought: the last event other than a purchase, the last purchase, in ``seconds``.
         first_day, last_day: of all these events.
         priced, paid: purchase lines with a unit price in the last 365 days, and Σ unit price.
     """
     today = day_of(as_of)
     cared = _categorised(rolled.filter(rolled.known_day < today), items)
-    age = ibis.literal(today - 1, type="int32") - cared.day
-    decay = (age.cast("float64") * (-math.log(2) / HALF_LIFE_DAYS)).exp()
-    decayed = (decay * _UNIT).round().cast("int64") * cared.weight
+    cared = cared.mutate(age=ibis.literal(today - 1, type="int32") - cared.day)
+    cared = cared.left_join(_decays(), "age")
     priced = cared.day >= today - 365
     return cared.group_by("member_id", "category").agg(
-        interest=decayed.sum().cast("float64") / _UNIT,
+        interest=(cared.billionths.fill_null(0) * cared.weight).sum().cast("float64") / _UNIT,
         seen=cared.seen.max(),
         bought=cared.bought.max(),
         first_day=cared.day.min(),
@@ -49,6 +49,13 @@ def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.
         priced=only(cared.priced, priced).sum().fill_null(0),
         paid=only(cared.paid, priced).sum().cast("float64").fill_null(0.0),
     )
+
+
+def _decays() -> ir.Table:
+    """What is left of a weight of 1 after so many days; of an older one, nothing."""
+    left = [round(_UNIT * 0.5 ** (age / HALF_LIFE_DAYS)) for age in range(_FORGOTTEN_DAYS)]
+    schema = ibis.schema({"age": "int32", "billionths": "int64"})
+    return ibis.memtable(list(enumerate(left)), schema=schema)
 
 
 def _categorised(cared: ir.Table, items: ir.Table) -> ir.Table:
@@ -143,5 +150,5 @@ def _by_member(
 
 
 def _exact(column: ir.Column) -> ir.Value:
-    """Sum in money's four decimals, whatever the order of the rows."""
-    return column.cast("decimal(38, 4)").sum().cast("float64")
+    """Sum, whatever the order of the rows; in sixteen decimals, as mean prices have many."""
+    return column.cast("decimal(38, 16)").sum().cast("float64")

@@ -95,3 +95,12 @@ def test_names_of_features_are_plain_and_unique() -> None:
     made = Vocabulary.of(["home & garden", "home/ garden", "toys_y", "旅行"])
     assert made.features == ("home___garden", "home__garden", "toys_y_", "旅行")
     assert Vocabulary.of(["a b", "a/b"]).features == ("a_b", "a_b_")
+
+
+def test_small_prices_are_compared_as_exactly_as_large_ones(given: Given) -> None:
+    shown = view(
+        given,
+        did("purchase", 1, "beach", unit_price="0.0001"),
+        did("purchase", 1, "beach", unit_price="0.0002", member_id="ben"),
+    )
+    assert shown["price_level"]["anna"] == pytest.approx(2 / 3)
