@@ -231,6 +231,8 @@ def _vocabulary(workspace: Workspace, base: Ground, as_of: datetime) -> Vocabula
     path = vocabulary_file(workspace)
     if path.exists():
         return Vocabulary.load(path)
+    if phase(as_of):  # the days kept from build to build end at midnight, not here
+        base = replace(base, rolled=rolled_anew(base.tables, phase(as_of)))
     vocabulary = Vocabulary.of(largest_categories(base, as_of))
     if vocabulary.categories:
         vocabulary.save(path)
