@@ -23,7 +23,7 @@ from features.workspace import Workspace
 
 STAGE = "events"
 # Rows taken at once: few enough that their groups fit in memory, however many a batch has.
-CHUNK_ROWS = 4_000_000
+CHUNK_ROWS = 5_000_000
 _ALIAS = "rolled"
 _BATCHES = f"{_ALIAS}.main.batches"
 
@@ -46,7 +46,10 @@ def kept_rolled(
     files = table_files(workspace, "events")
     if not _fits(connection, path, files):
         _discard(path)
-    connection.raw_sql(f"ATTACH IF NOT EXISTS '{_quoted(path)}' AS {_ALIAS}")
+    # The newest storage reads texts ten times faster than that which older versions can open.
+    connection.raw_sql(
+        f"ATTACH IF NOT EXISTS '{_quoted(path)}' AS {_ALIAS} (STORAGE_VERSION 'latest')"
+    )
     try:
         _prepare(connection, tables)
         _take(connection, workspace, files, progress)
@@ -116,26 +119,47 @@ def _take(
     fresh = [file for file in files if file.name not in taken]
     if fresh:
         progress(STAGE, 0, len(fresh))
-    for done, file in enumerate(fresh, start=1):
-        _take_batch(connection, workspace, file)
+    done = 0
+    for together in _in_chunks(fresh):
+        _take_batches(connection, workspace, together)
+        done += len(together)
         progress(STAGE, done, len(fresh))
 
 
-def _take_batch(connection: Backend, workspace: Workspace, file: Path) -> None:
-    """Roll up one batch: all of it and its name, or nothing."""
+def _in_chunks(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Small batches together, up to ``CHUNK_ROWS``; a larger one alone."""
+    from pyarrow import parquet
+
+    chunk: list[Path] = []
+    rows = 0
+    for file in files:
+        more = int(parquet.read_metadata(file).num_rows)
+        if chunk and rows + more > CHUNK_ROWS:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(file)
+        rows += more
+    if chunk:
+        yield chunk
+
+
+def _take_batches(connection: Backend, workspace: Workspace, files: Sequence[Path]) -> None:
+    """Roll up batches: all of them and their names, or nothing."""
     schema = table_schema(workspace.table("events"))
-    stored = connection.read_parquet(str(file), file_row_number=True)
-    rows = int(stored.count().execute())
+    names = [str(file) for file in files]
+    stored = connection.read_parquet(names, union_by_name=True, file_row_number=True)
+    place = stored.file_row_number
+    last = int(place.max().execute() or 0)
     connection.raw_sql("BEGIN")
     try:
-        for first in range(0, rows, CHUNK_ROWS):
-            place = stored.file_row_number
-            inside = (place >= first, place < first + CHUNK_ROWS)
-            chunk = stored.filter(*inside) if rows > CHUNK_ROWS else stored
+        for first in range(0, last + 1, CHUNK_ROWS):
+            inside = stored.filter(place >= first, place < first + CHUNK_ROWS)
+            chunk = inside if last >= CHUNK_ROWS else stored
             # Each roll-up reads its own few columns: a third cheaper than one wide table for all.
             for name, part in roll_up(typed(as_contract(chunk, schema), phase=0)).items():
                 connection.raw_sql(f"INSERT INTO {_ALIAS}.main.{name} {part.compile()}")
-        connection.con.execute(f"INSERT INTO {_BATCHES} VALUES (?, ?, ?)", _identity(file))
+        identities = [_identity(file) for file in files]
+        connection.con.executemany(f"INSERT INTO {_BATCHES} VALUES (?, ?, ?)", identities)
         connection.raw_sql("COMMIT")
     except BaseException:
         connection.raw_sql("ROLLBACK")
