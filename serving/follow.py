@@ -22,7 +22,10 @@ from serving.log import Log
 
 POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
-_AT_ONCE = 500  # rows of each source a page, and members a push
+_PAGE = 2_000  # rows of each source
+_AT_ONCE = 500  # members a push
+# Behind a long log, members of many rows are pushed once in a while instead of after each page.
+_CATCH_UP = timedelta(seconds=2)
 _SAY = timedelta(seconds=5)
 
 
@@ -36,8 +39,11 @@ class FreshStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one look at the log did. lag: from the acknowledgement of the oldest row read until its
-    member's features were in the store, seconds; 0 where there was none."""
+    """What one look at the log did.
+
+    lag: from the acknowledgement of the oldest row taken since the last push until its member's
+        features were in the store, seconds; 0 where nothing was pushed. full: there may be more.
+    """
 
     read: int
     pushed: int
@@ -65,7 +71,8 @@ class Follower:
         self._store = store
         self._items = items
         self._clock = clock
-        self._said = datetime.min.replace(tzinfo=UTC)
+        self._said = self._pushed = datetime.min.replace(tzinfo=UTC)
+        self._oldest: datetime | None = None  # acknowledged and not pushed yet
 
     def step(self) -> Step:
         """Take what is new, a page at most, and push what changed.
@@ -76,15 +83,19 @@ class Follower:
         """
         marks = {source: self._state.mark(source) for source in SOURCES}
         with self._log.reading() as connection:
-            page = next_page(connection, marks, self._items, _AT_ONCE)
+            page = next_page(connection, marks, self._items, _PAGE)
         if page.marks != marks:
             self._state.keep(self._folded(page), page.marks, self._clock())
+            self._oldest = min(filter(None, (self._oldest, page.oldest)), default=None)
+        if page.full and self._clock() - self._pushed < _CATCH_UP:
+            return Step(page.read, 0, 0.0, page.full)
         pushed = self._push_unsent()
-        now = self._clock()
+        now = self._pushed = self._clock()
         if not page.full and now - self._said >= _SAY:
             self._store.alive(now)
             self._said = now
-        lag = 0.0 if page.oldest is None else (now - page.oldest).total_seconds()
+        lag = 0.0 if self._oldest is None else (now - self._oldest).total_seconds()
+        self._oldest = None
         return Step(page.read, pushed, lag, page.full)
 
     def _folded(self, page: Page) -> dict[str, MemberState]:

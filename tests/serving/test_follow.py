@@ -187,15 +187,15 @@ def test_what_a_store_refused_is_pushed_once_it_answers(desk: Desk) -> None:
     assert waits == [1.0, 1.0, 1.0, 0.1]
 
 
-def test_a_long_log_is_taken_page_by_page(desk: Desk) -> None:
-    for start in range(0, 1200, 400):
-        desk.took(*(event(f"e{n}", member_id=f"m{n}") for n in range(start, start + 400)))
+def test_a_long_log_is_taken_page_by_page_and_its_members_pushed_once(desk: Desk) -> None:
+    for start in range(0, 6500, 500):
+        desk.took(*(event(f"e{n}", member_id=f"m{n % 700}") for n in range(start, start + 500)))
     follower = desk.follower()
-    steps = [follower.step() for _ in range(4)]
-    assert [(step.read, step.full) for step in steps] == [
-        (500, True), (500, True), (200, False), (0, False),
+    steps = [follower.step() for _ in range(5)]
+    assert [(step.read, step.pushed) for step in steps] == [
+        (2000, 700), (2000, 0), (2000, 0), (500, 700), (0, 0),
     ]  # fmt: skip
-    assert len(desk.store.rows) == 1200
+    assert [step.full for step in steps] == [True, True, True, False, False]
     assert len(desk.store.alive_at) == 1  # only when everything was there
 
 
