@@ -46,7 +46,7 @@ class Workspace:
     root: Path
     conventions: Conventions = Conventions()
     engine: EngineSettings = BY_DEFAULT
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)  # it may hold a password
 
     def table(self, name: str) -> Table:
         """The contract table ``name`` with this workspace's declared attributes."""
