@@ -95,7 +95,10 @@ def report(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="A built moment to compare with; may repeat; else all built before."),
+        typer.Option(
+            help="A built moment to compare with; may repeat; else those that the champion "
+            "learned from; without one, all built before."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the page with plots here: .html.")] = None,
     check: Annotated[
@@ -104,24 +107,30 @@ def report(
     workspace: WorkspaceOption = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
-    """Show missing values, ranges, drift and freshness of what was built."""
-    from features.quality import Limits, quality  # heavy imports wait until the command runs
+    """Show missing values, ranges, drift, freshness and coverage of what was built.
+
+    Limits stand under [quality] in pushwise.toml.
+    """
+    from console.quality_reference import reference_moments  # heavy imports wait for the command
+    from features.quality import Limits, quality
     from features.quality_page import quality_page
     from features.record import BuildRecord
 
     opened = load_workspace(workspace)
     built = sorted(BuildRecord.load(opened).moments)
     moment = built[-1] if built and as_of is None else as_of_moment(opened, as_of)
-    earlier = [as_of_moment(opened, given) for given in against or ()]
-    reference = earlier or [one for one in built if one < moment]
+    given = [as_of_moment(opened, text) for text in against or ()]
+    reference = reference_moments(opened, moment, built, given)
     limits = Limits(**load_settings().quality.model_dump())
-    found = quality(opened, moment, reference, limits)
+    found = quality(opened, moment, reference.moments, limits, reference.words)
     if out is not None:
         write_atomically(out, quality_page(found).encode())
     if as_json:
         typer.echo(json.dumps(found.to_json(), default=str))
     else:
         typer.echo(f"{len(found.features)} features as of {moment.isoformat()}")
+        if found.reference:
+            typer.echo(f"  compared with {len(found.reference)} {found.compared_with}")
         for finding in found.findings:
             typer.echo(f"  {finding.subject}: {finding.text}")
         if not found.findings:

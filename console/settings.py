@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,7 @@ FILE = "pushwise.toml"
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", envvar="PUSHWISE_WORKSPACE", help="The workspace's folder.")
 ]
+Share = Annotated[float, Field(ge=0, le=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 WORKSPACE = Path(".pushwise")
 
@@ -63,6 +64,19 @@ class QualitySettings(BaseModel, extra="forbid"):
     psi: float = Field(default=0.25, gt=0)
     missing_rise: float = Field(default=0.1, ge=0, le=1)
     age_days: float = Field(default=3.0, ge=0)
+    ranges: dict[str, tuple[float, float]] = {}
+    missing: dict[str, Share] = {}
+    coverage: dict[str, Share] = {}
+
+    @field_validator("ranges")
+    @classmethod
+    def _from_low_to_high(
+        cls, ranges: dict[str, tuple[float, float]]
+    ) -> dict[str, tuple[float, float]]:
+        for name, (low, high) in ranges.items():
+            if not low <= high:
+                raise ValueError(f"range of {name} is {low:g} to {high:g}, wanted low to high")
+        return ranges
 
 
 class SparkSettings(BaseModel, extra="forbid"):

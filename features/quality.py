@@ -1,32 +1,30 @@
-"""The health of built features: missing values, ranges, drift, and how fresh the data are."""
+"""The health of built features: missing values, ranges, drift, freshness and coverage."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from features.coverage import MEMBERS, Coverage, coverage
+from features.encode import KEYS
 from features.errors import FeatureError
+from features.health import FeatureHealth, examined
 from features.moments import moment as in_utc
 from features.record import BuildRecord, view_file
 from features.tables import opened
 from features.workspace import Workspace
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-BINS = 10
-# A share that is nought in one period would make the index infinite; half a member in 10,000.
-_LEAST_SHARE = 0.00005
+_SHARES = re.compile(r"_share(_|$)|_rate(_|$)")  # names of what lies between 0 and 1
 _FEEDS = {"events": "occurred_at", "decisions": "decided_at", "outcomes": "occurred_at"}
 
 
 class QualityError(FeatureError):
-    """Nothing was built for the moment that is to be judged."""
+    """Nothing was built for the moment that is to be judged, or a limit is of nothing there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +34,20 @@ class Limits:
     psi: population stability index against the reference; .1 is a shift, .25 a large one.
     missing_rise: rise of the share of missing values, in shares of the rows.
     age_days: days between the newest row of a feed and the moment.
+    ranges: feature to the least and greatest value that it may have; shares and rates lie from 0
+        to 1 without being told. A feature of items or offers is named with its view, such as
+        ``popularity.price``.
+    missing: feature to the greatest share of rows that may be without a value.
+    coverage: a key of ``coverage.MEMBERS``, or a view, to the least share of the members that it
+        must reach. A view must have a row for everybody unless it says otherwise.
     """
 
     psi: float = 0.25
     missing_rise: float = 0.1
     age_days: float = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureHealth:
-    """One feature at the moment.
-
-    missing: share of rows without a value. low, middle, high: least, median and greatest value of
-    a number. values: for a category the share of each value, most frequent first.
-    histogram: share of rows in ten bins of equal width between ``low`` and ``high``.
-    psi: against the reference; None where there is none.
-    """
-
-    view: str
-    name: str
-    kind: str
-    rows: int
-    missing: float
-    missing_before: float | None
-    psi: float | None
-    low: float | None = None
-    middle: float | None = None
-    high: float | None = None
-    histogram: tuple[float, ...] = ()
-    values: Mapping[str, float] | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    coverage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +70,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """reference: the earlier moments that the features are compared with; may be empty."""
+    """reference: the earlier moments that the features are compared with; may be empty.
+
+    compared_with: what these moments are, in words, such as the training window of a model.
+    """
 
     as_of: datetime
     reference: tuple[datetime, ...]
+    compared_with: str
+    limits: Limits
     features: tuple[FeatureHealth, ...]
     feeds: tuple[Feed, ...]
+    coverage: tuple[Coverage, ...]
     absent: Mapping[str, str]
     findings: tuple[Finding, ...]
 
@@ -101,12 +90,20 @@ class QualityReport:
 
 
 def quality(
-    workspace: Workspace, as_of: datetime, reference: Sequence[datetime], limits: Limits
+    workspace: Workspace,
+    as_of: datetime,
+    reference: Sequence[datetime],
+    limits: Limits,
+    compared_with: str = "moments built before",
 ) -> QualityReport:
     """Judge the features built for ``as_of`` against those built for the ``reference`` moments.
 
+    Args:
+        compared_with: what the ``reference`` is, in words.
+
     Raises:
-        QualityError: one of the moments was not built.
+        QualityError: one of the moments was not built, or a limit names no feature, group of
+            members or view.
     """
     record = BuildRecord.load(workspace)
     as_of, earlier = in_utc(as_of), tuple(sorted(in_utc(moment) for moment in reference))
@@ -121,20 +118,31 @@ def quality(
         for view, columns in record.columns.items()
         for health in _view(workspace, view, columns, as_of, earlier)
     )
+    _check_named(limits, features, record)
     feeds = _feeds(workspace, as_of)
-    findings = (*_feature_findings(features, limits), *_feed_findings(feeds, limits))
-    return QualityReport(as_of, earlier, features, feeds, record.absent, findings)
+    covered = coverage(workspace, record, as_of)
+    findings = (
+        *_feature_findings(features, limits),
+        *_feed_findings(feeds, limits),
+        *_coverage_findings(covered, limits),
+    )
+    return QualityReport(
+        as_of, earlier, compared_with, limits, features, feeds, covered, record.absent, findings
+    )
 
 
-def stability(expected: NDArray[np.floating[Any]], found: NDArray[np.floating[Any]]) -> float:
-    """Population stability index of two distributions over the same bins, shares that add to 1.
-
-    Σ (found − expected) ln(found / expected): 0 for equal ones, and the same both ways round.
-    Source: the symmetric divergence of Kullback and Leibler, Annals of Mathematical Statistics
-    22, 1951, as credit scoring uses it.
-    """
-    p, q = np.maximum(expected, _LEAST_SHARE), np.maximum(found, _LEAST_SHARE)
-    return float(((q - p) * np.log(q / p)).sum())
+def _check_named(limits: Limits, features: Sequence[FeatureHealth], record: BuildRecord) -> None:
+    subjects = {health.subject for health in features}
+    for name in (*limits.ranges, *limits.missing):
+        if name not in subjects:
+            raise QualityError(f"[quality] sets a limit for {name!r}, which is no feature here")
+    views = record.columns.keys() - KEYS.keys()
+    for name in limits.coverage:
+        if name not in {*MEMBERS, *views}:
+            raise QualityError(
+                f"[quality.coverage] names {name!r}, wanted one of {', '.join(MEMBERS)}, or a view "
+                f"of members: {', '.join(sorted(views))}"
+            )
 
 
 def _view(
@@ -153,62 +161,7 @@ def _view(
     ]
     reference = pd.concat(before) if before else now.iloc[:0]
     for name, kind in columns.items():
-        judge = _category if kind == "category" else _number
-        yield judge(view, name, now[name], reference[name])
-
-
-def _number(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -> FeatureHealth:
-    values = now.to_numpy(dtype=np.float64)
-    known = values[~np.isnan(values)]
-    psi = None
-    if len(before):
-        past = before.to_numpy(dtype=np.float64)
-        edges = _edges(past[~np.isnan(past)])
-        psi = stability(_binned(past, edges), _binned(values, edges))
-    low, high = (float(known.min()), float(known.max())) if known.size else (None, None)
-    counts = np.histogram(known, bins=BINS)[0] if known.size else np.zeros(BINS)
-    return FeatureHealth(
-        view, name, "number", len(values),
-        missing=float(np.isnan(values).mean()) if len(values) else 0.0,
-        missing_before=float(before.isna().mean()) if len(before) else None,
-        psi=psi, low=low, middle=float(np.median(known)) if known.size else None, high=high,
-        histogram=tuple((counts / max(len(values), 1)).tolist()),
-    )  # fmt: skip
-
-
-def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bounds of bins that hold equally many; a value that many rows share is a bin of its own."""
-    if not len(known):
-        return np.zeros(0)
-    bounds = np.quantile(known, np.arange(1, BINS) / BINS)
-    return np.unique(np.concatenate([np.nextafter(bounds, -np.inf), bounds]))
-
-
-def _binned(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the bins up to and with each edge, of those above, and of the missing values."""
-    missing = np.isnan(values)
-    place = np.searchsorted(edges, values[~missing], side="left")
-    counts = np.append(np.bincount(place, minlength=len(edges) + 1), missing.sum())
-    return counts / max(len(values), 1)
-
-
-def _category(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -> FeatureHealth:
-    shares = now.value_counts(normalize=True, dropna=False)
-    psi = None
-    if len(before):
-        past = before.value_counts(normalize=True, dropna=False)
-        both = shares.index.union(past.index)
-        psi = stability(
-            past.reindex(both, fill_value=0.0).to_numpy(dtype=np.float64),
-            shares.reindex(both, fill_value=0.0).to_numpy(dtype=np.float64),
-        )
-    return FeatureHealth(
-        view, name, "category", len(now),
-        missing=float(now.isna().mean()) if len(now) else 0.0,
-        missing_before=float(before.isna().mean()) if len(before) else None,
-        psi=psi,
-        values={str(value): float(share) for value, share in shares.dropna().head(BINS).items()},
-    )  # fmt: skip
+        yield examined(view, name, kind, now[name], reference[name])
 
 
 def _feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
@@ -227,30 +180,41 @@ def _feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
 
 def _feature_findings(features: Iterable[FeatureHealth], limits: Limits) -> Iterable[Finding]:
     for health in features:
-        if health.psi is not None and health.psi > limits.psi:
-            yield Finding(
-                health.name, f"drifted: stability index {health.psi:.2f}, limit {limits.psi:g}"
-            )
-        rise = health.missing - (health.missing_before or 0.0)
-        if health.missing_before is not None and rise > limits.missing_rise:
-            yield Finding(
-                health.name,
-                f"missing in {health.missing:.0%} of the rows, {health.missing_before:.0%} before",
-            )
-        if health.high is not None and not np.isfinite(health.high):
-            yield Finding(health.name, "holds values that are not finite")
-        if _is_share(health) and health.rows and not _inside(health, 0.0, 1.0):
-            yield Finding(health.name, f"a share, but from {health.low:g} to {health.high:g}")
+        for text in (
+            _drifted(health, limits),
+            _missing(health, limits),
+            _out_of_range(health, limits),
+        ):
+            if text:
+                yield Finding(health.subject, text)
 
 
-def _is_share(health: FeatureHealth) -> bool:
-    return health.name.endswith("_share") or "_share_" in health.name
+def _drifted(health: FeatureHealth, limits: Limits) -> str:
+    if health.psi is None or health.psi <= limits.psi:
+        return ""
+    return f"drifted: stability index {health.psi:.2f}, limit {limits.psi:g}"
 
 
-def _inside(health: FeatureHealth, low: float, high: float) -> bool:
+def _missing(health: FeatureHealth, limits: Limits) -> str:
+    most = limits.missing.get(health.subject, 1.0)
+    if health.missing > most:
+        return f"missing in {health.missing:.0%} of the rows, limit {most:.0%}"
+    before = health.missing_before
+    if before is not None and health.missing - before > limits.missing_rise:
+        return f"missing in {health.missing:.0%} of the rows, {before:.0%} before"
+    return ""
+
+
+def _out_of_range(health: FeatureHealth, limits: Limits) -> str:
     if health.low is None or health.high is None:
-        return True
-    return low - 1e-9 <= health.low and health.high <= high + 1e-9
+        return ""
+    if not (np.isfinite(health.low) and np.isfinite(health.high)):
+        return "holds values that are not finite"
+    share = (0.0, 1.0) if _SHARES.search(health.name) else None
+    wanted = limits.ranges.get(health.subject, share)
+    if wanted is None or (wanted[0] - 1e-9 <= health.low and health.high <= wanted[1] + 1e-9):
+        return ""
+    return f"from {health.low:g} to {health.high:g}, wanted from {wanted[0]:g} to {wanted[1]:g}"
 
 
 def _feed_findings(feeds: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
@@ -259,4 +223,15 @@ def _feed_findings(feeds: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
             yield Finding(
                 feed.table,
                 f"the newest row is {feed.age_days:.1f} days old, limit {limits.age_days:g}",
+            )
+
+
+def _coverage_findings(covered: Iterable[Coverage], limits: Limits) -> Iterable[Finding]:
+    for one in covered:
+        least = limits.coverage.get(one.name, 0.0 if one.name in MEMBERS else 1.0)
+        if one.share < least:
+            yield Finding(
+                one.name,
+                f"{one.count:,} of {one.of:,} members {one.text} ({one.share:.1%}), "
+                f"wanted at least {least:.1%}",
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
-from features.quality import FeatureHealth, Feed, Finding, QualityReport
+from features.coverage import Coverage
+from features.health import FeatureHealth
+from features.quality import Feed, Finding, QualityReport
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
@@ -17,8 +19,12 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .finding { color: #8a3b00; font-weight: 600; }
 .fine { color: #555; }
 rect { fill: #0072b2; } /* Okabe and Ito's palette, told apart by the colour-blind too */
+rect.before { fill: none; stroke: #d55e00; stroke-width: 1.5; }
+line.limit { stroke: #d55e00; stroke-width: 1.5; stroke-dasharray: 4 3; }
+svg text { font: 12px system-ui, sans-serif; fill: #222; }
 """
-_WIDTH, _HEIGHT = 120, 24
+_WIDTH, _HEIGHT = 160, 36
+_MOST_DRIFTED = 15
 
 
 def quality_page(report: QualityReport) -> str:
@@ -33,6 +39,9 @@ def quality_page(report: QualityReport) -> str:
         _findings(report.findings),
         "<h2>Feeds</h2>",
         _feeds(report.feeds, flagged),
+        "<h2>Coverage</h2>",
+        _coverage(report.coverage, flagged),
+        _drift(report),
     ]
     for view in dict.fromkeys(health.view for health in report.features):
         own = [health for health in report.features if health.view == view]
@@ -45,7 +54,10 @@ def _compared(report: QualityReport) -> str:
     if not report.reference:
         return "<p>Not compared with anything: no earlier moment was given or built.</p>"
     moments = ", ".join(f"{moment:%Y-%m-%d}" for moment in report.reference)
-    return f"<p>Compared with the features built for {moments}.</p>"
+    return (
+        f"<p>Compared with {escape(report.compared_with)}: the features as of {moments}. "
+        "In the pictures, bars are now and outlines are then.</p>"
+    )
 
 
 def _findings(findings: Iterable[Finding]) -> str:
@@ -70,10 +82,49 @@ def _feeds(feeds: Iterable[Feed], flagged: set[str]) -> str:
     return _table(["table", "rows", "newest", "age, days"], rows, numbers={1, 3})
 
 
+def _coverage(covered: Iterable[Coverage], flagged: set[str]) -> str:
+    rows = [
+        [
+            _marked(one.name, flagged),
+            escape(one.text),
+            f"{one.count:,}",
+            f"{one.of:,}",
+            f"{one.share:.1%}",
+            _bars([(one.share, None)], 1.0, f"share of {escape(one.name)}", across=True),
+        ]
+        for one in covered
+    ]
+    return _table(["members", "who", "count", "of", "share", ""], rows, numbers={2, 3, 4})
+
+
+def _drift(report: QualityReport) -> str:
+    """The features that drifted most, as bars beside the limit."""
+    drifted = [(health.psi, health) for health in report.features if health.psi is not None]
+    drifted.sort(key=lambda one: -one[0])
+    shown = drifted[:_MOST_DRIFTED]
+    if not shown:
+        return ""
+    limit = report.limits.psi
+    scale = 400 / max(shown[0][0], limit * 1.2)
+    lines = "".join(
+        f'<text x="0" y="{22 * n + 15}">{escape(health.subject)}</text>'
+        f'<rect x="220" y="{22 * n + 3}" width="{psi * scale:.1f}" height="16"/>'
+        f'<text x="{224 + psi * scale:.1f}" y="{22 * n + 15}">{psi:.2f}</text>'
+        for n, (psi, health) in enumerate(shown)
+    )
+    height, place = 22 * len(shown), 220 + limit * scale
+    return (
+        f"<h2>Drift</h2><p>Stability index (PSI) of the {len(shown)} features that drifted most; "
+        f"the dashed line is the limit, {limit:g}.</p>"
+        f'<svg role="img" aria-label="drift by feature" width="680" height="{height}">{lines}'
+        f'<line class="limit" x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{height}"/></svg>'
+    )
+
+
 def _features(features: Iterable[FeatureHealth], flagged: set[str]) -> str:
     rows = [
         [
-            _marked(health.name, flagged),
+            _marked(health.subject, flagged),
             f"{health.missing:.1%}",
             "" if health.psi is None else f"{health.psi:.3f}",
             _picture(health),
@@ -93,19 +144,40 @@ def _range(health: FeatureHealth) -> str:
 
 
 def _picture(health: FeatureHealth) -> str:
-    """Bars of the shares, by bin for a number and by value for a category."""
-    shares = list(health.histogram if health.values is None else health.values.values())
-    most = max(shares, default=0.0)
+    """Shares by bin for a number, by value for a category; then as outlines beside now as bars."""
+    if health.values is None:
+        before = health.histogram_before or (None,) * len(health.histogram)
+        shares = list(zip(health.histogram, before, strict=True))
+    else:
+        compared = health.missing_before is not None
+        shares = [
+            (share, health.values_before.get(value, 0.0) if compared else None)
+            for value, share in health.values.items()
+        ]
+    most = max((max(now, then or 0.0) for now, then in shares), default=0.0)
+    return _bars(shares, most, f"spread of {escape(health.subject)}")
+
+
+def _bars(
+    shares: Sequence[tuple[float, float | None]], most: float, label: str, across: bool = False
+) -> str:
+    """Bars of pairs (now, then) up to ``most``; upright, or one ``across``."""
     if most <= 0:
         return ""
-    step = _WIDTH / len(shares)
-    bars = "".join(
-        f'<rect x="{n * step:.1f}" y="{_HEIGHT * (1 - share / most):.1f}" '
-        f'width="{step - 1:.1f}" height="{_HEIGHT * share / most:.1f}"/>'
-        for n, share in enumerate(shares)
-    )
-    label = f"spread of {escape(health.name)}"
-    return f'<svg role="img" aria-label="{label}" width="{_WIDTH}" height="{_HEIGHT}">{bars}</svg>'
+    if across:
+        drawn = f'<rect width="{_WIDTH * shares[0][0] / most:.1f}" height="{_HEIGHT / 2:g}"/>'
+        height = _HEIGHT / 2
+    else:
+        step, height = _WIDTH / len(shares), float(_HEIGHT)
+        drawn = "".join(
+            f'<rect {kind}x="{n * step:.1f}" y="{_HEIGHT * (1 - share / most):.1f}" '
+            f'width="{step - 1:.1f}" height="{_HEIGHT * share / most:.1f}"/>'
+            for n, pair in enumerate(shares)
+            for kind, share in zip(("", 'class="before" '), pair, strict=True)
+            if share is not None
+        )
+    size = f'width="{_WIDTH}" height="{height:g}"'
+    return f'<svg role="img" aria-label="{label}" {size}>{drawn}</svg>'
 
 
 def _marked(name: str, flagged: set[str]) -> str:

@@ -27,7 +27,14 @@ from training.frames import (
 )
 from training.metrics import BinaryQuality, binary_quality
 from training.plots import gain_plot, lift_plot, reliability_plot
-from training.trained import Account, Comparison, Trained, record
+from training.trained import (
+    FEATURE_MOMENTS,
+    Account,
+    Comparison,
+    Trained,
+    in_words,
+    record,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,6 +180,7 @@ def _account(model: Propensity, rows: LabelledRows, windows: Windows, seed: int)
     }
     facts = {
         "data_window": windows.words,
+        FEATURE_MOMENTS: in_words((*windows.train, windows.calibrate)),
         "feature_service": SERVICE,
         "dataset_digest": rows.digest(),
     }

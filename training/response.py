@@ -21,7 +21,7 @@ from training.plots import effect_plot, uplift_plot
 from training.push_log import PushLog, push_log
 from training.response_fit import FittedResponse, fit_response
 from training.response_measure import Measured, measure
-from training.trained import Account, Trained, record
+from training.trained import FEATURE_MOMENTS, Account, Trained, in_words, record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,6 +145,7 @@ def _facts(fitted: FittedResponse, log: PushLog, digest: str) -> Mapping[str, st
     measured_on = "latest pushes" if len(log.candidates) > 1 else "members left out of one push"
     return {
         "data_window": f"{start:%Y-%m-%d} to {end:%Y-%m-%d}",
+        FEATURE_MOMENTS: in_words(feature_moments(log.rows["as_of"])),
         "feature_service": SERVICE,
         "dataset_digest": digest,
         "measured_on": measured_on,

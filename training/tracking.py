@@ -165,6 +165,20 @@ def champion(workspace: Workspace, name: str) -> tuple[TrackedVersion, Path] | N
         return TrackedVersion(found.run_id, str(found.version)), folder
 
 
+def champion_facts(workspace: Workspace, name: str) -> Mapping[str, str]:
+    """The tags of the version that serves; empty where nothing was promoted yet.
+
+    Raises:
+        TrainingError: the record cannot be read.
+    """
+    found = champion(workspace, name)
+    if found is None:
+        return {}
+    with _as_training_errors(workspace):
+        version = _client(workspace).get_model_version(name, found[0].version)
+        return dict(version.tags)
+
+
 def _database(workspace: Workspace) -> Path:
     return workspace.mlflow.absolute() / "mlflow.db"
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from features.workspace import Workspace
 from models.manifest import TrackedVersion
-from training.tracking import champion, promote, register, tracked
+from training.tracking import champion, champion_facts, promote, register, tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+FEATURE_MOMENTS = "feature_moments"  # the fact that says of which moments a model saw features
+# The model that decides first: its features should look as they did when it learned from them.
+_DECIDING = ("response", "propensity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,37 @@ def record(workspace: Workspace, name: str, model: Model, account: Account) -> T
     if promoted:
         promote(workspace, name, version)
     return Trained(name, version, folder, account.comparisons, promoted, account.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingWindow:
+    """What the champion ``name`` learned from: features as of these moments, oldest first."""
+
+    name: str
+    version: str
+    moments: tuple[datetime, ...]
+
+
+def training_window(workspace: Workspace) -> TrainingWindow | None:
+    """That of the model that decides: the response model's, else the propensity's.
+
+    None where no model was trained, or only by a version that did not note its moments.
+
+    Raises:
+        TrainingError: the record cannot be read.
+    """
+    for name in _DECIDING:
+        found = champion(workspace, name)
+        noted = champion_facts(workspace, name).get(FEATURE_MOMENTS)
+        if found is not None and noted:
+            moments = tuple(sorted(datetime.fromisoformat(word) for word in noted.split()))
+            return TrainingWindow(name, found[0].version, moments)
+    return None
+
+
+def in_words(moments: Iterable[datetime]) -> str:
+    """Moments as the fact ``FEATURE_MOMENTS``: ISO 8601, separated by spaces."""
+    return " ".join(moment.isoformat() for moment in moments)
 
 
 def _figures(comparisons: tuple[Comparison, ...]) -> dict[str, float]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features.build import build_features
-from features.quality import Limits, QualityError, QualityReport, quality, stability
+from features.health import examined, stability
+from features.quality import Limits, QualityError, QualityReport, quality
 from features.quality_page import quality_page
+from features.record import BuildRecord, view_file
 from features.workspace import Workspace
 from tests.features.given import AS_OF, ago, write_batch
 
@@ -37,6 +41,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made = Workspace(tmp_path_factory.mktemp("quality"))
     rows = [row for n in range(40) for row in purchases(f"m{n:02d}", 40 + n % 5, 60, 90)]
     rows += [row for n in range(4) for row in purchases(f"m{n:02d}", 10)]
+    rows += purchases("stranger", 70)
     write_batch(made, "events", rows)
     write_batch(made, "members", [{"member_id": f"m{n:02d}", "tier": "basic"} for n in range(40)])
     build_features(made, [EARLIER, AS_OF])
@@ -57,10 +62,10 @@ def test_a_drop_in_buying_shows_as_drift_and_a_stale_feed(workspace: Workspace) 
 
 def test_numbers_and_categories_are_described(workspace: Workspace) -> None:
     health = {one.name: one for one in judged(workspace).features}
-    assert health["orders_life"].low == 3
+    assert health["orders_life"].low == 1
     assert health["orders_life"].high == 4
     assert sum(health["orders_life"].histogram) == pytest.approx(1.0)
-    assert health["tier"].values == {"basic": 1.0}
+    assert health["tier"].values == {"basic": pytest.approx(40 / 41)}
     assert health["points_balance"].missing == 1.0
     assert health["points_balance"].low is None
 
@@ -69,6 +74,87 @@ def test_without_a_reference_nothing_has_drifted(workspace: Workspace) -> None:
     report = judged(workspace)
     assert all(one.psi is None for one in report.features)
     assert not any("drifted" in finding.text for finding in report.findings)
+
+
+def found(workspace: Workspace, limits: Limits) -> dict[str, str]:
+    report = quality(workspace, AS_OF, (), limits)
+    return {finding.subject: finding.text for finding in report.findings}
+
+
+def test_coverage_counts_who_is_listed_acts_and_has_a_row_in_each_view(
+    workspace: Workspace,
+) -> None:
+    covered = {one.name: (one.count, one.of) for one in judged(workspace).coverage}
+    assert covered == {
+        "listed": (40, 41), "active": (41, 41), "bought": (41, 41), "clicked": (0, 41),
+        "decided": (0, 41), "purchases": (41, 41), "price": (41, 41), "membership": (41, 41),
+        "lifecycle": (41, 41),
+    }  # fmt: skip
+    assert not any("members" in text for text in found(workspace, Limits()).values())
+
+
+def test_coverage_below_its_limit_is_a_finding(workspace: Workspace) -> None:
+    told = found(workspace, Limits(coverage={"listed": 0.99, "bought": 1.0}))
+    assert told["listed"] == "40 of 41 members have a row in members (97.6%), wanted at least 99.0%"
+    assert "bought" not in told
+
+
+def test_a_view_without_everybody_is_a_finding_unless_it_may(tmp_path: Path) -> None:
+    made = Workspace(tmp_path)
+    write_batch(made, "events", purchases("a", 3) + purchases("b", 4))
+    build_features(made, [AS_OF])
+    file = view_file(made, "price", AS_OF)
+    pd.read_parquet(file).iloc[:1].to_parquet(file)
+    record = BuildRecord.load(made)
+    built = record.moments[AS_OF]
+    rows = {**built.rows, "price": 1}
+    replace(record, moments={AS_OF: replace(built, rows=rows)}).save(made)
+    assert found(made, Limits())["price"].startswith("1 of 2 members have a row in the view price")
+    assert "price" not in found(made, Limits(coverage={"price": 0.5}))
+
+
+def test_a_value_outside_its_range_and_too_many_missing_are_findings(workspace: Workspace) -> None:
+    limits = Limits(ranges={"orders_life": (0, 3)}, missing={"points_balance": 0.5, "tier": 0.9})
+    told = found(workspace, limits)
+    assert told["orders_life"] == "from 1 to 4, wanted from 0 to 3"
+    assert told["points_balance"] == "missing in 100% of the rows, limit 50%"
+    assert "tier" not in told
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(ranges={"shoe_size": (0, 9)}), "sets a limit for 'shoe_size', which is no feature"),
+        (Limits(missing={"shoe_size": 0.1}), "sets a limit for 'shoe_size', which is no feature"),
+        (Limits(coverage={"rich": 0.1}), "names 'rich', wanted one of listed, active, bought"),
+    ],
+)
+def test_a_limit_of_nothing_there_is_refused(
+    workspace: Workspace, limits: Limits, message: str
+) -> None:
+    with pytest.raises(QualityError, match=re.escape(message)):
+        quality(workspace, AS_OF, (), limits)
+
+
+def test_then_and_now_share_their_bins() -> None:
+    now, then = pd.Series([0.0, 1.0, np.nan, np.inf]), pd.Series([9.0, 10.0])
+    health = examined("view", "x", "number", now, then)
+    assert health.histogram == (0.25, 0.25, *(0.0,) * 8)
+    assert health.histogram_before == (*(0.0,) * 9, 1.0)
+    assert examined("view", "x", "number", now, then[:0]).histogram_before == ()
+
+
+def test_a_value_that_is_not_finite_and_a_share_above_one_are_findings(tmp_path: Path) -> None:
+    made = Workspace(tmp_path)
+    write_batch(made, "events", purchases("a", 3) + purchases("b", 4))
+    build_features(made, [AS_OF])
+    file = view_file(made, "purchases", AS_OF)
+    frame = pd.read_parquet(file)
+    frame.loc[0, ["spend_life", "biggest_order_share"]] = [-np.inf, 1.5]
+    frame.to_parquet(file)
+    told = found(made, Limits())
+    assert told["spend_life"] == "holds values that are not finite"
+    assert "to 1.5, wanted from 0 to 1" in told["biggest_order_share"]
 
 
 def test_a_moment_that_was_not_built_says_how_to_build_it(workspace: Workspace) -> None:
@@ -84,6 +170,10 @@ def test_the_page_shows_every_feature_and_finding_and_needs_no_network(
     for one in report.features:
         assert one.name in page
     assert page.count("⚠") >= len({finding.subject for finding in report.findings})
+    assert 'class="before"' in page
+    assert "Compared with moments built before: the features as of 2026-04-01." in page
+    assert 'aria-label="drift by feature"' in page
+    assert "have a row in the view lifecycle" in page
     assert not re.search(r"https?://|<script|src=", page)
 
 
