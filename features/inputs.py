@@ -15,6 +15,9 @@ from features.taste import good_from, vector_files
 from features.workspace import Workspace
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """A stored file. since: nothing in it was known before; None where that cannot be told."""
@@ -84,7 +87,9 @@ def _known_since(path: Path) -> datetime | None:
 
     head = parquet.read_metadata(path)
     place = head.schema.names.index("known_at") if "known_at" in head.schema.names else None
-    if place is None or not head.num_row_groups:
+    if not head.num_rows:
+        return _NEVER
+    if place is None:
         return None
     least: list[datetime] = []
     for number in range(head.num_row_groups):
