@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from features.workspace import Workspace
 from training.tracking import champion
-from training.trained import Account, Comparison, record
+from training.trained import (
+    FEATURE_MOMENTS,
+    Account,
+    Comparison,
+    TrainingWindow,
+    in_words,
+    record,
+    training_window,
+)
 
 
 @dataclass(frozen=True)
@@ -63,3 +72,22 @@ def test_worse_than_its_baseline_serves_only_where_nothing_else_does(
     second = record(workspace, "propensity", Note("second"), account(0.6, 0.7))
     assert not second.promoted
     assert champion(workspace, "propensity") == (first.version, first.folder)
+
+
+def test_the_training_window_is_that_of_the_champion_that_decides(workspace: Workspace) -> None:
+    assert training_window(workspace) is None
+    record(workspace, "propensity", Note("an older version noted none"), account(0.8, 0.7))
+    assert training_window(workspace) is None
+    first = datetime(2026, 5, 1, 13, 30, 0, 250_000, tzinfo=UTC)
+    moments = (first, first + timedelta(days=30))
+
+    def noted(*seen: datetime, ours: float = 0.8) -> Account:
+        plain = account(ours, 0.7)
+        return replace(plain, facts={**plain.facts, FEATURE_MOMENTS: in_words(seen)})
+
+    record(workspace, "propensity", Note("p"), noted(*reversed(moments)))
+    assert training_window(workspace) == TrainingWindow("propensity", "2", moments)
+    record(workspace, "propensity", Note("no champion"), noted(first, ours=0.1))
+    assert training_window(workspace) == TrainingWindow("propensity", "2", moments)
+    record(workspace, "response", Note("r"), noted(first))
+    assert training_window(workspace) == TrainingWindow("response", "1", (first,))
