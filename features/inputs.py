@@ -14,7 +14,6 @@ from features.tables import table_files
 from features.taste import good_from, vector_files
 from features.workspace import Workspace
 
-
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
