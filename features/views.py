@@ -90,7 +90,11 @@ def ground(tables: Tables, rolled: Rolled, attributes: Mapping[str, Kind], keep:
 
 
 def largest_categories(ground: Ground, as_of: datetime) -> tuple[str, ...]:
-    """The categories touched by most members before ``as_of``, at most 24; by name among equals."""
+    """The categories of interest to most members before ``as_of``, at most 24.
+
+    Of interest is what a member viewed, searched, wished for, put in the cart or bought, however
+    long ago. By name among equals.
+    """
     items = newest(ground.tables.items, "item_id", as_of)
     touched = category_interest(ground.rolled.interest, items, as_of)
     members = touched.group_by("category").agg(members=touched.member_id.count())

@@ -2,86 +2,115 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 
 from features.contract import TABLES, contract_table
+from features.duckdb_engine import DuckDBEngine
+from features.rolled import NAMES, Rolled, phase, roll_up, typed
 from features.tables import Tables, table_schema
 from features.views import VIEWS, at, ground
 from features.vocabulary import Vocabulary
+from features.workspace import Conventions, Workspace
 from tests.features.given import stored
-from tests.features.histories import ATTRIBUTES, CATEGORIES
-from tests.features.oracle.knowledge import Features, History
+from tests.features.histories import ATTRIBUTES, ZONES
+from tests.features.oracle.knowledge import Features, History, Row
 
-VOCABULARY = Vocabulary.of(CATEGORIES[:2])
+
+@dataclass(frozen=True)
+class _Statements:
+    """SQL over the tables of a history. expressions: what it was made from, to keep that alive."""
+
+    rolled: list[str]
+    kept: list[str]
+    views: dict[str, tuple[str, str]]
+    expressions: list[ir.Table]
 
 
 class Compiled:
-    """The views of a shop with every table, as the build makes them, one history at a time."""
+    """The views of a shop that has every table, made as a build makes them but without its files.
 
-    def __init__(self) -> None:
-        self.connection = ibis.duckdb.connect(threads=1)
-        self.connection.raw_sql("SET TimeZone = 'UTC'")
+    A build compiles its expressions and reads Parquet each time. Here the compiled SQL is kept, so
+    that a history takes milliseconds. That both show the same has a test of its own.
+    """
+
+    def __init__(self, workspace: Workspace, vocabulary: Vocabulary) -> None:
+        self.engine = DuckDBEngine.start(replace(workspace, conventions=Conventions(ATTRIBUTES)))
+        self.duckdb = self.engine.backend.con
+        self.duckdb.execute("SET threads = 1")  # a history is small
+        self.vocabulary = vocabulary
+        self.statements = lru_cache(self._statements)
         found: dict[str, Any] = {
-            name: self.connection.create_table(
-                name, schema=table_schema(contract_table(name, ATTRIBUTES))
-            )
+            name: self.engine.empty(name, table_schema(contract_table(name, ATTRIBUTES)))
             for name in TABLES
         }
-        self.tables = Tables(self.connection, has_clickstream=True, has_pushes=True, **found)
-        self.statements = lru_cache(self._statements)
+        self.tables = Tables(self.engine, has_clickstream=True, has_pushes=True, **found)
+        empty = roll_up(typed(self.tables.events, phase=0))
+        self.rolled = Rolled(
+            **{name: self.engine.empty(f"rolled_{name}", empty[name].schema()) for name in NAMES}
+        )
 
     def views(self, history: History, as_of: datetime) -> dict[str, dict[str, Features]]:
         """What each view shows: view, then key, then feature."""
-        self._fill(history)
-        kept, views = self.statements(as_of)
-        for statement in kept:
-            self.connection.con.execute(statement)
-        shown: dict[str, dict[str, Features]] = {}
-        for name, (query, key) in views.items():
-            answer = self.connection.con.execute(query)
-            columns = [column[0] for column in answer.description]
-            place = columns.index(key)
-            rows = answer.fetchall()
-            shown[name] = {
-                row[place]: {
-                    column: value
-                    for column, value in zip(columns, row, strict=True)
-                    if column != key
-                }
-                for row in rows
-            }
-            assert len(rows) == len(shown[name]), f"{name} has a key twice"
-        return shown
+        statements = self.statements(as_of)
+        # Like a build, which rolls up batch after batch by UTC day, and else everything anew.
+        self._take(history, statements.rolled, batches=1 if phase(as_of) else 2)
+        for statement in statements.kept:
+            self.duckdb.execute(statement)
+        return {name: self._rows(query, key) for name, (query, key) in statements.views.items()}
 
-    def _fill(self, history: History) -> None:
+    def _take(self, history: History, roll_ups: list[str], batches: int) -> None:
+        """Put the rows into the tables; the events in batches, each rolled up by itself."""
+        for name in NAMES:
+            self.duckdb.execute(f"TRUNCATE rolled_{name}")
         for name, rows in history.tables():
-            table = stored(contract_table(name, ATTRIBUTES), rows)
-            self.connection.con.execute(f"DELETE FROM {name}")
-            if rows:
-                self.connection.con.register("batch", table)
-                self.connection.con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM batch")
+            self.duckdb.execute(f"TRUNCATE {name}")
+            if name != "events":
+                self._insert(name, rows)
+        for number in range(batches):
+            self.duckdb.execute("TRUNCATE events")
+            self._insert("events", history.events[number::batches])
+            for statement in roll_ups:
+                self.duckdb.execute(statement)
+        for number in range(batches - 1):
+            self._insert("events", history.events[number::batches])
 
-    def _statements(self, as_of: datetime) -> tuple[list[str], dict[str, tuple[str, str]]]:
-        kept: list[str] = []
+    def _insert(self, name: str, rows: Sequence[Row]) -> None:
+        if rows:
+            self.duckdb.register("rows", stored(contract_table(name, ATTRIBUTES), rows))
+            self.duckdb.execute(f"INSERT INTO {name} BY NAME SELECT * FROM rows")
+
+    def _rows(self, query: str, key: str) -> dict[str, Features]:
+        answer = self.duckdb.execute(query)
+        columns = [column[0] for column in answer.description]
+        found = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+        by_key = {row.pop(key): row for row in found}
+        assert len(found) == len(by_key), f"a {key} has two rows"
+        return by_key
+
+    def _statements(self, as_of: datetime) -> _Statements:
+        made = _Statements([], [], {}, [])
 
         def keep(name: str, table: ir.Table) -> ir.Table:
-            query = ibis.to_sql(table, dialect="duckdb")
-            kept.append(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS {query}")
-            return self.connection.create_table(
-                f"kept_{name}", schema=table.schema(), temp=True, overwrite=True
-            )
+            made.kept.append(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS {ibis.to_sql(table)}")
+            made.expressions.append(table)
+            return self.engine.keep(name, table)
 
-        base = replace(ground(self.tables, ATTRIBUTES, keep), vocabulary=VOCABULARY)
+        for name, table in roll_up(typed(self.tables.events, phase(as_of))).items():
+            made.rolled.append(f"INSERT INTO rolled_{name} {ibis.to_sql(table)}")
+        base = ground(self.tables, self.rolled, ATTRIBUTES, keep)
+        zones = tuple(zone for zone in ZONES if zone is not None)
+        base = replace(base, vocabulary=self.vocabulary, zones=zones)
         shared = at(base, as_of, keep)
-        views = {
-            view.name: (ibis.to_sql(view.rows(base, shared), dialect="duckdb"), view.key)
-            for view in VIEWS
-        }
-        return kept, views
+        for view in VIEWS:
+            rows = view.rows(base, shared)
+            made.expressions.append(rows)
+            self.engine.backend.create_table("warm", rows, temp=True, overwrite=True)
+            made.views[view.name] = ibis.to_sql(rows), view.key
+        return made

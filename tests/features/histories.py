@@ -71,10 +71,11 @@ def _edges(as_of: datetime) -> tuple[datetime, ...]:
 
 @lru_cache
 def moments(as_of: datetime) -> st.SearchStrategy[datetime]:
-    """Moments before ``as_of``: at edges, on few days so that things meet, and anywhere."""
+    """Moments before ``as_of``: at edges, whole days ago, on few days to meet, and anywhere."""
     meeting = st.tuples(st.sampled_from((0, 1, 2, 8, 29, 40, 100)), st.integers(0, 23))
     return st.one_of(
         st.sampled_from(_edges(as_of)),
+        st.sampled_from((10, 15, 20, 30, 40, 45, 60, 90)).map(lambda days: as_of - days * _DAY),
         meeting.map(lambda drawn: as_of - drawn[0] * _DAY - (drawn[1] + 1) * _HOUR),
         st.integers(1, 450 * 86_400).map(lambda seconds: as_of - seconds * _SECOND),
     )

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import cache
 from itertools import chain
-from math import floor
 
 from tests.features.oracle.knowledge import WEIGHTS, Features, Known, Row, exact, share
 
 HALF_LIFE = 30
 OTHER = "other"
-_EQUAL = Fraction(1, 10**8)  # interests this near are equal: powers of two thirtieths are not exact
 
 
 def largest_categories(known: Known) -> list[str]:
-    """``features.views.largest_categories``: those that most members touched, at most 24."""
-    touched: dict[str, set[str]] = defaultdict(set)
-    for event in known.events:
-        category = known.category(event)
-        if category is not None:
-            touched[category].add(event["member_id"])
-    return sorted(touched, key=lambda name: (-len(touched[name]), name))[:24]
+    """``features.views.largest_categories``: those of interest to most members, at most 24."""
+    members = {
+        category: {event["member_id"] for event in events}
+        for category, events in _cared(known, known.events).items()
+    }
+    return sorted(members, key=lambda name: (-len(members[name]), name))[:24]
 
 
 def affinity(known: Known, vocabulary: Mapping[str, str]) -> dict[str, Features]:
@@ -68,23 +67,27 @@ def _member(
 
 
 def interest(known: Known, events: Sequence[Row]) -> Fraction:
-    """Σ weight × 2^(−d / 30), d = whole 24-hour periods gone by, to forty digits."""
+    """Σ weight × 2^(−d / 30) to nine decimals, d = the 24-hour windows that lie between."""
     total = Fraction(0)
-    with localcontext() as context:
-        context.prec = 40
-        for event in events:
-            age = known.days_since(event["occurred_at"])
-            assert age is not None
-            power = Decimal(2) ** (Decimal(-floor(age)) / HALF_LIFE)
-            total += WEIGHTS[event["type"]] * Fraction(power)
+    for event in events:
+        age = known.as_of - event["occurred_at"] - timedelta(microseconds=1)
+        total += WEIGHTS[event["type"]] * _decay(age.days)
     return total
 
 
+@cache
+def _decay(days: int) -> Fraction:
+    with localcontext() as context:
+        context.prec = 40
+        return round(Fraction(Decimal(2) ** (Decimal(-days) / HALF_LIFE)), 9)
+
+
 def _top(known: Known, cared: dict[str, list[Row]], vocabulary: Mapping[str, str]) -> str | None:
+    """Of most interest, the first by name among equals, of which the others are the last."""
     best: tuple[str, Fraction] | None = None
-    for category in sorted(cared):
+    for category in sorted(cared, key=lambda name: (name not in vocabulary, name)):
         own = interest(known, cared[category])
-        if best is None or own > best[1] + _EQUAL:
+        if best is None or own > best[1]:
             best = category, own
     if best is None:
         return None
