@@ -6,6 +6,7 @@ written by one task, since Feast, DuckDB and pandas read it as one file.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ _SQL = {
     # What does not fit its type is an error, as in DuckDB: it would wrap or turn into null.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.caseSensitive": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
@@ -59,6 +61,8 @@ class SparkEngine:
         Raises:
             EngineError: pyspark or Java is missing, or Spark does not start.
         """
+        # Errors are raised; beside that, pyspark would print each with its Java stack.
+        logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
         session = _running(workspace.engine, workspace.root / "spark.log").newSession()
         for name, value in _SQL.items():
             session.conf.set(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from features.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast.data_source import DataSource
+
+SPARK_STORE = "features.store.spark_offline.QuotingSparkOfflineStore"
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def offline_store(workspace: Workspace) -> dict[str, str]:
     """Feast's setting of the offline store."""
     if workspace.engine.name == "spark":
         # Through files, not through pandas: a column without any value keeps its type.
-        return {"type": "spark", "staging_location": str(_staging(workspace))}
+        return {"type": SPARK_STORE, "staging_location": str(_staging(workspace))}
     return {"type": "duckdb"}
 
 
@@ -58,7 +61,7 @@ def source(workspace: Workspace, view: str, files: Path) -> DataSource:
         from features.spark_engine import pattern
 
         return SparkSource(
-            name=view,
+            name=f"{view} on spark",  # Feast would read the other engine's of the same name as this
             path=f"{pattern(files.parent)}/{files.name}",
             file_format="parquet",
             timestamp_field="feature_time",
@@ -68,7 +71,7 @@ def source(workspace: Workspace, view: str, files: Path) -> DataSource:
 
     return FileSource(
         name=view,
-        path=str(files),
+        path=f"{glob.escape(str(files.parent))}/{files.name}",
         file_format=ParquetFormat(),
         timestamp_field="feature_time",
     )

@@ -24,7 +24,13 @@ from typing import TYPE_CHECKING
 from features.encode import KEYS, MEMBER
 from features.errors import FeatureError
 from features.record import BuildRecord
-from features.store.offline_engine import lifetime, offline_engine, offline_store, source
+from features.store.offline_engine import (
+    SPARK_STORE,
+    lifetime,
+    offline_engine,
+    offline_store,
+    source,
+)
 from features.store.redis_url import connection_string
 from features.workspace import Workspace
 
@@ -99,19 +105,20 @@ def opened(workspace: Workspace) -> Iterator[FeatureStore]:
         EngineError: the engine does not start.
     """
     with offline_engine(workspace), warnings.catch_warnings():
-        _import_quietly()
-        yield _open(workspace, offline_store(workspace))
+        offline = offline_store(workspace)
+        _import_quietly(offline["type"])
+        yield _open(workspace, offline)
 
 
 @contextmanager
 def opened_online(workspace: Workspace) -> Iterator[FeatureStore]:
     """Feast over the workspace for its online store alone; no engine is started."""
     with warnings.catch_warnings():
-        _import_quietly()
+        _import_quietly("duckdb")
         yield _open(workspace, {"type": "duckdb"})
 
 
-def _import_quietly() -> None:
+def _import_quietly(offline: str) -> None:
     """Import what Feast would import later; its modules change settings of the whole process.
 
     They turn warnings on, and make every Prometheus metric one of several processes.
@@ -121,6 +128,8 @@ def _import_quietly() -> None:
     import feast.infra.online_stores.sqlite
     import feast.infra.registry.sql  # noqa: F401 imported for its effect
 
+    if offline == SPARK_STORE:
+        import features.store.spark_offline  # noqa: F401 imported for its effect
     if several is None:
         os.environ.pop(_PROMETHEUS, None)
 
