@@ -1,12 +1,13 @@
 """A shop of any size for benchmarks: members, items and events as ingest stores them.
 
 A hundred events a member over a year, four to five events a visit on average; popular items and
-busy members get more. Events lie in twelve files, as monthly ingests leave them.
+busy members get more. Events lie in a file a month, and one for the last day.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -88,10 +89,10 @@ def lay_out(root: Path, events: int) -> Workspace:
         connection.execute(f"SET temp_directory = '{root / 'spill'}'")
         _copy(connection, workspace, "members", "a", _MEMBERS.format(**scale))
         _copy(connection, workspace, "items", "a", _ITEM_ROWS.format(**scale))
-        for month in range(12):
-            since, until = (visits * (month + step) // 12 for step in (0, 1))
+        edges = [visits * month // 12 for month in range(12)] + [visits - visits // _DAYS, visits]
+        for number, (since, until) in enumerate(pairwise(edges), start=1):
             query = _EVENTS.format(**scale, since=since, until=until)
-            _copy(connection, workspace, "events", f"month-{month + 1:02d}", query)
+            _copy(connection, workspace, "events", f"batch-{number:02d}", query)
     return workspace
 
 
