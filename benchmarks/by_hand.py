@@ -24,6 +24,7 @@ def build(workspace: Workspace, as_of: datetime, vocabulary: Vocabulary, out: Pa
     with duckdb.connect() as connection:
         connection.execute(
             "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; "
+            "SET enable_progress_bar = false; "
             f"SET memory_limit = '{workspace.engine.memory_limit}'; "
             f"SET temp_directory = '{workspace.root / 'spill'}'"
         )

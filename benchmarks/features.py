@@ -1,7 +1,7 @@
 """``python -m benchmarks.features [--quick]``: what building features costs, and beside what.
 
-All member views of a shop of 50 million events and 500,000 members (``--quick``: 2 million and
-20,000) at one moment: built for the first time, and built for a new day where the days before are
+All member views of a shop of 50 million events and 500,000 members (``--quick``: a million and
+10,000) at one moment: built for the first time, and built for a new day where the days before are
 closed. The references are SQL written by hand for DuckDB (``features.sql``), and pandas at a tenth
 of the size. Every run is a process of its own, all under the same limit of memory, one after the
 other; before any is timed, the views of all three are compared, column by column.
@@ -200,11 +200,11 @@ def _figure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="2 million events")
+    parser.add_argument("--quick", action="store_true", help="a million events")
     parser.add_argument("--events", type=int, default=50_000_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        for figure in figures(2_000_000 if given.quick else given.events, Path(scratch)):
+        for figure in figures(1_000_000 if given.quick else given.events, Path(scratch)):
             print(figure.line(), flush=True)
 
 
