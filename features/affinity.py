@@ -38,7 +38,7 @@ def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.
     today = day_of(as_of)
     cared = _categorised(rolled.filter(rolled.known_day < today), items)
     cared = cared.mutate(age=ibis.literal(today - 1, type="int32") - cared.day)
-    cared = cared.left_join(_decays(), "age")
+    cared = cared.left_join(decays(), "age")
     priced = cared.day >= today - 365
     return cared.group_by("member_id", "category").agg(
         interest=(cared.billionths.fill_null(0) * cared.weight).sum().cast("float64") / _UNIT,
@@ -51,7 +51,7 @@ def category_interest(rolled: ir.Table, items: ir.Table, as_of: datetime) -> ir.
     )
 
 
-def _decays() -> ir.Table:
+def decays() -> ir.Table:
     """What is left of a weight of 1 after so many days; of an older one, nothing."""
     left = [round(_UNIT * 0.5 ** (age / HALF_LIFE_DAYS)) for age in range(_FORGOTTEN_DAYS)]
     schema = ibis.schema({"age": "int32", "billionths": "int64"})

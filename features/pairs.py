@@ -145,7 +145,9 @@ def pair_frame(workspace: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
         for as_of in sorted(moments.unique()):
             asked = rows.loc[(moments == as_of).to_numpy(), list(_ASKED[:3])]
             at = moment(as_of.to_pydatetime())
-            parts.append(_at(tables, ibis.memtable(asked.reset_index(drop=True)), at).execute())
+            parts.append(
+                pairs_of(tables, ibis.memtable(asked.reset_index(drop=True)), at).execute()
+            )
     found = pd.concat(parts).set_index("row_id").loc[rows["row_id"], list(FEATURES)]
     frame: pd.DataFrame = pd.concat([rows, found.astype("float64").set_axis(rows.index)], axis=1)
     return frame
@@ -170,7 +172,8 @@ def _checked(rows: pd.DataFrame) -> pd.Series[pd.Timestamp]:
     return moments.dt.tz_convert("UTC")
 
 
-def _at(tables: Tables, asked: ir.Table, as_of: datetime) -> ir.Table:
+def pairs_of(tables: Tables, asked: ir.Table, as_of: datetime) -> ir.Table:
+    """``pairs`` from the contract tables of a workspace, all ``asked`` as of one moment."""
     items = newest(tables.items, "item_id", as_of)
     touched = rolled.interest(rolled.typed(tables.events, rolled.phase(as_of)))
     outcomes = attributed_outcomes(tables.outcomes, tables.decisions)

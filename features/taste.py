@@ -8,7 +8,6 @@ vector learned from later events is never seen earlier.
 from __future__ import annotations
 
 import io
-import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
-from features.affinity import HALF_LIFE_DAYS
+from features.affinity import decays
 from features.engine import Engine
 from features.errors import FeatureError
 from features.moments import STAMP, moment
@@ -29,8 +28,9 @@ NAMES = tuple(f"taste_{number}" for number in range(1, DIMENSIONS + 1))
 SCHEMA = ibis.schema({"item_id": "string", "good_from": STAMP, **dict.fromkeys(NAMES, "float64")})
 _STAMPED = "%Y-%m-%dT%H%M%S.%fZ.parquet"  # so that names are in order of time
 _DECIMALS = 6  # the last bits of a product depend on the machine; these do not
-# Weights add up as whole billionths, so that a sum does not depend on the order of its rows.
+# Weights are whole billionths and sums exact, so that they do not depend on the order of rows.
 _UNIT = 1_000_000_000
+_EXACT = "decimal(38, 6)"
 
 Vectors = dict[str, NDArray[np.float64]]
 
@@ -40,7 +40,7 @@ def taste(roster: ir.Table, interest: ir.Table, vectors: ir.Table) -> ir.Table:
 
     A member's taste is the mean of the vectors of the items they touched (viewed, searched,
     wished for, took to the cart, bought), each with its decayed weight: Σ weight × 2^(−d / 30), d =
-    whole days since, weights as in the view affinity. Items without a vector are left out. The
+    whole days since, weights and days as in the view affinity. Items without a vector are left out. The
     vectors are those of the newest recommender trained on what was known at ``as_of`` or earlier,
     see ``remember_item_vectors``.
 
@@ -55,10 +55,10 @@ def taste(roster: ir.Table, interest: ir.Table, vectors: ir.Table) -> ir.Table:
             when no item touched has a vector, or all were touched a thousand days ago.
     """
     met = interest.join(vectors, "item_id")
-    weight = (met.interest * _UNIT).round().cast("int64")
+    weight = (met.interest * _UNIT).round().cast(_EXACT)
     total = met.group_by("member_id").agg(
         weight=weight.sum(),
-        **{name: (weight * met[name]).round().cast("int64").sum() for name in NAMES},
+        **{name: (weight * met[name].cast(_EXACT)).sum() for name in NAMES},
     )
     joined = roster.left_join(total, "member_id")
     whole = joined.weight.cast("float64").nullif(0.0)
@@ -72,17 +72,17 @@ def item_interest(events: ir.Table, as_of: datetime) -> ir.Table:
 
     Returns:
         One row per member and item with a view, search, wishlist, cart or purchase event of it.
-        interest: Σ weight × 2^(−d / 30), d = 0 for an event of the last 24 hours, 1 for one of the
-            24 hours before, and so on; the weights of ``rolled.WEIGHTS``.
+        interest: Σ weight × 2^(−d / 30), the power to nine decimals; d = 0 for an event of the last
+            24 hours, 1 for one of the 24 hours before, and so on; the weights of
+            ``rolled.WEIGHTS``.
     """
     today = day_of(as_of)
     named = events.filter(events.item_id.notnull(), events["type"].isin(tuple(WEIGHTS)))
     dated = typed(named, phase(as_of))
     seen = dated.filter(dated.known_day < today)
-    age = ibis.literal(today - 1, type="int32") - seen.day
-    decay = (age.cast("float64") * (-math.log(2) / HALF_LIFE_DAYS)).exp()
-    weight = seen["type"].cases(*WEIGHTS.items(), else_=0)
-    decayed = (decay * _UNIT).round().cast("int64") * weight
+    seen = seen.mutate(age=ibis.literal(today - 1, type="int32") - seen.day)
+    seen = seen.left_join(decays(), "age")
+    decayed = seen.billionths.fill_null(0) * seen["type"].cases(*WEIGHTS.items(), else_=0)
     return seen.group_by("member_id", "item_id").agg(interest=decayed.sum().cast("float64") / _UNIT)
 
 

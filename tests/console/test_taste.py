@@ -17,6 +17,7 @@ from features.snapshot import Snapshot
 from features.taste import NAMES
 from features.workspace import Conventions, Workspace
 from models.propensity import Propensity
+from models.response import ResponseModel
 from tests.conftest import MarketWorkspace
 from training.propensity import train_propensity
 from training.recommender import train_recommender
@@ -40,21 +41,19 @@ def test_taste_appears_with_the_first_recommender_and_models_from_before_still_s
     before = train_propensity(market, as_of)
     assert BuildRecord.load(market).absent["taste"] == "no recommender was trained yet"
     train_recommender(market, as_of)
-    train_response(market, as_of)  # builds its moments, and those of before anew
+    response = train_response(market, as_of)  # builds its moments, and those of before anew
+    assert set(NAMES) <= set(ResponseModel.load(response.folder).pairs.member_names)
     assert "taste" not in BuildRecord.load(market).absent
     first = build_release(market, as_of, [], silent)
     assert first.evidence == "modelled"
     assert first.models["propensity"] == before.version.version
+    assert not set(NAMES) & set(Propensity.load(before.folder).trees.names)
 
     snapshot = Snapshot.load(first.folder / "snapshot")
     taste = snapshot.values[:, snapshot.encoding.columns(NAMES)]
     known = np.isfinite(taste)
     assert (known.all(axis=1) == known.any(axis=1)).all()
     assert known.any(axis=1).mean() > 0.5
-
-    after = train_propensity(market, as_of)
-    assert set(NAMES) <= set(Propensity.load(after.folder).trees.names)
-    assert build_release(market, as_of, [], silent).models["propensity"]
 
 
 def test_without_the_setting_a_recommender_changes_no_columns(
