@@ -40,9 +40,9 @@ def taste(roster: ir.Table, interest: ir.Table, vectors: ir.Table) -> ir.Table:
 
     A member's taste is the mean of the vectors of the items they touched (viewed, searched,
     wished for, took to the cart, bought), each with its decayed weight: Σ weight × 2^(−d / 30), d =
-    whole days since, weights and days as in the view affinity. Items without a vector are left out. The
-    vectors are those of the newest recommender trained on what was known at ``as_of`` or earlier,
-    see ``remember_item_vectors``.
+    whole days since, weights and days as in the view affinity. Items without a vector are left
+    out. The vectors are those of the newest recommender trained on what was known at ``as_of`` or
+    earlier, see ``remember_item_vectors``.
 
     Args:
         interest: of ``item_interest`` at the same moment.

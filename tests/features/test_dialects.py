@@ -10,9 +10,11 @@ import pytest
 
 from features.contacts import attributed_outcomes, sent_decisions
 from features.contract import TABLES
+from features.pairs import pairs_of
 from features.rolled import Rolled, roll_up, typed
 from features.tables import Tables, table_schema
-from features.views import VIEWS, Ground, View, at
+from features.taste import SCHEMA
+from features.views import VIEWS, Ground, View, at, taste_view
 from features.vocabulary import Vocabulary
 from tests.features.given import AS_OF, untouched
 
@@ -30,6 +32,10 @@ GROUND = Ground(
 )
 
 
+LIKED = taste_view(ibis.table(SCHEMA, name="item_vectors"))
+ASKED = ibis.table({"row_id": "int64", "member_id": "string", "offer_id": "string"}, name="asked")
+
+
 class SparkOptions(ibis.config.Config):  # type: ignore[misc]  # ibis leaves it untyped
     """What ibis sets when pyspark is imported, for a compiler that runs without it."""
 
@@ -42,7 +48,12 @@ def _spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+@pytest.mark.parametrize("view", [*VIEWS, LIKED], ids=lambda view: view.name)
 def test_every_view_compiles_for_every_engine(view: View, dialect: str) -> None:
     rows = view.rows(GROUND, at(GROUND, AS_OF, untouched))
     assert "SELECT" in ibis.to_sql(rows, dialect=dialect)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
+def test_pairs_compile_for_every_engine(dialect: str) -> None:
+    assert "SELECT" in ibis.to_sql(pairs_of(tables, ASKED, AS_OF), dialect=dialect)

@@ -54,7 +54,7 @@ def scoped(history: History, drawn: Sequence[Mapping[str, Any]]) -> History:
 
 def versions(as_of: datetime) -> dict[datetime, Vectors]:
     """Vectors of all items but one, good long before, at the moment itself, and just after it."""
-    learned = {}
+    learned: dict[datetime, Vectors] = {}
     for number, ahead in enumerate((timedelta(days=-20), timedelta(0), timedelta(microseconds=1))):
         learned[as_of + ahead] = {
             item: [Fraction((place * 7 + number * 3 + axis * 11) % 13 - 6, 8) for axis in range(8)]
