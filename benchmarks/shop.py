@@ -41,7 +41,7 @@ FROM range({items}) AS t (i)
 # the numbers, so that every run gives the same events.
 _EVENTS = """
 WITH visits AS (
-    SELECT v, ({members} * pow((hash(v) % 1000003) / 1000003, 1.5))::BIGINT AS m,
+    SELECT v, floor({members} * pow((hash(v) % 1000003) / 1000003, 1.5))::BIGINT AS m,
         1 + (hash(v, 1) % 100 < 70)::INTEGER + (hash(v, 2) % 5)::INTEGER
             + (hash(v, 9) % 100 < 20)::INTEGER * (hash(v, 3) % 8)::INTEGER AS events,
         epoch('{first}'::TIMESTAMPTZ) + (v * {days} * 86400 // {visits}) AS started,
@@ -49,7 +49,7 @@ WITH visits AS (
     FROM range({since}, {until}) AS t (v)
 ), lines AS (
     SELECT v, m, taste, started + 40 * n AS second, n, hash(v, n, 6) % 100 AS kind,
-        ({items} // {categories} * pow((hash(v, n, 7) % 100003) / 100003, 2.0))::BIGINT
+        floor({items} // {categories} * pow((hash(v, n, 7) % 100003) / 100003, 2.0))::BIGINT
             * {categories} + if(hash(v, n, 8) % 3 = 0, (hash(v, n, 10) % {categories})::BIGINT,
             taste) AS i
     FROM visits, range(events) AS t (n)
