@@ -65,7 +65,7 @@ def test_numbers_and_categories_are_described(workspace: Workspace) -> None:
     assert health["orders_life"].low == 1
     assert health["orders_life"].high == 4
     assert sum(health["orders_life"].histogram) == pytest.approx(1.0)
-    assert health["tier"].values == {"basic": pytest.approx(40 / 41)}
+    assert health["tier"].values == pytest.approx({"basic": 40 / 41})
     assert health["points_balance"].missing == 1.0
     assert health["points_balance"].low is None
 
