@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from features.contract import EVENT_TYPES, OUTCOME_TYPES, Kind
-from tests.features.oracle.knowledge import History
+from tests.features.oracle.knowledge import History, Row
 
 MEMBERS = ("anna", "ben", "zoë")
 ITEMS = ("i1", "i2", "i3", "i4")
@@ -96,10 +96,6 @@ def _arrivals(as_of: datetime) -> st.SearchStrategy[Any]:
     return st.sampled_from((None, None, None, None, *late, *near))
 
 
-def _received(occurred: datetime, arrival: datetime | timedelta | None) -> datetime | None:
-    return occurred + arrival if isinstance(arrival, timedelta) else arrival
-
-
 _PRICES = st.sampled_from(
     [None, *(Decimal(text) for text in ("0", "0.0001", "1", "9.99", "10", "19.9999", "33.3333"))]
 )
@@ -108,6 +104,18 @@ _DISCOUNTS = st.sampled_from([None, None, None, *map(Decimal, ("0", "0.0001", "2
 _KINDS = st.sampled_from(
     [*EVENT_TYPES, *("purchase",) * 5, *("view",) * 2, "add_to_cart", "refund"]
 )
+
+
+def _happened(row: dict[str, Any]) -> Row:
+    """An event that arrived some time after it occurred; a refund may say its quantity below 0."""
+    arrival = row["received_at"]
+    late = isinstance(arrival, timedelta)
+    taken_back = row["type"] == "refund" and row["quantity"] == 3.0
+    return {
+        **row,
+        "received_at": row["occurred_at"] + arrival if late else arrival,
+        "quantity": -3.0 if taken_back else row["quantity"],
+    }
 
 
 def _events(happened: st.SearchStrategy[datetime], arrivals: st.SearchStrategy[Any]) -> Any:
@@ -127,16 +135,7 @@ def _events(happened: st.SearchStrategy[datetime], arrivals: st.SearchStrategy[A
             "device": st.sampled_from((None, "web", "ios")),
         }
     )
-    return drawn.map(
-        lambda row: {**row, "received_at": _received(row["occurred_at"], row["received_at"])}
-    )
-
-
-def _refund(row: dict[str, Any]) -> dict[str, Any]:
-    """Refunds may say their quantity below 0."""
-    if row["type"] == "refund" and row["quantity"] == 3.0:
-        return {**row, "quantity": -3.0}
-    return row
+    return drawn.map(_happened)
 
 
 def _versions(known: st.SearchStrategy[datetime | None], as_of: datetime) -> dict[str, Any]:
@@ -225,12 +224,15 @@ def _some(rows: Any, usually: int) -> Any:
 
 
 @lru_cache
-def histories(as_of: datetime) -> st.SearchStrategy[History]:
-    """Histories of at most 44 rows around ``as_of``, most of them known by then."""
+def histories(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
+    """Histories of shops side by side around ``as_of``, most rows known by then.
+
+    A shop has three members or four, and about thirty rows.
+    """
     mostly_before = _mostly(moments(as_of), _from(as_of))
     known = st.none() | st.sampled_from(_edges(as_of)) | _from(as_of)
     versions = _versions(known, as_of)
-    drawn = st.fixed_dictionaries(
+    shop = st.fixed_dictionaries(
         {
             "members": _some(versions["members"], 3),
             "items": _some(versions["items"], 3),
@@ -238,19 +240,20 @@ def histories(as_of: datetime) -> st.SearchStrategy[History]:
             "events": _some(_events(mostly_before, _arrivals(as_of)), 14),
             "decisions": _some(_decisions(mostly_before), 3),
             "outcomes": _some(_outcomes(mostly_before), 4),
+            "pushes": st.just([{"push_id": push} for push in PUSHES]),
         }
     )
-    return drawn.map(lambda tables: _named(tables, ""))
+    return st.tuples(*[shop] * shops).map(lambda drawn: _side_by_side(drawn, ""))
 
 
 @lru_cache
-def poison(as_of: datetime) -> st.SearchStrategy[History]:
-    """Rows of which every one happened at or after ``as_of``, or arrived then."""
+def poison(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
+    """Rows for the same shops, every one of which happened at or after ``as_of``, or arrived so."""
     ahead = _from(as_of)
     happens_ahead = _events(ahead, _arrivals(as_of))
     arrives_ahead = _events(moments(as_of), ahead)
     versions = _versions(ahead, as_of)
-    drawn = st.fixed_dictionaries(
+    shop = st.fixed_dictionaries(
         {
             "members": st.lists(versions["members"], max_size=2),
             "items": st.lists(versions["items"], max_size=2),
@@ -260,25 +263,37 @@ def poison(as_of: datetime) -> st.SearchStrategy[History]:
             "outcomes": st.lists(_outcomes(ahead), max_size=3),
         }
     )
-    return drawn.map(lambda tables: _named(tables, "poison "))
+    return st.tuples(*[shop] * shops).map(lambda drawn: _side_by_side(drawn, "poison "))
 
 
-def _named(tables: dict[str, list[dict[str, Any]]], prefix: str) -> History:
+_Tables = Mapping[str, Sequence[Row]]
+# What tells the shops apart. Orders and sessions do not: a number is one member's own.
+_IDS = ("member_id", "item_id", "offer_id", "push_id", "decision_id", "event_id")
+
+
+def _side_by_side(shops: Sequence[_Tables], prefix: str) -> History:
+    """All shops as one history."""
+    rows: dict[str, list[Row]] = {}
+    for number, shop in enumerate(shops):
+        for table, drawn in shop.items():
+            rows.setdefault(table, []).extend(
+                _in_shop(number, row) for row in _named(table, drawn, prefix)
+            )
+    return History(**rows)
+
+
+def _in_shop(number: int, row: Row) -> Row:
+    """The row with the ids of that shop; those of the first one are as they are."""
+    ids = {name: f"{row[name]} of {number}" for name in _IDS if row.get(name) is not None}
+    return {**row, **ids} if number else row
+
+
+def _named(table: str, rows: Sequence[Row], prefix: str) -> Iterator[Row]:
     """With an id for each row that needs one, and a digest that is not in order of the rows."""
-    ids = {
-        "events": ("event_id", "e"),
-        "decisions": ("decision_id", "d"),
-        "outcomes": ("event_id", "o"),
-    }
-    named: dict[str, list[dict[str, Any]]] = {}
-    for table, rows in tables.items():
-        named[table] = []
-        for number, drawn in enumerate(rows):
-            row = _refund(drawn) if table == "events" else dict(drawn)
-            row["digest"] = hashlib.md5(f"{prefix}{table}{number}".encode()).hexdigest()
-            if table in ids:
-                column, letter = ids[table]
-                row[column] = f"{prefix}{letter}{number}"
-            named[table].append(row)
-    pushes = [{"push_id": push, "digest": push} for push in PUSHES]
-    return History(pushes=[] if prefix else pushes, **named)
+    keys = {"events": "event_id", "decisions": "decision_id", "outcomes": "event_id"}
+    for number, row in enumerate(rows):
+        digest = hashlib.md5(f"{prefix}{table}{number}".encode()).hexdigest()
+        named = {**row, "digest": digest}
+        if table in keys:
+            named[keys[table]] = f"{prefix}{table[0]}{number}"
+        yield named
