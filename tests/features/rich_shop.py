@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from features.contract import EVENT_TYPES, OUTCOME_TYPES, Kind
+from features.taste import remember_item_vectors
 from features.workspace import Conventions, Workspace
 from tests.features.given import AS_OF, Row, ago, write_batch
 
@@ -30,7 +33,7 @@ def rich_shop(workspace: Workspace, members: int = 40, seed: int = 11) -> Worksp
     rng = random.Random(seed)
     people = [f"m{number:02d}" for number in range(members)] + ["zoë", "日本", "o'neill"]
     items = [f"i{number}" for number in range(10)] + ["ï"]
-    newer = replace(workspace, conventions=Conventions(ATTRIBUTES))
+    newer = replace(workspace, conventions=Conventions(ATTRIBUTES, taste=True))
     write_batch(workspace, "members", [_member(rng, name) for name in people[:20]], "a")
     later = [_member(rng, name) | _attributes(rng) for name in people]
     write_batch(newer, "members", later, "b")
@@ -43,6 +46,10 @@ def rich_shop(workspace: Workspace, members: int = 40, seed: int = 11) -> Worksp
     decisions = [_decision(rng, people, number) for number in range(members * 3)]
     write_batch(newer, "decisions", decisions)
     write_batch(newer, "outcomes", [_outcome(rng, decisions, n) for n in range(members * 3)])
+    for days in (60, 2):
+        factors = np.random.default_rng(days).normal(size=(len(items), 12)).astype(np.float32)
+        ids = np.array([item.encode() for item in items], dtype=np.bytes_)
+        remember_item_vectors(newer, ago(days), ids, factors)
     return newer
 
 

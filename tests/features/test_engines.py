@@ -21,10 +21,11 @@ import pytest
 
 from features.build import build_features
 from features.engine import EngineSettings
+from features.pairs import pair_frame
 from features.record import BuildRecord, view_file
 from features.store import export_snapshot, materialize, online_row, training_frame
 from features.tables import opened
-from features.views import VIEWS
+from features.views import TASTE, VIEWS
 from features.workspace import Workspace
 from tests.features.given import AS_OF, ago
 from tests.features.rich_shop import rich_shop
@@ -41,8 +42,12 @@ class Both:
     spark: Workspace
 
 
+# Thousands of small queries: most of the time would go to compiling Java ever better.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSettings]:
     """Two executors, a process each, for all tests of this file."""
     if find_spec("pyspark") is None:
         pytest.skip("pyspark is not installed; `.ci/setup tests` installs it")
@@ -50,7 +55,12 @@ def cluster() -> Iterator[Any]:
         pytest.skip("no Java: Debian's default-jre-headless, or JAVA_HOME")
     from pyspark.sql import SparkSession
 
-    yield SPARK
+    conf = tmp_path_factory.mktemp("spark")
+    options = [f"spark.{of}.extraJavaOptions {QUICK_JAVA}\n" for of in ("driver", "executor")]
+    (conf / "spark-defaults.conf").write_text("".join(options))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(conf))
+        yield SPARK
     session = SparkSession.getActiveSession()
     if session is not None:
         session.stop()
@@ -74,18 +84,16 @@ def both(cluster: EngineSettings, tmp_path_factory: pytest.TempPathFactory) -> B
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+@pytest.mark.parametrize("view", [*(view.name for view in VIEWS), TASTE])
 def test_every_view_is_the_same_on_spark(both: Both, view: str) -> None:
     for as_of in MOMENTS:
         wanted, found = (
             pq.read_table(view_file(workspace, view, as_of)).drop(["created"])
             for workspace in (both.duckdb, both.spark)
         )
-        assert (found.column_names, found.schema.types) == (
-            wanted.column_names,
-            wanted.schema.types,
-        )
-        assert len(wanted) > 5
+        assert found.column_names == wanted.column_names
+        assert found.schema.types == wanted.schema.types
+        assert len(wanted) > 2
         assert_same(wanted.to_pandas(), found.to_pandas())
 
 
@@ -125,10 +133,10 @@ def test_money_is_added_up_to_the_last_decimal_on_spark(both: Both) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("service", ["member", "item"])
+@pytest.mark.parametrize("service", ["member", "item", "offer"])
 def test_training_frames_are_the_same_on_spark(both: Both, service: str) -> None:
     key = f"{service}_id"
-    view = "purchases" if service == "member" else "popularity"
+    view = {"member": "purchases", "item": "popularity", "offer": "offers"}[service]
     ids = pq.read_table(view_file(both.duckdb, view, AS_OF), columns=[key])[key].to_pylist()
     rows = pd.DataFrame(
         {
@@ -145,6 +153,16 @@ def test_training_frames_are_the_same_on_spark(both: Both, service: str) -> None
     over = training_frame(replace(both.duckdb, engine=both.spark.engine), service, rows)
     pd.testing.assert_frame_equal(over, wanted, rtol=0)
     training_frame(both.duckdb, service, rows)  # and back
+
+
+@pytest.mark.slow
+def test_pairs_are_the_same_on_spark(both: Both) -> None:
+    pairs = [(f"m{number:02d}", offer) for number in range(40) for offer in ("coupon", "ü", "no")]
+    rows = pd.DataFrame(pairs, columns=["member_id", "offer_id"])
+    rows = rows.assign(row_id=range(len(rows)), as_of=[MOMENTS[n % 2] for n in range(len(rows))])
+    wanted, found = (pair_frame(workspace, rows) for workspace in (both.duckdb, both.spark))
+    assert wanted["scope_interest"].gt(0).any()
+    pd.testing.assert_frame_equal(found, wanted, rtol=1e-9)
 
 
 @pytest.mark.slow
