@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.duckdb_engine import DuckDBEngine
 from features.engine import start
+from features.spark_engine import SparkEngine, pattern
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def offline_engine(workspace: Workspace) -> Iterator[None]:
     # Feast's DuckDB store reads through ibis' default backend, whose session may be in any time
     # zone; its Spark store takes the session that is active.
     before = ibis.options.default_backend
-    if isinstance(engine, DuckDBEngine):
-        ibis.options.default_backend = engine.backend
-    else:
+    if isinstance(engine, SparkEngine):
         engine.activate()
+    else:
+        ibis.options.default_backend = engine.backend
     try:
         yield
     finally:
@@ -57,8 +58,6 @@ def source(workspace: Workspace, view: str, files: Path) -> DataSource:
     """What Feast reads a view from: its ``files``, all moments by ``*``, or those of one moment."""
     if workspace.engine.name == "spark":
         from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
-
-        from features.spark_engine import pattern
 
         return SparkSource(
             name=f"{view} on spark",  # Feast would read the other engine's of the same name as this
@@ -89,4 +88,5 @@ def lifetime(workspace: Workspace) -> timedelta:
 
 
 def _staging(workspace: Workspace) -> Path:
-    return workspace.feast.resolve() / "staging"
+    """Where answers pass through on their way from Spark: a folder of this process alone."""
+    return workspace.feast.resolve() / f"staging-{os.getpid()}"

@@ -209,7 +209,7 @@ def assert_same(wanted: pd.DataFrame, found: pd.DataFrame) -> None:
     for name in wanted.columns:
         exact = not pd.api.types.is_float_dtype(wanted[name]) or _is_money(wanted[name])
         pd.testing.assert_series_equal(
-            found[name], wanted[name], check_exact=exact, **({} if exact else {"rtol": 1e-9})
+            found[name], wanted[name], check_exact=exact, rtol=1e-9, atol=1e-12
         )
 
 
