@@ -33,7 +33,8 @@ class Limits:
 
     psi: population stability index against the reference; .1 is a shift, .25 a large one.
     missing_rise: rise of the share of missing values, in shares of the rows.
-    age_days: days between the newest row of a feed and the moment.
+    age_days: days between the newest row of a feed and the moment; for the newest moment built also
+        between it and events that came in later.
     ranges: feature to the least and greatest value that it may have; shares and rates lie from 0
         to 1 without being told. A feature of items or offers is named with its view, such as
         ``popularity.price``.
@@ -73,6 +74,7 @@ class QualityReport:
     """reference: the earlier moments that the features are compared with; may be empty.
 
     compared_with: what these moments are, in words, such as the training window of a model.
+    behind_days: from the moment to the newest event in the tables; 0 where none is later.
     """
 
     as_of: datetime
@@ -81,6 +83,7 @@ class QualityReport:
     limits: Limits
     features: tuple[FeatureHealth, ...]
     feeds: tuple[Feed, ...]
+    behind_days: float
     coverage: tuple[Coverage, ...]
     absent: Mapping[str, str]
     findings: tuple[Finding, ...]
@@ -121,13 +124,24 @@ def quality(
     _check_named(limits, features, record)
     feeds = _feeds(workspace, as_of)
     covered = coverage(workspace, record, as_of)
+    behind = _behind(workspace, as_of)
     findings = (
         *_feature_findings(features, limits),
         *_feed_findings(feeds, limits),
+        *(_stale(behind, limits) if as_of == max(record.moments) else ()),
         *_coverage_findings(covered, limits),
     )
     return QualityReport(
-        as_of, earlier, compared_with, limits, features, feeds, covered, record.absent, findings
+        as_of,
+        earlier,
+        compared_with,
+        limits,
+        features,
+        feeds,
+        behind,
+        covered,
+        record.absent,
+        findings,
     )
 
 
@@ -178,6 +192,12 @@ def _feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
     return tuple(feeds)
 
 
+def _behind(workspace: Workspace, as_of: datetime) -> float:
+    with opened(workspace) as tables:
+        newest: datetime | None = tables.events.occurred_at.max().to_pyarrow().as_py()
+    return 0.0 if newest is None else max((newest - as_of).total_seconds() / 86_400, 0.0)
+
+
 def _feature_findings(features: Iterable[FeatureHealth], limits: Limits) -> Iterable[Finding]:
     for health in features:
         for text in (
@@ -224,6 +244,15 @@ def _feed_findings(feeds: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
                 feed.table,
                 f"the newest row is {feed.age_days:.1f} days old, limit {limits.age_days:g}",
             )
+
+
+def _stale(behind_days: float, limits: Limits) -> Iterable[Finding]:
+    if behind_days > limits.age_days:
+        yield Finding(
+            "features",
+            f"the newest were built {behind_days:.1f} days before the newest event, limit "
+            f"{limits.age_days:g}; run `pushwise features build`",
+        )
 
 
 def _coverage_findings(covered: Iterable[Coverage], limits: Limits) -> Iterable[Finding]:

@@ -39,6 +39,7 @@ def quality_page(report: QualityReport) -> str:
         _findings(report.findings),
         "<h2>Feeds</h2>",
         _feeds(report.feeds, flagged),
+        _behind(report),
         "<h2>Coverage</h2>",
         _coverage(report.coverage, flagged),
         _drift(report),
@@ -80,6 +81,12 @@ def _feeds(feeds: Iterable[Feed], flagged: set[str]) -> str:
         for feed in feeds
     ]
     return _table(["table", "rows", "newest", "age, days"], rows, numbers={1, 3})
+
+
+def _behind(report: QualityReport) -> str:
+    if not report.behind_days:
+        return '<p class="fine">No event is later than these features.</p>'
+    return f"<p>The newest event is {report.behind_days:.1f} days later than these features.</p>"
 
 
 def _coverage(covered: Iterable[Coverage], flagged: set[str]) -> str:

@@ -113,6 +113,19 @@ def test_a_view_without_everybody_is_a_finding_unless_it_may(tmp_path: Path) -> 
     assert "price" not in found(made, Limits(coverage={"price": 0.5}))
 
 
+def test_features_far_behind_the_events_are_a_finding(tmp_path: Path) -> None:
+    made = Workspace(tmp_path)
+    write_batch(made, "events", purchases("a", 3, -10))
+    build_features(made, [AS_OF])
+    report = judged(made)
+    assert report.behind_days == 10
+    stale = "the newest were built 10.0 days before the newest event, limit 3"
+    assert found(made, Limits())["features"].startswith(stale)
+    assert "features" not in found(made, Limits(age_days=11))
+    build_features(made, [ago(-11)])
+    assert "features" not in found(made, Limits())  # an old moment is looked at on purpose
+
+
 def test_a_value_outside_its_range_and_too_many_missing_are_findings(workspace: Workspace) -> None:
     limits = Limits(ranges={"orders_life": (0, 3)}, missing={"points_balance": 0.5, "tier": 0.9})
     told = found(workspace, limits)
