@@ -139,7 +139,7 @@ def on_demand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnDemand]:
 
 @pytest.mark.slow
 @examples(200)
-@given(poisoned, scopes)
+@given(poisoned(1), scopes)
 def test_pairs_and_taste_show_what_the_slow_oracle_says_and_not_the_future(
     on_demand: OnDemand,
     drawn: tuple[datetime, History, History],
