@@ -69,7 +69,7 @@ class SparkEngine:
         context = session.sparkContext
         if context.master.startswith("local"):
             # Spark's 200 are for clusters: on a few cores most of the time would go to empty tasks.
-            session.conf.set("spark.sql.shuffle.partitions", str(4 * context.defaultParallelism))
+            session.conf.set("spark.sql.shuffle.partitions", str(2 * context.defaultParallelism))
         return cls(ibis.pyspark.connect(session), session)
 
     def read(self, name: str, files: Sequence[Path]) -> Sequence[ir.Table]:
