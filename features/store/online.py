@@ -16,6 +16,7 @@ from features.store.repo import (
     opened_online,
     register,
     service_features,
+    views_by_service,
 )
 from features.workspace import Workspace
 
@@ -48,7 +49,8 @@ def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, 
     """
     record = built(workspace)
     names = service_features(record, service)
-    kinds = {name: kind for columns in record.columns.values() for name, kind in columns.items()}
+    views = views_by_service(record)[service]
+    kinds = {name: kind for view in views for name, kind in record.columns[view].items()}
     with opened_online(workspace) as store:
         answer = store.get_online_features(
             features=store.get_feature_service(service),
