@@ -50,7 +50,7 @@ def build(workspace: Workspace, as_of: datetime, vocabulary: Vocabulary, out: Pa
     }
     for name, view in views.items():
         whole = view.reindex(roster).rename_axis("member_id")
-        counts = [column for column in view if _COUNTED.match(str(column))]
+        counts = [column for column in map(str, view.columns) if _COUNTED.match(column)]
         whole[counts] = whole[counts].fillna(0.0)
         whole.to_parquet(out / f"{name}.parquet")
 
@@ -182,7 +182,9 @@ def _affinity(
     wide = known.pivot(
         index="member_id", columns="category", values=["interest", "seen_days", "bought_days"]
     )
-    wide.columns = pd.Index([f"{measure}__{names[name]}" for measure, name in wide.columns])
+    wide.columns = pd.Index(
+        [f"{column[0]}__{names[column[1]]}" for column in wide.columns.tolist()]
+    )
     by_member = pairs.assign(touched=pairs["last"] < 90, new=pairs["first"] < 90).groupby(
         "member_id"
     )
@@ -290,7 +292,7 @@ def _lifecycle(habits: pd.DataFrame, now: int) -> pd.DataFrame:
 
 def _membership(members: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     view = members[["tier", "points_balance", "timezone"]].copy()
-    view["tenure_days"] = (pd.Timestamp(as_of) - members["joined_at"]) / pd.Timedelta(days=1)
+    view["tenure_days"] = (pd.Timestamp(as_of) - members["joined_at"]).dt.total_seconds() / _DAY
     view["age"] = as_of.year - members["birth_year"]
     view["consent_push"] = members["consent_push"].astype(float)
     return view
