@@ -65,14 +65,14 @@ def _edges(as_of: datetime) -> tuple[datetime, ...]:
     days = [midnight - timedelta(days=days) for days in (0, 1, 2, 31, 365)]
     turns = [turn for turn in TURNS if timedelta(0) < as_of - turn < timedelta(days=420)]
     beside = [point + step for point in (*windows, *days) for step in (-_MICRO, timedelta(0))]
-    around = [turn + step for turn in turns for step in (-_HOUR, -_SECOND, timedelta(0), _HOUR)]
+    around = [turn + step for turn in turns for step in (-_SECOND, timedelta(0), _HOUR)]
     return tuple(sorted({moment for moment in (*beside, *around) if moment < as_of}))
 
 
 @lru_cache
 def moments(as_of: datetime) -> st.SearchStrategy[datetime]:
     """Moments before ``as_of``: at edges, whole days ago, on few days to meet, and anywhere."""
-    meeting = st.tuples(st.sampled_from((0, 1, 2, 8, 29, 40, 100)), st.integers(0, 23))
+    meeting = st.tuples(st.sampled_from((0, 1, 2, 8, 29, 40)), st.sampled_from((0, 5, 11, 23)))
     return st.one_of(
         st.sampled_from(_edges(as_of)),
         st.sampled_from((10, 15, 20, 30, 40, 45, 60, 90)).map(lambda days: as_of - days * _DAY),
@@ -133,9 +133,19 @@ def _events(happened: st.SearchStrategy[datetime], arrivals: st.SearchStrategy[A
             "order_id": st.sampled_from((None, "o1", "o2", "o3")),
             "session_id": st.sampled_from((None, "s1", "s2")),
             "device": st.sampled_from((None, "web", "ios")),
+            "with_last": st.sampled_from((False, False, False, False, True)),
         }
     )
     return drawn.map(_happened)
+
+
+def _together(rows: Sequence[Row]) -> Iterator[Row]:
+    """Events of which some happen in one instant: lines of an order, an item added and bought."""
+    last: Row = {}
+    for row in rows:
+        same = ("member_id", "item_id", "occurred_at", "received_at") if row["with_last"] else ()
+        last = {**row, **{name: last[name] for name in same if last}}
+        yield last
 
 
 def _versions(known: st.SearchStrategy[datetime | None], as_of: datetime) -> dict[str, Any]:
@@ -276,8 +286,9 @@ def _side_by_side(shops: Sequence[_Tables], prefix: str) -> History:
     rows: dict[str, list[Row]] = {}
     for number, shop in enumerate(shops):
         for table, drawn in shop.items():
+            found = list(_together(drawn)) if table == "events" else drawn
             rows.setdefault(table, []).extend(
-                _in_shop(number, row) for row in _named(table, drawn, prefix)
+                _in_shop(number, row) for row in _named(table, found, prefix)
             )
     return History(**rows)
 
