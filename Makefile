@@ -39,7 +39,7 @@ docs: setup ## Write the pages that are made from the code.
 	@$(BIN)/python -m features.reference >docs/reference/features.md
 
 bench: setup ## Run the benchmarks: one JSON line a figure.
-	@for name in $(basename $(notdir $(filter-out benchmarks/__init__.py benchmarks/figure.py,$(wildcard benchmarks/*.py)))); do \
+	@for name in $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py))); do \
 		$(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 lock: setup ## Resolve the pinned packages anew (needs uv on the path).
