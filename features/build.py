@@ -82,15 +82,15 @@ def _build(
         return BuildReport({}, tuple(fresh), record.absent)
     with opened(workspace) as tables:
         _check_not_empty(workspace, tables)
-        with kept_rolled(workspace, tables, progress) as by_utc_day:
-            base = ground(tables, by_utc_day, workspace.conventions.attributes, tables.engine.keep)
-            base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
-            views = _views(workspace, tables)
-            reasons = {view.name: view.absent(base) for view in views}
-            absent = {name: reason for name, reason in reasons.items() if reason}
-            present = [view for view in views if view.name not in absent]
-            run = _Run(workspace, base, present, created)
-            return run.build(moments, record, absent, progress)
+        by_utc_day = kept_rolled(workspace, tables, progress)
+        base = ground(tables, by_utc_day, workspace.conventions.attributes, tables.engine.keep)
+        base = replace(base, vocabulary=_vocabulary(workspace, base, moments[-1]))
+        views = _views(workspace, tables)
+        reasons = {view.name: view.absent(base) for view in views}
+        absent = {name: reason for name, reason in reasons.items() if reason}
+        present = [view for view in views if view.name not in absent]
+        run = _Run(workspace, base, present, created)
+        return run.build(moments, record, absent, progress)
 
 
 @dataclass(frozen=True, slots=True)

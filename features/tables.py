@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,9 @@ def open_tables(workspace: Workspace, connection: Backend | None = None) -> Tabl
     attribute declared later) is null there.
     """
     engine = start(workspace) if connection is None else DuckDBEngine(connection)
-    found = {name: _read(engine, workspace, name) for name in TABLES}
+    found = {
+        name: stored_rows(engine, workspace, name, table_files(workspace, name)) for name in TABLES
+    }
     clicks = found["events"].filter(found["events"]["type"].isin(CLICK_TYPES))
     return Tables(
         engine=engine,
@@ -116,16 +118,16 @@ def any_row(table: ir.Table) -> bool:
     return bool(table.limit(1).count().execute())
 
 
-def _read(engine: Engine, workspace: Workspace, name: str) -> ir.Table:
+def stored_rows(engine: Engine, workspace: Workspace, name: str, files: Sequence[Path]) -> ir.Table:
+    """The rows of some files of a contract table."""
     schema = table_schema(workspace.table(name))
-    files = table_files(workspace, name)
     if not files:
         return engine.empty(name, schema)
-    parts = [as_contract(stored, schema) for stored in engine.read(name, files)]
+    parts = [_as_contract(stored, schema) for stored in engine.read(name, files)]
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def as_contract(stored: ir.Table, schema: ibis.Schema) -> ir.Table:
+def _as_contract(stored: ir.Table, schema: ibis.Schema) -> ir.Table:
     """The columns of ``schema`` in its types; null where a file, older than a column, has none."""
     return stored.select(
         **{

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -32,20 +33,22 @@ def rows_of(workspace: Workspace, as_of: datetime) -> dict[str, pa.Table]:
     }
 
 
-def stored_rows(workspace: Workspace, table: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(workspace.features / "rolled.duckdb"), read_only=True) as stored:
-        return sorted(stored.execute(f"FROM {table}").fetchall(), key=repr)
+def kept(workspace: Workspace, name: str) -> pa.Table:
+    return pq.read_table(workspace.features / "rolled" / name)
 
 
-def by_day(workspace: Workspace) -> dict[int, set[str]]:
+def by_day(workspace: Workspace) -> dict[int, list[str]]:
     """The roll-ups of interest by the day that they were known."""
-    days: dict[int, set[str]] = {}
-    with duckdb.connect(str(workspace.features / "rolled.duckdb"), read_only=True) as stored:
-        for known_day, row in stored.execute(
-            "SELECT known_day, interest::VARCHAR FROM interest"
-        ).fetchall():
-            days.setdefault(known_day, set()).add(row)
-    return days
+    days: dict[int, list[str]] = {}
+    for row in kept(workspace, "interest").to_pylist():
+        days.setdefault(row["known_day"], []).append(repr(row))
+    return {day: sorted(rows) for day, rows in days.items()}
+
+
+def parts(workspace: Workspace) -> dict[str, list[str]]:
+    """The names of the batches in each part."""
+    content = json.loads((workspace.features / "rolled" / "taken.json").read_text())
+    return {name: [batch[0] for batch in part] for name, part in content["parts"].items()}
 
 
 def split_by_day(workspace: Workspace) -> list[tuple[datetime, pa.Table]]:
@@ -112,21 +115,28 @@ def test_a_late_event_changes_the_days_it_touches_and_no_other(given: Given) -> 
     ]  # fmt: skip
 
 
-def test_a_large_batch_is_taken_in_parts(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_batches_are_rolled_up_together(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_shop(given.workspace, members=10)
+    click: Row = {"member_id": "m001", "type": "view", "item_id": "i3", "occurred_at": ago(9)}
+    for name in ("b", "c"):
+        write_batch(given.workspace, "events", [{**click, "event_id": name}], name)
     build_features(given.workspace, [AS_OF])
-    whole = rows_of(given.workspace, AS_OF)
-    (given.workspace.features / "rolled.duckdb").unlink()
+    assert parts(given.workspace) == {"000001": ["a.parquet", "b.parquet", "c.parquet"]}
+    together = rows_of(given.workspace, AS_OF)
+    shutil.rmtree(given.workspace.features / "rolled")
     view_file(given.workspace, "purchases", AS_OF).unlink()
-    monkeypatch.setattr(rolling, "CHUNK_ROWS", 37)
+    monkeypatch.setattr(rolling, "TOGETHER_ROWS", 2)
     build_features(given.workspace, [AS_OF])
-    in_parts = rows_of(given.workspace, AS_OF)
-    assert all(in_parts[view].equals(rows) for view, rows in whole.items())
-    count = pq.read_metadata(given.workspace.tables / "events" / "a.parquet").num_rows
-    assert count > 5 * 37
+    assert parts(given.workspace) == {
+        "000001": ["a.parquet"], "000002": ["b.parquet", "c.parquet"],
+    }  # fmt: skip
+    apart = rows_of(given.workspace, AS_OF)
+    assert all(apart[view].equals(rows) for view, rows in together.items())
 
 
-@pytest.mark.parametrize("harm", ["damaged", "batch gone", "other definitions"])
+@pytest.mark.parametrize("harm", ["damaged", "part gone", "batch gone", "other definitions"])
 def test_roll_ups_that_do_not_fit_are_made_again(
     given: Given, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,19 +147,24 @@ def test_roll_ups_that_do_not_fit_are_made_again(
     }  # fmt: skip
     extra = write_batch(given.workspace, "events", [again], "b")
     build_features(given.workspace, [AS_OF])
-    kept = given.workspace.features / "rolled.duckdb"
-    before = stored_rows(given.workspace, "interest")
+    folder = given.workspace.features / "rolled"
+    before, made = (
+        by_day(given.workspace),
+        (folder / "people" / "000001.parquet").stat().st_mtime_ns,
+    )
     if harm == "damaged":
-        kept.write_bytes(b"no database")
+        (folder / "taken.json").write_text("{")
+    elif harm == "part gone":
+        (folder / "interest" / "000001.parquet").unlink()
     elif harm == "batch gone":
         extra.unlink()
     else:
         monkeypatch.setattr(rolling, "_definitions", lambda: "another")
     view_file(given.workspace, "purchases", AS_OF).unlink()
     build_features(given.workspace, [AS_OF])
-    after = stored_rows(given.workspace, "interest")
-    assert (after == before) == (harm != "batch gone")
-    names = [row[0] for row in stored_rows(given.workspace, "batches")]
+    assert (folder / "people" / "000001.parquet").stat().st_mtime_ns != made
+    assert (by_day(given.workspace) == before) == (harm != "batch gone")
+    (names,) = parts(given.workspace).values()
     assert names == (["a.parquet"] if harm == "batch gone" else ["a.parquet", "b.parquet"])
 
 
