@@ -25,7 +25,7 @@ def test_says_what_it_built_and_what_was_unchanged(shop: Workspace) -> None:
     args = ["build", "--as-of", AS_OF.isoformat()]
     first = CliRunner().invoke(app, args)
     assert first.exit_code == 0, first.output
-    assert f"built as of {AS_OF.isoformat()}: purchases 9, clickstream 9" in first.stdout
+    assert f"built as of {AS_OF.isoformat()}: purchases 9, price 9, clickstream 9" in first.stdout
     again = CliRunner().invoke(app, args)
     assert f"unchanged as of {AS_OF.isoformat()}" in again.stdout
 

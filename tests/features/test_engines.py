@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from features.engine import EngineSettings
 from features.pairs import pair_frame
 from features.quality import Limits, quality
 from features.record import BuildRecord, view_file
+from features.rolled import NAMES
 from features.store import export_snapshot, materialize, online_row, training_frame
 from features.tables import opened
 from features.views import TASTE, VIEWS
@@ -120,6 +122,22 @@ def test_more_than_one_executor_took_part(both: Both) -> None:
     workers = {name: tasks for name, tasks in done.items() if name != "driver"}
     assert len(workers) == 2
     assert min(workers.values()) > 50
+
+
+@pytest.mark.slow
+def test_what_spark_rolled_up_is_kept_for_the_next_build(both: Both) -> None:
+    taken = [
+        json.loads((of.features / "rolled" / "taken.json").read_text())
+        for of in (both.duckdb, both.spark)
+    ]
+    assert taken[0]["definitions"] == taken[1]["definitions"]
+    assert list(taken[0]["parts"]) == list(taken[1]["parts"]) != []
+    for name in NAMES:
+        wanted, found = (
+            pq.read_table(of.features / "rolled" / name).to_pylist()
+            for of in (both.duckdb, both.spark)
+        )
+        assert sorted(map(repr, found)) == sorted(map(repr, wanted))
 
 
 @pytest.mark.slow
