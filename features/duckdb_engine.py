@@ -31,8 +31,10 @@ class DuckDBEngine:
             temp_directory=str(workspace.root / "spill"),
         )
         connection.raw_sql("SET TimeZone = 'UTC'")
-        # DuckDB would draw a bar of its own in what it takes for a notebook.
-        connection.raw_sql("SET enable_progress_bar = false")
+        # In what it takes for a notebook DuckDB draws a bar of its own; where it cannot, it refuses
+        # the setting too.
+        if connection.raw_sql("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
+            connection.raw_sql("SET enable_progress_bar = false")
         # Tables are read once; a cache of their bytes would only go stale when a file is replaced.
         connection.raw_sql("SET enable_external_file_cache = false")
         # Rows come back in whatever order is fastest; whoever needs an order asks for it.
