@@ -94,7 +94,8 @@ class Shop:
 def figures(events: int, scratch: Path) -> Iterator[Figure]:
     small, large = (_shop(scratch / name, size) for name, size in _sizes(events))
     compare(small)
-    pandas, little = small.pandas(), small.cold()
+    pandas, little, next_day = small.pandas(), small.cold(), small.warm()
+    yield _figure("pandas_over_new_day", pandas.seconds, next_day.seconds, 3.0, least=True)
     yield _figure("pandas_over_first_build", pandas.seconds, little.seconds, 3.0, least=True)
     cold, by_sql = large.cold(), large.sql()
     warm, by_sql = large.warm(), _lower(by_sql, large.sql())
