@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.figure import Figure
+from benchmarks.redis_server import running_redis
 from features.encode import encode, encoding, extend_encoding
 from features.record import BuildRecord, Built, view_file
 from features.store import MEMBER_SERVICE, export_snapshot, materialize, training_frame
@@ -169,7 +168,7 @@ def exports(scratch: Path, members: int, online: int) -> Iterator[Figure]:
     rate = exporting(workspace)
     few = made_up(scratch / "online", online, moments=1)
     yield _rate("sqlite", rate, materializing(few, online))
-    with redis(scratch) as url:
+    with running_redis(scratch) as url:
         if url is None:
             print("no redis-server here, so no figure for Redis", file=sys.stderr)
         else:
@@ -182,26 +181,6 @@ def exports(scratch: Path, members: int, online: int) -> Iterator[Figure]:
 def _rate(store: str, ours: float, reference: float) -> Figure:
     name, goal = f"snapshot_export_over_materialize_{store}", "at least 50,000 members/s"
     return Figure(name, ours, reference, "members/s", ours / reference, goal, ours >= 50_000)
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str | None]:
-    """URL of a Redis that ends with the block; None where none is installed."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        yield None
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
-    try:
-        time.sleep(1)  # it listens within a few milliseconds
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _peak(work: str, root: Path) -> float:
