@@ -10,6 +10,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from duckdb import DuckDBPyConnection
 
 from features.contract import TABLES, contract_table
 from features.duckdb_engine import DuckDBEngine
@@ -63,7 +64,10 @@ class Compiled:
         self._take(history, statements.rolled, batches=1 if phase(as_of) else 2)
         for statement in statements.kept:
             self.duckdb.execute(statement)
-        return {name: self._rows(query, key) for name, (query, key) in statements.views.items()}
+        return {
+            name: rows_by_key(self.duckdb, query, key)
+            for name, (query, key) in statements.views.items()
+        }
 
     def _take(self, history: History, roll_ups: list[str], batches: int) -> None:
         """Put the rows into the tables; the events in batches, each rolled up by itself."""
@@ -86,14 +90,6 @@ class Compiled:
             self.duckdb.register("rows", stored(contract_table(name, ATTRIBUTES), rows))
             self.duckdb.execute(f"INSERT INTO {name} BY NAME SELECT * FROM rows")
 
-    def _rows(self, query: str, key: str) -> dict[str, Features]:
-        answer = self.duckdb.execute(query)
-        columns = [column[0] for column in answer.description]
-        found = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
-        by_key = {row.pop(key): row for row in found}
-        assert len(found) == len(by_key), f"a {key} has two rows"
-        return by_key
-
     def _statements(self, as_of: datetime) -> _Statements:
         made = _Statements([], [], {}, [])
 
@@ -114,3 +110,13 @@ class Compiled:
             self.engine.backend.create_table("warm", rows, temp=True, overwrite=True)
             made.views[view.name] = ibis.to_sql(rows), view.key
         return made
+
+
+def rows_by_key(duckdb: DuckDBPyConnection, query: str, key: str) -> dict[str, Features]:
+    """What a query gives: key, then feature."""
+    answer = duckdb.execute(query)
+    columns = [column[0] for column in answer.description]
+    rows = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+    by_key = {row.pop(key): row for row in rows}
+    assert len(by_key) == len(rows), f"a {key} has two rows"
+    return by_key

@@ -25,6 +25,7 @@ from features.rolled import people, phase, typed
 from features.tables import Tables, table_schema
 from features.taste import NAMES, SCHEMA, item_interest, known_vectors, taste
 from features.workspace import Workspace
+from tests.features.compiled import rows_by_key
 from tests.features.given import stored
 from tests.features.histories import ATTRIBUTES, CATEGORIES, ITEMS, MEMBERS, OFFERS
 from tests.features.oracle import on_demand as oracle
@@ -96,21 +97,15 @@ class OnDemand:
         ]
         self._fill("item_vectors", pa.Table.from_pylist(vectors))
         queries = self.statements(as_of)
-        return {name: self._rows(query, key) for name, (query, key) in queries.items()}
+        return {
+            name: rows_by_key(self.duckdb, query, key) for name, (query, key) in queries.items()
+        }
 
     def _fill(self, name: str, rows: pa.Table | None) -> None:
         self.duckdb.execute(f"TRUNCATE {name}")
         if rows is not None:
             self.duckdb.register("rows", rows)
             self.duckdb.execute(f"INSERT INTO {name} BY NAME SELECT * FROM rows")
-
-    def _rows(self, query: str, key: str) -> dict[str, Features]:
-        answer = self.duckdb.execute(query)
-        columns = [column[0] for column in answer.description]
-        rows = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
-        by_key = {row.pop(key): row for row in rows}
-        assert len(by_key) == len(rows), f"a {key} has two rows"
-        return by_key
 
     def _statements(self, as_of: datetime) -> dict[str, tuple[str, str]]:
         tables = self.tables

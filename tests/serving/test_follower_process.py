@@ -78,7 +78,9 @@ def test_stopping_ends_it_in_good_order(tmp_path: Path) -> None:
 
 
 def test_one_that_was_never_started_stops_too() -> None:
-    FollowerProcess(python("pass")).stop()
+    process = FollowerProcess(python("pass"))
+    process.stop()
+    assert process.pid is None
 
 
 def test_a_scorer_never_imports_feast() -> None:
