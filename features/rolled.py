@@ -62,7 +62,6 @@ def typed(events: ir.Table, phase: int) -> ir.Table:
     """Events with what the roll-ups read of them.
 
     second: ``occurred_at`` in ``seconds``. day, known_day: when it happened, when it counts.
-    session_key: ``session_id``; events without one form one session a UTC calendar day.
     """
     second = seconds(events.occurred_at)
     return events.select(
@@ -86,7 +85,10 @@ def people(events: ir.Table) -> ir.Table:
 
 
 def visits(events: ir.Table) -> ir.Table:
-    """Sessions: a member's clicks with one session key on one device, a row for each day of it."""
+    """Sessions: a member's clicks with one session key on one device, a row for each day of it.
+
+    session_key: ``session_id``; events without one form one session a UTC calendar day.
+    """
     clicks = events.filter(events["type"].isin(CLICK_TYPES))
     clicks = clicks.mutate(
         session_key=ibis.coalesce(clicks.session_id, utc_day(clicks.second).cast("string"))
