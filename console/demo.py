@@ -233,7 +233,7 @@ def _gains(
     Rule, random and propensity send the campaign's default offer, the first of its list.
     """
     from models.propensity import Propensity
-    from training import evaluation
+    from training.evaluation import market as evaluation
 
     truth = evaluation.truth_of(market.folder, market.push_id)
     propensity = Propensity.load(release_folder / "propensity")

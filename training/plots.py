@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import cumulative_gain, reliability
+from training.evaluation.metrics import cumulative_gain, reliability
 from training.uplift import MeanEffect
 
 if TYPE_CHECKING:

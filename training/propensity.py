@@ -15,8 +15,9 @@ from features.workspace import Workspace
 from models.calibration import fit_platt
 from models.propensity import KIND, Propensity
 from models.trees import Trees
-from training.baselines import recency_rank, rfm_rank_sum
 from training.errors import TrainingError
+from training.evaluation.baselines import recency_rank, rfm_rank_sum
+from training.evaluation.metrics import BinaryQuality, binary_quality
 from training.frames import (
     SERVICE,
     LabelledRows,
@@ -25,7 +26,6 @@ from training.frames import (
     label_windows,
     labelled_rows,
 )
-from training.metrics import BinaryQuality, binary_quality
 from training.plots import gain_plot, lift_plot, reliability_plot
 from training.trained import (
     FEATURE_MOMENTS,

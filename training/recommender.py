@@ -16,6 +16,7 @@ from features.taste import remember_item_vectors
 from features.workspace import Workspace
 from models.recommender import KIND, AlsRecommender
 from training.errors import TrainingError
+from training.evaluation.metrics import RankingQuality, ranking_quality
 from training.interactions import (
     HALF_LIFE_DAYS,
     WEIGHTS,
@@ -23,7 +24,6 @@ from training.interactions import (
     interactions,
     item_purchases,
 )
-from training.metrics import RankingQuality, ranking_quality
 from training.trained import Account, Comparison, Trained, record
 
 STAGE = "recommender"

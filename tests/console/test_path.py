@@ -25,7 +25,7 @@ from decisions.plan import plan
 from features.progress import silent
 from features.workspace import Workspace
 from tests.conftest import MarketWorkspace
-from training import evaluation
+from training.evaluation import market as evaluation
 
 pytestmark = pytest.mark.slow
 

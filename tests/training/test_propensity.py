@@ -14,8 +14,8 @@ from features.workspace import Workspace
 from models.propensity import Propensity
 from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.errors import TrainingError
+from training.evaluation.metrics import calibration_error
 from training.frames import LabelledRows, label_windows, labelled_rows
-from training.metrics import calibration_error
 from training.propensity import compare, fit_propensity, train_propensity
 from training.tracking import champion
 from training.trained import Trained

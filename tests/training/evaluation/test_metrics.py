@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.errors import TrainingError
-from training.metrics import (
+from training.evaluation.metrics import (
     binary_quality,
     calibration_error,
     cumulative_gain,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.baselines import recency_rank, rfm_rank_sum
+from training.evaluation.baselines import recency_rank, rfm_rank_sum
 
 
 def test_who_bought_last_stands_highest_and_who_never_did_lowest() -> None:
