@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from features.workspace import Workspace
 from models.calibration import fit_platt
 from models.propensity import KIND, Propensity
 from models.trees import Trees
+from training.charts import Chart
 from training.errors import TrainingError
 from training.evaluation.baselines import recency_rank, rfm_rank_sum
 from training.evaluation.metrics import BinaryQuality, binary_quality
@@ -35,9 +35,6 @@ from training.trained import (
     in_words,
     record,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STAGE = "propensity"
 # Small on purpose; each tree sees a third of the features, many of which say the same. Chosen on
@@ -187,7 +184,7 @@ def _account(model: Propensity, rows: LabelledRows, windows: Windows, seed: int)
     return Account(compare(model, calibrate, test), params, facts, _figures(model, test))
 
 
-def _figures(model: Propensity, test: LabelledRows) -> dict[str, Figure]:
+def _figures(model: Propensity, test: LabelledRows) -> dict[str, Chart]:
     promised = model.predict(test.values, test.names)
     return {
         "reliability": reliability_plot(test.bought, promised),

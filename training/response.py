@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.response import KIND
+from training.charts import Chart
 from training.frames import SERVICE
 from training.learning import ROUNDS
 from training.moments import feature_moments
@@ -22,9 +22,6 @@ from training.push_log import PushLog, push_log
 from training.response_fit import FittedResponse, fit_response
 from training.response_measure import Measured, measure
 from training.trained import FEATURE_MOMENTS, Account, Trained, in_words, record
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STAGE = "response"
 # The share of pushes, latest first, that the model is measured on before it is fitted on all.
@@ -154,7 +151,7 @@ def _facts(fitted: FittedResponse, log: PushLog, digest: str) -> Mapping[str, st
     }
 
 
-def _figures(fitted: FittedResponse, log: PushLog, measured: Measured) -> dict[str, Figure]:
+def _figures(fitted: FittedResponse, log: PushLog, measured: Measured) -> dict[str, Chart]:
     names = [offer.offer_id for offer in log.offers]
     return {
         "effects": effect_plot(names, fitted.effects),

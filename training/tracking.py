@@ -6,6 +6,8 @@ files (``models.artifact``); nothing is ever loaded through MLflow, whose loader
 
 from __future__ import annotations
 
+import csv
+import json
 import logging
 import math
 import os
@@ -13,19 +15,17 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from features.workspace import Workspace
 from models.manifest import TrackedVersion
+from training.charts import Chart, page
 from training.errors import TrainingError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -69,11 +69,26 @@ class Run:
 
         self._client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in values.items()])
 
-    def figure(self, name: str, figure: Figure) -> None:
-        """Keep a picture as ``plots/<name>.png``."""
-        target = self.artifacts / "plots" / f"{name}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(target, dpi=100)
+    def charts(self, title: str, charts: Mapping[str, Chart]) -> None:
+        """Keep each chart as ``plots/<name>.png`` and ``plots/<name>.csv``; all as ``plots.html``.
+
+        The page holds what it needs to be looked into and asks no network; ``charts.json`` holds
+        the data of all. Without charts, nothing is written.
+        """
+        if not charts:
+            return
+        folder = self.artifacts / "plots"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, chart in charts.items():
+            chart.figure().savefig(folder / f"{name}.png", dpi=100)
+            _write_csv(folder / f"{name}.csv", chart.rows())
+        self.text("charts.json", json.dumps({n: c.rows() for n, c in charts.items()}, indent=1))
+        self.text("plots.html", page(title, charts))
+
+    def text(self, name: str, content: str) -> None:
+        """Keep ``content`` as a file of the run."""
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+        (self.artifacts / name).write_text(content, encoding="utf-8")
 
     def folder(self, path: Path) -> Path:
         """Keep a copy of the folder ``path`` under its own name; returns where it lies."""
@@ -177,6 +192,13 @@ def champion_facts(workspace: Workspace, name: str) -> Mapping[str, str]:
     with _as_training_errors(workspace):
         version = _client(workspace).get_model_version(name, found[0].version)
         return dict(version.tags)
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, str | float | None]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ("series", "x", "y", "error"))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _database(workspace: Workspace) -> Path:

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Generic, Protocol, TypeVar
 
+from features.moments import moment as in_utc
 from features.workspace import Workspace
+from models.errors import ModelError
 from models.manifest import TrackedVersion
-from training.tracking import champion, champion_facts, promote, register, tracked
+from training.charts import Chart
+from training.comparison import Comparison
+from training.errors import TrainingError
+from training.gates import Check, gate_checks
+from training.tracking import champion, champion_facts, register, tracked
+from training.tracking import promote as set_champion
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["Check", "Comparison"]  # handed on to the trainers, which need them beside Account
 
+KNOWN_UNTIL = "known_until"
+MEASURED_FROM = "measured_from"
+COMPARED_WITH = "compared_with"
+NOT_COMPARED = "not_compared"
+MEASURED = "measured"  # the folder of the model as it was measured, beside the one that is kept
 FEATURE_MOMENTS = "feature_moments"  # the fact that says of which moments a model saw features
 # The model that decides first: its features should look as they did when it learned from them.
 _DECIDING = ("response", "propensity")
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One figure of the model beside the same figure of its baselines, on the same later period."""
-
-    metric: str
-    ours: float
-    baselines: Mapping[str, float]
-    higher_is_better: bool = True
-
-    @property
-    def beaten(self) -> bool:
-        """Whether the model is better than every baseline."""
-        sign = 1 if self.higher_is_better else -1
-        return all(sign * self.ours > sign * other for other in self.baselines.values())
+M = TypeVar("M")
 
 
 class Model(Protocol):
@@ -44,19 +43,36 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """Words for the model card. purpose: what the model is for. limits: what it is not for."""
+
+    purpose: str
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """All that is kept about one training, beside the model.
 
     comparisons: figures on the later period; the first one decides.
     params: what it was trained with.
-    facts: what the run and the version are found by: data window, feature service, digest.
-    figures: pictures, by name.
+    facts: what the run and the version are found by: ``data_window``, ``feature_service``,
+        ``dataset_digest``, ``known_until`` (ISO 8601: the moment up to which the model that was
+        measured knew anything) and ``measured_from`` (ISO 8601: where the later period begins).
+    figures: charts, by name.
+    card: words for the model card.
+    measured: the twin: the model as it was measured, trained before the later period, where what
+        is kept was fitted again on everything. None where what is kept is what was measured.
+    checks: the trainer's own gates.
     """
 
     comparisons: tuple[Comparison, ...]
     params: Mapping[str, object]
     facts: Mapping[str, str]
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Chart] = field(default_factory=dict)
+    card: Card = Card("")
+    measured: Model | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,7 @@ class Trained:
     comparisons: figures on the later period; the first one decides.
     promoted: whether it became the champion.
     facts: data window, feature service, dataset digest, in words.
+    checks: every gate, and whether it was passed.
     """
 
     name: str
@@ -76,21 +93,35 @@ class Trained:
     comparisons: tuple[Comparison, ...]
     promoted: bool
     facts: Mapping[str, str]
+    checks: tuple[Check, ...] = ()
 
     @property
     def beats_baseline(self) -> bool:
         """Whether the deciding figure is better than every baseline's."""
         return self.comparisons[0].beaten
 
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The gates that it did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
 
-def record(workspace: Workspace, name: str, model: Model, account: Account) -> Trained:
+
+def record(
+    workspace: Workspace, name: str, model: Model, account: Account, *, promote: bool = True
+) -> Trained:
     """Keep ``model`` as a new version of ``name`` with everything that is known about it.
 
-    It becomes the champion when it beats its baseline, or when there is none to serve yet.
+    It becomes the champion when it passes every gate; else it stays challenger, also where
+    nothing serves yet.
+
+    Args:
+        promote: False keeps it as challenger whatever it passes.
 
     Raises:
         TrainingError: the record cannot be written.
     """
+    checks = gate_checks(account.comparisons, account.checks, account.facts.get(NOT_COMPARED, ""))
+    promoted = promote and all(check.passed for check in checks)
     with (
         tracked(workspace, name, f"{name} {account.facts['data_window']}") as run,
         tempfile.TemporaryDirectory() as scratch,
@@ -98,15 +129,72 @@ def record(workspace: Workspace, name: str, model: Model, account: Account) -> T
         run.params(account.params)
         run.metrics(_figures(account.comparisons))
         run.tags(account.facts)
-        for title, figure in account.figures.items():
-            run.figure(title, figure)
+        run.charts(name, account.figures)
         model.save(Path(scratch) / name)
         folder = run.folder(Path(scratch) / name)
+        if account.measured is not None:
+            account.measured.save(Path(scratch) / MEASURED)
+            run.folder(Path(scratch) / MEASURED)
     version = register(workspace, name, run, folder, account.facts)
-    promoted = account.comparisons[0].beaten or champion(workspace, name) is None
     if promoted:
-        promote(workspace, name, version)
-    return Trained(name, version, folder, account.comparisons, promoted, account.facts)
+        set_champion(workspace, name, version)
+    return Trained(name, version, folder, account.comparisons, promoted, account.facts, checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[M]):
+    """The champion as it was measured, where it can be measured again.
+
+    champion: the version that serves; None where nothing does.
+    model: what to measure on the same later period; None where there is nothing to compare with.
+    why_not: why a champion there is cannot be compared; empty otherwise.
+    """
+
+    champion: TrackedVersion | None
+    model: M | None
+    why_not: str
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What to add to the facts of the account: which champion was compared, or why none."""
+        if self.champion is None:
+            return {}
+        if self.model is None:
+            return {NOT_COMPARED: self.why_not}
+        return {COMPARED_WITH: f"version {self.champion.version}"}
+
+
+def standing(
+    workspace: Workspace, name: str, read: Callable[[Path], M], measured_from: datetime
+) -> Standing[M]:
+    """The champion of ``name``, fit to be measured from ``measured_from`` on.
+
+    It must not have known anything of that period: of a champion that was fitted again on
+    everything, the model that was measured is taken. ``read`` may refuse with a TrainingError or a
+    ModelError what does not answer the same question, such as another horizon.
+
+    Raises:
+        TrainingError: the record cannot be read.
+    """
+    found = champion(workspace, name)
+    if found is None:
+        return Standing(None, None, "")
+    version, folder = found
+    until = champion_facts(workspace, name).get(KNOWN_UNTIL)
+    if until is None:
+        why = f"champion version {version.version} does not say until when it knew anything"
+        return Standing(version, None, why)
+    if in_utc(datetime.fromisoformat(until)) > in_utc(measured_from):
+        why = (
+            f"champion version {version.version} knew everything until {until}, "
+            f"so it cannot be measured from {in_utc(measured_from).isoformat()} on"
+        )
+        return Standing(version, None, why)
+    twin = folder.parent / MEASURED
+    try:
+        return Standing(version, read(twin if twin.is_dir() else folder), "")
+    except (TrainingError, ModelError) as error:
+        return Standing(version, None, f"champion version {version.version}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +231,13 @@ def in_words(moments: Iterable[datetime]) -> str:
 def _figures(comparisons: tuple[Comparison, ...]) -> dict[str, float]:
     figures = {}
     for comparison in comparisons:
-        figures[_metric(comparison.metric)] = comparison.ours
+        figures[comparison.metric] = comparison.ours
         for baseline, value in comparison.baselines.items():
-            figures[_metric(f"{baseline} {comparison.metric}")] = value
-    return figures
+            figures[f"{baseline} {comparison.metric}"] = value
+        if comparison.champion is not None:
+            figures[f"champion {comparison.metric}"] = comparison.champion
+    # What could not be computed is told by a gate, and has no place among the figures.
+    return {_metric(name): value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _metric(name: str) -> str:

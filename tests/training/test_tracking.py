@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_a_run_keeps_what_went_in_and_what_came_out(workspace: Workspace, model:
         run.params({"rounds": 300})
         run.metrics({"auc": 0.78})
         run.tags({"data_window": "2011"})
-        run.figure("lift", lift_plot(np.array([True, False]), np.array([0.9, 0.1])))
+        run.charts("lift", {"lift": lift_plot(np.array([True, False]), np.array([0.9, 0.1]))})
         folder = run.folder(model)
     assert kept(workspace, "select key, value from params") == {"rounds": "300"}
     assert kept(workspace, "select key, value from metrics") == {"auc": 0.78}
@@ -53,6 +54,9 @@ def test_a_run_keeps_what_went_in_and_what_came_out(workspace: Workspace, model:
     assert tags["code_version"]
     assert kept(workspace, "select name, status from runs") == {"a run": "FINISHED"}
     assert (run.artifacts / "plots" / "lift.png").exists()
+    rows = (run.artifacts / "plots" / "lift.csv").read_text().splitlines()
+    assert rows[:2] == ["series,x,y,error", "model,1.0,10.0,"]
+    assert json.loads((run.artifacts / "charts.json").read_text())["lift"][0]["series"] == "model"
     assert (folder / "booster.txt").read_text() == "trees"
 
 

@@ -64,14 +64,17 @@ def test_better_than_its_baseline_takes_over(workspace: Workspace) -> None:
     assert (newer.folder / "note.txt").read_text() == "new"
 
 
-def test_worse_than_its_baseline_serves_only_where_nothing_else_does(
-    workspace: Workspace,
-) -> None:
+def test_worse_than_its_baseline_never_serves(workspace: Workspace) -> None:
     first = record(workspace, "propensity", Note("first"), account(0.6, 0.7))
-    assert (first.promoted, first.beats_baseline) == (True, False)
-    second = record(workspace, "propensity", Note("second"), account(0.6, 0.7))
-    assert not second.promoted
-    assert champion(workspace, "propensity") == (first.version, first.folder)
+    assert (first.promoted, first.beats_baseline) == (False, False)
+    assert [check.name for check in first.failed] == ["better than the plain baselines"]
+    assert champion(workspace, "propensity") is None
+
+
+def test_a_model_kept_back_stays_challenger_whatever_it_passes(workspace: Workspace) -> None:
+    kept = record(workspace, "propensity", Note("kept"), account(0.8, 0.7), promote=False)
+    assert (kept.promoted, kept.failed) == (False, ())
+    assert champion(workspace, "propensity") is None
 
 
 def test_the_training_window_is_that_of_the_champion_that_decides(workspace: Workspace) -> None:

@@ -1,0 +1,163 @@
+"""Charts as data: drawn as a picture, as a page to look into, or handed on as rows."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_GUIDE = "#888888"
+_MOST_UPRIGHT = 6  # more named places than this are written one below the other
+_ROW = 0.24  # inches of picture for each named place
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One line, row of points or set of bars.
+
+    x: (n,) numbers, or names of places along the axis.
+    y: (n,) in the unit that the chart's axis names.
+    style: a ``guide`` is thin, grey and dotted: something to compare the others with.
+    error: (n,) half widths of the intervals around ``y``; the chart's axis says which interval.
+    """
+
+    name: str
+    x: Sequence[float] | Sequence[str]
+    y: Sequence[float]
+    style: Literal["line", "points", "bars", "guide"] = "line"
+    error: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        sizes = [len(self.x), len(self.y)] + ([] if self.error is None else [len(self.error)])
+        if len(set(sizes)) > 1:
+            raise ValueError(f"series {self.name!r} has parts of {sizes} values, wanted equal ones")
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Series over one pair of axes. x, y: what the axes show, with the unit."""
+
+    title: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+
+    def figure(self) -> Figure:
+        """As a picture that belongs to nobody else and needs no display.
+
+        Many named places are written one below the other, so that each can be read.
+        """
+        from matplotlib.figure import Figure
+
+        places = self._names()
+        lying = len(places) > _MOST_UPRIGHT
+        height = max(4.0, 1 + _ROW * len(places)) if lying else 4.0
+        # A figure made without pyplot joins no global list and draws with Agg.
+        made = Figure(figsize=(6, height), layout="constrained")
+        axes = made.subplots()
+        for number, one in enumerate(self.series):
+            _draw(axes, one, places, lying, f"C{number % 10}")
+        if places and lying:
+            axes.set_yticks(range(len(places)), places)
+            axes.invert_yaxis()
+        elif places:
+            axes.set_xticks(range(len(places)), places)
+        names = (self.y, self.x) if lying else (self.x, self.y)
+        axes.set(xlabel=names[0], ylabel=names[1], title=self.title)
+        if len(self.series) > 1:
+            axes.legend()
+        return made
+
+    def interactive(self) -> Any:
+        """As a figure of plotly, to look into: the same series, axes and intervals."""
+        from plotly.graph_objects import Figure
+
+        made = Figure(data=[_trace(one) for one in self.series])
+        made.update_layout(
+            title=self.title, xaxis_title=self.x, yaxis_title=self.y, template="plotly_white"
+        )
+        return made
+
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """The chart as data: ``series``, ``x``, ``y`` and ``error`` (None: there is none)."""
+        return [
+            {
+                "series": one.name,
+                "x": place,
+                "y": float(one.y[number]),
+                "error": None if one.error is None else float(one.error[number]),
+            }
+            for one in self.series
+            for number, place in enumerate(_places(one))
+        ]
+
+    def _names(self) -> list[str]:
+        """Places with names, in the order in which the series bring them; none for numbers."""
+        found = (place for one in self.series for place in one.x if isinstance(place, str))
+        return list(dict.fromkeys(found))
+
+
+def page(title: str, charts: Mapping[str, Chart]) -> str:
+    """All ``charts`` as one HTML page that can be looked into and asks no network for anything."""
+    from plotly.io import to_html
+    from plotly.offline import get_plotlyjs
+
+    parts = [
+        to_html(
+            chart.interactive(),
+            full_html=False,
+            include_plotlyjs=False,
+            config={"displaylogo": False},
+            div_id=f"chart-{number}",
+        )
+        for number, chart in enumerate(charts.values())
+    ]
+    heading = html.escape(title)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
+        f"<script>{get_plotlyjs()}</script></head><body><h1>{heading}</h1>"
+        f"{''.join(parts)}</body></html>"
+    )
+
+
+def _draw(axes: Axes, one: Series, places: Sequence[str], lying: bool, color: str) -> None:
+    at = {name: number for number, name in enumerate(places)}
+    x = [at[place] if isinstance(place, str) else float(place) for place in one.x]
+    y = [float(value) for value in one.y]
+    error = None if one.error is None else [float(value) for value in one.error]
+    # Lying, the places stand on the vertical axis and the values run along the other.
+    across, up = (y, x) if lying else (x, y)
+    intervals: dict[str, Any] = {"xerr" if lying else "yerr": error}
+    if one.style == "guide":
+        axes.plot(across, up, color=_GUIDE, linestyle=":", linewidth=1, label=one.name)
+    elif one.style == "bars":
+        draw = axes.barh if lying else axes.bar
+        draw(x, y, color=color, alpha=0.8, label=one.name, **intervals)
+    else:
+        mark = "o-" if one.style == "line" else "o"
+        axes.errorbar(
+            across, up, fmt=mark, markersize=4, capsize=3, color=color, label=one.name, **intervals
+        )
+
+
+def _trace(one: Series) -> Any:
+    from plotly.graph_objects import Bar, Scatter
+
+    x, y = _places(one), [float(value) for value in one.y]
+    error = None if one.error is None else {"type": "data", "array": [float(e) for e in one.error]}
+    if one.style == "bars":
+        return Bar(x=x, y=y, name=one.name, error_y=error)
+    if one.style == "guide":
+        line = {"color": _GUIDE, "dash": "dot", "width": 1}
+        return Scatter(x=x, y=y, name=one.name, mode="lines", line=line)
+    mode = "lines+markers" if one.style == "line" else "markers"
+    return Scatter(x=x, y=y, name=one.name, mode=mode, error_y=error)
+
+
+def _places(one: Series) -> list[str | float]:
+    return [place if isinstance(place, str) else float(place) for place in one.x]
