@@ -27,7 +27,7 @@ def reference_moments(
     """
     if given:
         return Reference(tuple(given), "moments given")
-    from training.trained import training_window
+    from training.training_window import training_window
 
     window = training_window(workspace)
     if window is not None:

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from training.errors import TrainingError
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+PROMOTIONS = "promotions"  # the tag that tells when a version was promoted, and why
 _FOLDER = "pushwise.folder"
 _LONGEST_PARAM = 6000  # characters; MLflow refuses longer values
 
@@ -39,6 +41,7 @@ class Run:
 
     run_id: str
     artifacts: Path  # where this run's files lie
+    code_version: str  # of what runs: the installed version, with the commit where there is one
     _client: Any = field(repr=False)
 
     def params(self, values: Mapping[str, object]) -> None:
@@ -108,8 +111,9 @@ def tracked(workspace: Workspace, experiment: str, name: str) -> Iterator[Run]:
         client = _client(workspace)
         experiment_id = _experiment(workspace, client, experiment)
         run_id = client.create_run(experiment_id, run_name=name).info.run_id
-        run = Run(run_id, _artifacts(workspace, experiment) / run_id / "artifacts", client)
-        run.tags({"code_version": _code_version()})
+        artifacts = _artifacts(workspace, experiment) / run_id / "artifacts"
+        run = Run(run_id, artifacts, _code_version(), client)
+        run.tags({"code_version": run.code_version})
     status = "FAILED"
     try:
         yield run
@@ -120,7 +124,12 @@ def tracked(workspace: Workspace, experiment: str, name: str) -> Iterator[Run]:
 
 
 def register(
-    workspace: Workspace, name: str, run: Run, folder: Path, tags: Mapping[str, str] | None = None
+    workspace: Workspace,
+    name: str,
+    run: Run,
+    folder: Path,
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
 ) -> TrackedVersion:
     """Make the model in ``folder`` (what ``run.folder`` returned) a version, alias ``challenger``.
 
@@ -141,21 +150,87 @@ def register(
         # Relative, so that a workspace may be moved.
         place = {_FOLDER: folder.relative_to(workspace.mlflow.absolute()).as_posix()}
         created = client.create_model_version(
-            name, source=folder.as_uri(), run_id=run.run_id, tags={**(tags or {}), **place}
+            name,
+            source=folder.as_uri(),
+            run_id=run.run_id,
+            tags={**(tags or {}), **place},
+            description=description,
         )
         version = TrackedVersion(run.run_id, str(created.version))
         client.set_registered_model_alias(name, CHALLENGER, version.version)
         return version
 
 
-def promote(workspace: Workspace, name: str, version: TrackedVersion) -> None:
+def promote(
+    workspace: Workspace, name: str, version: TrackedVersion, reason: str = "passed every gate"
+) -> None:
     """Make ``version`` the champion of ``name``; the earlier champion stays in the registry.
+
+    The version keeps, line by line, when and why it was promoted. A challenger that becomes the
+    champion is the challenger no longer.
 
     Raises:
         TrainingError: there is no such version, or the record cannot be written.
     """
     with _as_training_errors(workspace):
-        _client(workspace).set_registered_model_alias(name, CHAMPION, version.version)
+        client = _client(workspace)
+        found = client.get_model_version(name, version.version)
+        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(reason.split())}"
+        lines = [*found.tags.get(PROMOTIONS, "").splitlines(), line]
+        client.set_model_version_tag(name, version.version, PROMOTIONS, "\n".join(lines))
+        client.set_registered_model_alias(name, CHAMPION, version.version)
+        aliases = client.get_registered_model(name).aliases
+        if str(aliases.get(CHALLENGER)) == version.version:
+            client.delete_registered_model_alias(name, CHALLENGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered version.
+
+    artifacts: where the files of its run lie. aliases: ``champion``, ``challenger`` or neither.
+    tags: the facts it was registered with, and ``promotions``: when it was promoted and why.
+    """
+
+    name: str
+    tracked: TrackedVersion
+    created_at: datetime  # UTC
+    artifacts: Path
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+def versions(workspace: Workspace, name: str | None = None) -> tuple[Version, ...]:
+    """All that is registered, or all of ``name``: by name, newest version first.
+
+    Raises:
+        TrainingError: the record cannot be read.
+    """
+    if not _database(workspace).exists():
+        return ()
+    with _as_training_errors(workspace):
+        client = _client(workspace)
+        found = []
+        for model in client.search_registered_models():
+            if name not in (None, model.name):
+                continue
+            aliases = {str(at): alias for alias, at in model.aliases.items()}
+            of_it = client.search_model_versions(f"name = '{model.name}'")
+            found += [_version(workspace, one, aliases.get(str(one.version))) for one in of_it]
+    return tuple(sorted(found, key=lambda one: (one.name, -int(one.tracked.version))))
+
+
+def _version(workspace: Workspace, found: Any, alias: str | None) -> Version:
+    tags = dict(found.tags)
+    artifacts = (workspace.mlflow.absolute() / tags.pop(_FOLDER)).parent
+    return Version(
+        found.name,
+        TrackedVersion(found.run_id, str(found.version)),
+        datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        artifacts,
+        () if alias is None else (alias,),
+        tags,
+    )
 
 
 def champion(workspace: Workspace, name: str) -> tuple[TrackedVersion, Path] | None:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from features.moments import moment as in_utc
 from features.workspace import Workspace
 from models.errors import ModelError
 from models.manifest import TrackedVersion
+from training.cards import Card, Measurements, model_card
 from training.charts import Chart
 from training.comparison import Comparison
 from training.errors import TrainingError
 from training.gates import Check, gate_checks
-from training.tracking import champion, champion_facts, register, tracked
+from training.tracking import Run, champion, champion_facts, register, tracked
 from training.tracking import promote as set_champion
 
-__all__ = ["Check", "Comparison"]  # handed on to the trainers, which need them beside Account
+__all__ = ["Card", "Check", "Comparison"]  # handed on: trainers need them beside Account
 
 KNOWN_UNTIL = "known_until"
 MEASURED_FROM = "measured_from"
 COMPARED_WITH = "compared_with"
 NOT_COMPARED = "not_compared"
+CARD = "card.md"
+FIGURES = "figures.json"
 MEASURED = "measured"  # the folder of the model as it was measured, beside the one that is kept
 FEATURE_MOMENTS = "feature_moments"  # the fact that says of which moments a model saw features
-# The model that decides first: its features should look as they did when it learned from them.
-_DECIDING = ("response", "propensity")
-
 
 M = TypeVar("M")
 
@@ -40,14 +41,6 @@ class Model(Protocol):
     """A fitted model that writes itself as a ``models.artifact`` folder."""
 
     def save(self, folder: Path) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Words for the model card. purpose: what the model is for. limits: what it is not for."""
-
-    purpose: str
-    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class Account:
     params: Mapping[str, object]
     facts: Mapping[str, str]
     figures: Mapping[str, Chart] = field(default_factory=dict)
-    card: Card = Card("")
+    card: Card = field(default_factory=Card)
     measured: Model | None = None
     checks: tuple[Check, ...] = ()
 
@@ -120,7 +113,10 @@ def record(
     Raises:
         TrainingError: the record cannot be written.
     """
-    checks = gate_checks(account.comparisons, account.checks, account.facts.get(NOT_COMPARED, ""))
+    why_not = account.facts.get(NOT_COMPARED, "")
+    if account.comparisons[0].champion is None and not why_not and champion(workspace, name):
+        why_not = "the trainer did not measure the champion"
+    checks = gate_checks(account.comparisons, account.checks, why_not)
     promoted = promote and all(check.passed for check in checks)
     with (
         tracked(workspace, name, f"{name} {account.facts['data_window']}") as run,
@@ -130,15 +126,40 @@ def record(
         run.metrics(_figures(account.comparisons))
         run.tags(account.facts)
         run.charts(name, account.figures)
+        card = _card(name, account, checks, run)
+        run.text(CARD, card)
+        run.text(FIGURES, json.dumps(_document(account, checks), indent=1))
         model.save(Path(scratch) / name)
         folder = run.folder(Path(scratch) / name)
         if account.measured is not None:
             account.measured.save(Path(scratch) / MEASURED)
             run.folder(Path(scratch) / MEASURED)
-    version = register(workspace, name, run, folder, account.facts)
+    version = register(workspace, name, run, folder, account.facts, card)
     if promoted:
         set_champion(workspace, name, version)
     return Trained(name, version, folder, account.comparisons, promoted, account.facts, checks)
+
+
+def _card(name: str, account: Account, checks: tuple[Check, ...], run: Run) -> str:
+    compared = account.facts.get(COMPARED_WITH, "")
+    facts = {**account.facts, "code_version": run.code_version, "run": run.run_id}
+    champion = f"champion ({compared})" if compared else ""
+    found = Measurements(account.params, facts, account.comparisons, checks, champion)
+    return model_card(name, account.card, found)
+
+
+def _document(account: Account, checks: tuple[Check, ...]) -> dict[str, Any]:
+    """The figures and gates for machines; what could not be computed is null."""
+    return {
+        "figures": [_finite(asdict(comparison)) for comparison in account.comparisons],
+        "checks": [asdict(check) for check in checks],
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,32 +216,6 @@ def standing(
         return Standing(version, read(twin if twin.is_dir() else folder), "")
     except (TrainingError, ModelError) as error:
         return Standing(version, None, f"champion version {version.version}: {error}")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingWindow:
-    """What the champion ``name`` learned from: features as of these moments, oldest first."""
-
-    name: str
-    version: str
-    moments: tuple[datetime, ...]
-
-
-def training_window(workspace: Workspace) -> TrainingWindow | None:
-    """That of the model that decides: the response model's, else the propensity's.
-
-    None where no model was trained, or only by a version that did not note its moments.
-
-    Raises:
-        TrainingError: the record cannot be read.
-    """
-    for name in _DECIDING:
-        found = champion(workspace, name)
-        noted = champion_facts(workspace, name).get(FEATURE_MOMENTS)
-        if found is not None and noted:
-            moments = tuple(sorted(datetime.fromisoformat(word) for word in noted.split()))
-            return TrainingWindow(name, found[0].version, moments)
-    return None
 
 
 def in_words(moments: Iterable[datetime]) -> str:

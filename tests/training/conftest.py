@@ -31,3 +31,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory, empty_record: Path) -> Worksp
     shutil.copytree(empty_record, made.mlflow)
     store(made, "events", purchases())
     return made
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, empty_record: Path) -> Workspace:
+    """A workspace with nothing but an empty record."""
+    made = Workspace(tmp_path / "recorded")
+    shutil.copytree(empty_record, made.mlflow)
+    return made
