@@ -8,13 +8,16 @@ import typer
 from typer.core import TyperGroup
 
 from decisions.errors import DecisionError
+from experiments.errors import ExperimentError
 from features.errors import FeatureError
 from models.errors import ModelError
 from serving.scorer_error import ScorerError
 from training.errors import TrainingError
 
 # What a user can mend. Anything else is a fault of ours and keeps its traceback.
-_TOLD = (FeatureError, ModelError, DecisionError, TrainingError, ScorerError)
+_TOLD = (
+    FeatureError, ModelError, DecisionError, ExperimentError, TrainingError, ScorerError,
+)  # fmt: skip
 
 
 class Told(TyperGroup):
@@ -39,7 +42,7 @@ class Told(TyperGroup):
 
 def application() -> typer.Typer:
     """The whole command line."""
-    from console import demo, features, fresh, ingest, plan, release, serve, train
+    from console import demo, evaluate, features, fresh, ingest, plan, release, serve, train
 
     app = typer.Typer(
         cls=Told,
@@ -55,6 +58,7 @@ def application() -> typer.Typer:
     app.add_typer(release.app)
     serve.register(app)
     app.command("plan")(plan.plan)
+    app.add_typer(evaluate.app)
     return app
 
 
