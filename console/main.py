@@ -42,7 +42,18 @@ class Told(TyperGroup):
 
 def application() -> typer.Typer:
     """The whole command line."""
-    from console import demo, evaluate, features, fresh, ingest, plan, release, serve, train
+    from console import (
+        demo,
+        evaluate,
+        features,
+        fresh,
+        ingest,
+        models,
+        plan,
+        release,
+        serve,
+        train,
+    )
 
     app = typer.Typer(
         cls=Told,
@@ -55,6 +66,7 @@ def application() -> typer.Typer:
     fresh.register(features.app)
     app.add_typer(features.app)
     app.command("train")(train.train)
+    app.add_typer(models.app)
     app.add_typer(release.app)
     serve.register(app)
     app.command("plan")(plan.plan)

@@ -1,66 +1,24 @@
-"""``pushwise train``: fit the models of a workspace, and show them beside their baselines."""
+"""``pushwise train``: fit models, measure them beside baselines and champions, promote the good."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console import trainers
 from console.moments import as_of_moment
 from console.progress import bars
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
-from features.progress import Progress
-from features.workspace import Workspace
+from console.trainers import TrainingAsk, Which
 
 if TYPE_CHECKING:
+    from training.comparison import Comparison
     from training.trained import Trained
-
-
-class Which(StrEnum):
-    PROPENSITY = "propensity"
-    RECOMMENDER = "recommender"
-    RESPONSE = "response"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingAsk:
-    """What every trainer is given."""
-
-    workspace: Workspace
-    as_of: datetime
-    horizon_days: int = 30
-    seed: int = 0
-
-
-def _propensity(ask: TrainingAsk, progress: Progress) -> Trained:
-    from training.propensity import train_propensity
-
-    return train_propensity(ask.workspace, ask.as_of, ask.horizon_days, ask.seed, progress)
-
-
-def _recommender(ask: TrainingAsk, progress: Progress) -> Trained:
-    from training.recommender import train_recommender
-
-    return train_recommender(ask.workspace, ask.as_of, ask.horizon_days, ask.seed, progress)
-
-
-def _response(ask: TrainingAsk, progress: Progress) -> Trained:
-    from training.response import train_response
-
-    return train_response(ask.workspace, ask.as_of, ask.seed, progress)
-
-
-TRAINERS: Mapping[Which, Callable[[TrainingAsk, Progress], Trained]] = {
-    Which.PROPENSITY: _propensity,
-    Which.RECOMMENDER: _recommender,
-    Which.RESPONSE: _response,
-}
 
 
 def train(
@@ -74,55 +32,55 @@ def train(
         ),
     ] = None,
     horizon_days: Annotated[
-        int, typer.Option(min=1, help="Days ahead that propensity and recommender look.")
-    ] = 30,
+        int | None,
+        typer.Option(min=1, help="Days that models look ahead; else 30, and 90 for clv."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same data and seed give the same models.")] = 0,
+    observational: Annotated[
+        bool,
+        typer.Option(
+            "--observational",
+            help="Let the response model learn from sends that were not drawn at random.",
+        ),
+    ] = False,
+    no_promote: Annotated[
+        bool, typer.Option("--no-promote", help="Leave the champions as they are.")
+    ] = False,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
-    """Fit, measure on a later period beside plain baselines, and register in MLflow."""
+    """Fit, measure on a later period beside baselines and champion, and register in MLflow.
+
+    What passes every gate becomes the champion; of the rest, it is told what they failed.
+    """
     opened = load_workspace(workspace)
-    ask = TrainingAsk(opened, as_of_moment(opened, as_of), horizon_days, seed)
+    moment = as_of_moment(opened, as_of)
+    ask = TrainingAsk(opened, moment, horizon_days, seed, observational, not no_promote)
     with bars() as progress:
         if which is Which.ALL:
-            trained, skipped = train_all(ask, progress)
+            trained, skipped = trainers.train_all(ask, progress, trainers.TRAINERS)
         else:
-            trained, skipped = [TRAINERS[which](ask, progress)], {}
+            trained, skipped = [trainers.TRAINERS[which](ask, progress)], {}
     if as_json:
         typer.echo(json.dumps(_document(ask.as_of, trained, skipped)))
     else:
-        _print(trained, skipped)
+        _print(trained, skipped, promote=ask.promote)
     if not trained:
         raise typer.Exit(1)  # why not has been printed, model by model
-
-
-def train_all(ask: TrainingAsk, progress: Progress) -> tuple[list[Trained], dict[str, str]]:
-    """Train every model.
-
-    Returns:
-        What was trained, and for each model that this workspace cannot train, why not.
-    """
-    from training.errors import TrainingError
-
-    trained, skipped = [], {}
-    for which, trainer in TRAINERS.items():
-        try:
-            trained.append(trainer(ask, progress))
-        except TrainingError as error:
-            skipped[which.value] = str(error)
-    return trained, skipped
 
 
 def _document(
     as_of: datetime, trained: Sequence[Trained], skipped: Mapping[str, str]
 ) -> dict[str, Any]:
+    from training.trained import figures_document
+
     models = [
         {
             "name": one.name,
             **asdict(one.version),
             "champion": one.promoted,
             "beats_baseline": one.beats_baseline,
-            "figures": [asdict(comparison) for comparison in one.comparisons],
+            **figures_document(one.comparisons, one.checks),
             "facts": dict(one.facts),
         }
         for one in trained
@@ -130,28 +88,41 @@ def _document(
     return {"as_of": as_of.isoformat(), "models": models, "skipped": dict(skipped)}
 
 
-def _print(trained: Sequence[Trained], skipped: Mapping[str, str]) -> None:
+def _print(trained: Sequence[Trained], skipped: Mapping[str, str], *, promote: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     if trained:
-        table = Table("model", "figure", "ours", "baselines", "better", title="On a later period")
+        table = Table(
+            "model", "figure", "ours", "baselines", "champion", "better", title="On a later period"
+        )
         for one in trained:
             for place, comparison in enumerate(one.comparisons):
                 name = f"{one.name} v{one.version.version}" if place == 0 else ""
-                others = "\n".join(f"{k} {v:.4f}" for k, v in comparison.baselines.items())
-                better = ("yes" if comparison.beaten else "no") if others else ""
-                table.add_row(name, comparison.metric, f"{comparison.ours:.4f}", others, better)
-        console.print(table)
+                table.add_row(name, *_row(comparison))
+        Console().print(table)
     for one in trained:
-        typer.echo(f"{one.name} v{one.version.version}: {_standing(one)}")
+        typer.echo(f"{one.name} v{one.version.version}: {standing_of(one, promote=promote)}")
     for name, why in skipped.items():
         typer.echo(f"{name}: not trained, {why}")
 
 
-def _standing(one: Trained) -> str:
-    if one.beats_baseline:
+def _row(comparison: Comparison) -> tuple[str, str, str, str, str]:
+    others = "\n".join(f"{name} {value:.4f}" for name, value in comparison.baselines.items())
+    better = ("yes" if comparison.beaten else "no") if others else ""
+    champion = "" if comparison.champion is None else f"{comparison.champion:.4f}"
+    return comparison.metric, f"{comparison.ours:.4f}", others, champion, better
+
+
+def standing_of(one: Trained, *, promote: bool = True) -> str:
+    """Whether ``one`` serves, and if not, what stopped it."""
+    if one.promoted:
         return "champion"
-    worse = f"does not beat its baseline on {one.comparisons[0].metric}"
-    return f"champion for want of another, but {worse}" if one.promoted else f"challenger, {worse}"
+    if one.failed:
+        return f"challenger, not past the gates: {in_words(one)}"
+    return "challenger, past every gate" + ("" if promote else " (--no-promote)")
+
+
+def in_words(one: Trained) -> str:
+    """The gates that ``one`` did not pass, with what was found."""
+    return "; ".join(f"{check.name} ({check.found})" for check in one.failed)

@@ -137,7 +137,11 @@ def _models(
             shutil.copytree(source, folder / name)
     if "response" not in versions:
         if "propensity" not in versions:
-            raise TrainingError("no model to release yet; run `pushwise train` first")
+            raise TrainingError(
+                "no response model and no propensity serves, so there is nothing to release: "
+                "run `pushwise train`, or make one of the versions that `pushwise models list` "
+                "shows the champion by hand with `pushwise models promote`"
+            )
         propensity = Propensity.load(folder / "propensity")
         mean_order = _mean_order(tables, contents.as_of)
         rate = workspace.conventions.default_margin_rate

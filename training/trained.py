@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -128,7 +128,7 @@ def record(
         run.charts(name, account.figures)
         card = _card(name, account, checks, run)
         run.text(CARD, card)
-        run.text(FIGURES, json.dumps(_document(account, checks), indent=1))
+        run.text(FIGURES, json.dumps(figures_document(account.comparisons, checks), indent=1))
         model.save(Path(scratch) / name)
         folder = run.folder(Path(scratch) / name)
         if account.measured is not None:
@@ -148,10 +148,12 @@ def _card(name: str, account: Account, checks: tuple[Check, ...], run: Run) -> s
     return model_card(name, account.card, found)
 
 
-def _document(account: Account, checks: tuple[Check, ...]) -> dict[str, Any]:
-    """The figures and gates for machines; what could not be computed is null."""
+def figures_document(
+    comparisons: Sequence[Comparison], checks: Sequence[Check]
+) -> dict[str, list[dict[str, Any]]]:
+    """``figures`` and ``checks`` for machines; what could not be computed is null."""
     return {
-        "figures": [_finite(asdict(comparison)) for comparison in account.comparisons],
+        "figures": [_finite(asdict(comparison)) for comparison in comparisons],
         "checks": [asdict(check) for check in checks],
     }
 

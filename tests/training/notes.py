@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def account(
     theirs: float,
     champion: float | None = None,
     error: float | None = None,
-    **facts: str,
+    facts: Mapping[str, str] | None = None,
 ) -> Account:
     """One figure beside popularity's, and the champion's where one was measured."""
     comparison = Comparison("recall@10", ours, {"popularity": theirs}, True, champion, error)
-    return Account((comparison,), {}, {"data_window": "2011", **facts})
+    return Account((comparison,), {}, {"data_window": "2011", **(facts or {})})

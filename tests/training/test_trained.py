@@ -48,7 +48,7 @@ def test_may_be_below_the_champion_by_one_standard_error_and_no_more(recorded: W
 def test_never_takes_over_from_a_champion_it_was_not_compared_with(recorded: Workspace) -> None:
     record(recorded, "propensity", Note("old"), account(0.8, 0.7))
     blind = record(recorded, "propensity", Note("blind"), account(0.9, 0.7))
-    told = account(0.9, 0.7, not_compared="another horizon")
+    told = account(0.9, 0.7, facts={"not_compared": "another horizon"})
     assert [check.found for check in blind.failed] == ["the trainer did not measure the champion"]
     assert [c.found for c in record(recorded, "propensity", Note("x"), told).failed] == [
         "another horizon"
@@ -115,7 +115,7 @@ def test_nothing_serves_nothing_to_compare_with(recorded: Workspace) -> None:
 
 
 def test_the_champion_is_compared_as_it_was_measured(recorded: Workspace) -> None:
-    full = replace(account(0.8, 0.7, **SEEN), measured=Note("as measured"))
+    full = replace(account(0.8, 0.7, facts=SEEN), measured=Note("as measured"))
     record(recorded, "propensity", Note("fitted again"), full)
     found = standing(recorded, "propensity", read_note, JULY)
     assert found.model == Note("as measured")
@@ -123,12 +123,12 @@ def test_the_champion_is_compared_as_it_was_measured(recorded: Workspace) -> Non
 
 
 def test_a_champion_without_a_twin_is_compared_itself(recorded: Workspace) -> None:
-    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, **SEEN))
+    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, facts=SEEN))
     assert standing(recorded, "propensity", read_note, JULY).model == Note("kept")
 
 
 def test_a_champion_that_knew_the_later_period_is_not_compared(recorded: Workspace) -> None:
-    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, **SEEN))
+    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, facts=SEEN))
     found = standing(recorded, "propensity", read_note, JULY.replace(month=6))
     assert found.model is None
     assert "knew everything until 2011-07-01" in found.facts["not_compared"]
@@ -147,7 +147,7 @@ def test_a_champion_that_answers_another_question_is_not_compared(
     def refused(folder: Path) -> Note:
         raise error("looks 90 days ahead, wanted 30")
 
-    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, **SEEN))
+    record(recorded, "propensity", Note("kept"), account(0.8, 0.7, facts=SEEN))
     found = standing(recorded, "propensity", refused, JULY)
     assert found.why_not == "champion version 1: looks 90 days ahead, wanted 30"
 

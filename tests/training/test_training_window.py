@@ -16,7 +16,7 @@ def test_the_training_window_is_that_of_the_champion_that_decides(recorded: Work
     moments = (first, first + timedelta(days=30))
 
     def noted(*seen: datetime, ours: float = 0.8) -> Account:
-        return account(ours, 0.7, champion=ours, **{FEATURE_MOMENTS: in_words(seen)})
+        return account(ours, 0.7, champion=ours, facts={FEATURE_MOMENTS: in_words(seen)})
 
     record(recorded, "propensity", Note("p"), noted(*reversed(moments)))
     assert training_window(recorded) == TrainingWindow("propensity", "2", moments)

@@ -1,0 +1,168 @@
+"""The trainers behind ``pushwise train``: one for each model that can be registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from features.progress import Progress
+from features.workspace import Workspace
+
+if TYPE_CHECKING:
+    from training.trained import Trained
+
+
+class Which(StrEnum):
+    """Registered names; ``all`` stands for every one that the data allow."""
+
+    PROPENSITY = "propensity"
+    LAPSE = "propensity-lapse"
+    OPEN = "propensity-open"
+    CLICK = "propensity-click"
+    CATEGORY = "propensity-category"
+    CLV = "clv"
+    RECOMMENDER = "recommender"
+    REPEAT = "repeat"
+    RESPONSE = "response"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingAsk:
+    """What every trainer is given.
+
+    horizon_days: days that the model looks ahead; None leaves it to the model.
+    observational: whether the response model may learn from sends that were not drawn at random.
+    promote: whether a model that passes every gate becomes the champion.
+    """
+
+    workspace: Workspace
+    as_of: datetime
+    horizon_days: int | None = None
+    seed: int = 0
+    observational: bool = False
+    promote: bool = True
+
+
+Trainer = Callable[[TrainingAsk, Progress], "Trained"]
+
+
+class _Ahead(Protocol):
+    """A trainer of what looks some days ahead."""
+
+    def __call__(
+        self,
+        workspace: Workspace,
+        as_of: datetime,
+        horizon_days: int = ...,
+        seed: int = ...,
+        progress: Progress = ...,
+        *,
+        promote: bool = ...,
+    ) -> Trained: ...
+
+
+def _ahead(load: Callable[[], _Ahead], days: int = 30) -> Trainer:
+    """``load`` brings the trainer when it is wanted: its libraries take seconds to import."""
+
+    def train(ask: TrainingAsk, progress: Progress) -> Trained:
+        horizon = days if ask.horizon_days is None else ask.horizon_days
+        return load()(ask.workspace, ask.as_of, horizon, ask.seed, progress, promote=ask.promote)
+
+    return train
+
+
+def _propensity() -> _Ahead:
+    from training.propensity import train_propensity
+
+    return train_propensity
+
+
+def _lapse() -> _Ahead:
+    from training.propensity import train_lapse
+
+    return train_lapse
+
+
+def _open() -> _Ahead:
+    from training.propensity import train_open
+
+    return train_open
+
+
+def _click() -> _Ahead:
+    from training.propensity import train_click
+
+    return train_click
+
+
+def _category() -> _Ahead:
+    from training.propensity import train_category
+
+    return train_category
+
+
+def _clv() -> _Ahead:
+    from training.clv import train_clv
+
+    return train_clv
+
+
+def _recommender() -> _Ahead:
+    from training.recommender import train_recommender
+
+    return train_recommender
+
+
+def _repeat() -> _Ahead:
+    from training.repeat import train_repeat
+
+    return train_repeat
+
+
+def _response(ask: TrainingAsk, progress: Progress) -> Trained:
+    from training.response import train_response
+
+    return train_response(
+        ask.workspace,
+        ask.as_of,
+        ask.seed,
+        progress,
+        observational=ask.observational,
+        promote=ask.promote,
+    )
+
+
+TRAINERS: Mapping[Which, Trainer] = {
+    Which.PROPENSITY: _ahead(_propensity),
+    Which.LAPSE: _ahead(_lapse),
+    Which.OPEN: _ahead(_open),
+    Which.CLICK: _ahead(_click),
+    Which.CATEGORY: _ahead(_category),
+    Which.CLV: _ahead(_clv, days=90),
+    Which.RECOMMENDER: _ahead(_recommender),
+    Which.REPEAT: _ahead(_repeat),
+    Which.RESPONSE: _response,
+}
+
+
+def train_all(
+    ask: TrainingAsk, progress: Progress, trainers: Mapping[Which, Trainer] = TRAINERS
+) -> tuple[list[Trained], dict[str, str]]:
+    """Train every model.
+
+    Returns:
+        What was trained, and for each model that this workspace cannot train, why not.
+    """
+    from training.errors import TrainingError
+
+    trained, skipped = [], {}
+    for which, trainer in trainers.items():
+        try:
+            trained.append(trainer(ask, progress))
+        except TrainingError as error:
+            skipped[which.value] = str(error)
+    return trained, skipped
