@@ -141,9 +141,11 @@ def _ingest(workspace: Workspace, market: Market, progress: Progress) -> None:
 
 
 def _train(workspace: Workspace, market: Market, seed: int, progress: Progress) -> None:
+    from console.train import standing_of
     from training.propensity import train_propensity
     from training.recommender import train_recommender
     from training.response import train_response
+    from training.tracking import promote
 
     as_of = market.config.history_end
     trainers: list[Callable[[], Any]] = [
@@ -155,11 +157,14 @@ def _train(workspace: Workspace, market: Market, seed: int, progress: Progress) 
         trained = train()
         first = trained.comparisons[0]
         others = ", ".join(f"{name} {value:.3g}" for name, value in first.baselines.items())
-        verdict = "" if first.beaten else "; it does not beat them"
         _say(
             "train",
-            f"{trained.name}: {first.metric} {first.ours:.3g} (baselines: {others}){verdict}",
+            f"{trained.name}: {first.metric} {first.ours:.3g} (baselines: {others}); "
+            f"{standing_of(trained)}",
         )
+        if trained.name == "propensity" and not trained.promoted:
+            # One of the policies that are compared ranks by it, and it carries the prior.
+            promote(workspace, trained.name, trained.version, "by hand: the demo compares with it")
 
 
 def _release(workspace: Workspace, market: Market, progress: Progress) -> Release:
@@ -168,7 +173,10 @@ def _release(workspace: Workspace, market: Market, progress: Progress) -> Releas
 
     built = build_release(workspace, market.config.history_end, [], progress)
     publish_release(workspace, built.release_id)
-    _say("release", f"{built.release_id}, signed, rehearsed and published")
+    _say(
+        "release",
+        f"{built.release_id}, signed, rehearsed and published; effects are {built.evidence}",
+    )
     return published_release(workspace)
 
 
