@@ -46,14 +46,14 @@ class Compressed:
         kept = order[first]
         counts, count = np.unique(frequency[kept], return_inverse=True)
         weight = np.add.reduceat(weights[order], first)
-        members = np.bincount(count, weights=weight, minlength=len(counts))
+        members = _added(weight, count, len(counts))
         return cls(counts, members, count.astype(np.int64), recency[kept], age[kept], weight)
 
     def every(self, step: int) -> Compressed:
         """One history in ``step``, with its members."""
         kept = slice(None, None, step)
         count, weights = self.count[kept], self.weights[kept]
-        members = np.bincount(count, weights=weights, minlength=len(self.counts))
+        members = _added(weights, count, len(self.counts))
         return Compressed(self.counts, members, count, self.recency[kept], self.age[kept], weights)
 
 
@@ -141,7 +141,7 @@ def _loss(theta: Numbers, rows: Compressed) -> tuple[float, Numbers]:
     w, total = rows.weights, float(rows.weights.sum())
     value = float(w @ either + rows.members @ fixed)
     share = w * np.exp(left - either)  # weight times probability of having left
-    by_count = np.bincount(rows.count, weights=share, minlength=len(x))
+    by_count = _added(share, rows.count, len(x))
     gradient = np.empty(4)
     times = (w - share) @ since_age + share @ since_last
     gradient[0] = rows.members @ (digamma(r + x) - digamma(r) + np.log(alpha)) - times
@@ -153,3 +153,7 @@ def _loss(theta: Numbers, rows: Compressed) -> tuple[float, Numbers]:
     hazard = by_count[x > 0] @ (1 / (b + x[x > 0] - 1))
     gradient[3] = rows.members @ (both + digamma(b + x) - digamma(b)) - hazard
     return -value / total, -gradient * np.exp(theta) / total
+
+
+def _added(weights: Numbers, place: NDArray[np.int64], places: int) -> Numbers:
+    return np.bincount(place, weights=weights, minlength=places).astype(np.float64)

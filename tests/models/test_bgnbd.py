@@ -41,7 +41,7 @@ def test_expects_of_customer_1516_what_the_paper_says() -> None:
 
 def test_agrees_with_the_closed_form_where_that_can_be_computed() -> None:
     x = np.arange(0.0, 60.0)
-    history = (x, 30.0 * (x > 0), np.full(60, 39.0))
+    history = (x, np.where(x > 0, 30.0, 0.0), np.full(60, 39.0, dtype=np.float64))
     for horizon in (0.5, 39.0, 200.0):
         ours = CDNOW.expected_purchases(horizon, *history)
         np.testing.assert_allclose(ours, closed_form(CDNOW, horizon, history), rtol=1e-9)
