@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from decisions.catalogue import Offer
-from models.recommender import AlsRecommender
+from models.listing import Recommender
+from models.recommender import load_recommender
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class Shelf:
     scopes: items by offer id, best sellers first; an offer without a scope is left out.
     """
 
-    recommender: AlsRecommender
+    recommender: Recommender
     scopes: Mapping[str, tuple[str, ...]]
 
     def best(self, members: Sequence[str], offer_id: str, most: int) -> list[tuple[str, ...]]:
@@ -48,7 +49,7 @@ def load_shelf(folder: Path, offers: Mapping[str, Offer]) -> Shelf | None:
     """
     if not (folder / "recommender").is_dir():
         return None
-    recommender = AlsRecommender.load(folder / "recommender")
+    recommender = load_recommender(folder / "recommender")
     path = folder / "items.json"
     categories = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     order = np.argsort(-recommender.popularity, kind="stable")

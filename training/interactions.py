@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from features.moments import days_since, known, seconds, seen_at
 from features.tables import Tables
+from models.histories import Histories
+from models.plain import PersonalFrequency, Popularity
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -44,14 +46,16 @@ class Interactions:
     popularity: NDArray[np.float32]
 
 
-def interactions(tables: Tables, as_of: datetime) -> Interactions:
-    """What was known at ``as_of``. A count fades by half in 45 days; an order's lines of one item
-    count once.
+def interactions(
+    tables: Tables, as_of: datetime, half_life_days: float = HALF_LIFE_DAYS
+) -> Interactions:
+    """What was known at ``as_of``. A count fades by half in ``half_life_days``; an order's lines of
+    one item count once.
 
     Raises:
         TrainingError: no event that names an item.
     """
-    counts = _faded_counts(tables, as_of).to_pyarrow()
+    counts = _faded_counts(tables, as_of, half_life_days).to_pyarrow()
     if not counts.num_rows:
         raise TrainingError(
             f"no view, cart or purchase with an item_id before {as_of:%Y-%m-%d}; "
@@ -80,6 +84,73 @@ def item_purchases(
 ) -> dict[str, set[str]]:
     """Items bought by each member in ``[start, end)``, as known by ``closed``."""
     bought = _purchases(tables, start, end, closed)
+    return _by_member(bought)
+
+
+def next_orders(
+    tables: Tables, start: datetime, end: datetime, closed: datetime
+) -> dict[str, set[str]]:
+    """Items of each member's first order in ``[start, end)``, as known by ``closed``.
+
+    Purchases without an order id make one order a day, in UTC; of orders that began at the same
+    moment the one with the lesser id is first.
+    """
+    bought = _purchases(tables, start, end, closed)
+    named = bought.mutate(
+        basket=ibis.coalesce(bought.order_id, bought.occurred_at.strftime("%Y-%m-%d"))
+    )
+    began = named.group_by("member_id", "basket").agg(at=named.occurred_at.min())
+    place = ibis.row_number().over(
+        ibis.window(group_by="member_id", order_by=[began["at"], began.basket])
+    )
+    ranked = began.mutate(place=place)
+    first = ranked.filter(ranked.place == 0).select("member_id", "basket")
+    return _by_member(named.join(first, ["member_id", "basket"]))
+
+
+def plain_recommenders(
+    tables: Tables, as_of: datetime, met: Interactions
+) -> tuple[Popularity, PersonalFrequency]:
+    """The baselines of every list, as known at ``as_of``, over the members and items of ``met``.
+
+    Popular is what most members bought in the last 30 days; frequency counts a member's orders.
+    """
+    bought = _purchases(tables, None, as_of, as_of)
+    occasion = ibis.coalesce(bought.order_id, bought.event_id)
+    counted = bought.group_by("member_id", "item_id").agg(orders=occasion.nunique()).to_pyarrow()
+    member_ids, members = _numbered(counted["member_id"])
+    item_ids, items = _numbered(counted["item_id"])
+    # Purchases are among what members met, so that every id has its place.
+    counts = Histories.of(
+        len(met.member_ids),
+        np.searchsorted(met.member_ids, member_ids)[members],
+        np.searchsorted(met.item_ids, item_ids)[items],
+        counted["orders"].to_numpy().astype(np.float64),
+    )
+    frequency = PersonalFrequency(met.member_ids, met.item_ids, counts, met.popularity)
+    return Popularity(met.item_ids, met.popularity), frequency
+
+
+def some_members(met: Interactions, most_pairs: int, seed: int) -> Interactions:
+    """All of ``met``, or so many members drawn from it that about ``most_pairs`` pairs are left."""
+    n = len(met.weights)
+    if n <= most_pairs:
+        return met
+    kept = np.random.default_rng(seed).random(len(met.member_ids)) < most_pairs / n
+    pairs = kept[met.members]
+    members, member_rows = np.unique(met.members[pairs], return_inverse=True)
+    items, item_rows = np.unique(met.items[pairs], return_inverse=True)
+    return Interactions(
+        met.member_ids[members],
+        met.item_ids[items],
+        member_rows.astype(np.int64),
+        item_rows.astype(np.int64),
+        met.weights[pairs],
+        met.popularity[items],
+    )
+
+
+def _by_member(bought: ir.Table) -> dict[str, set[str]]:
     pairs = bought.select("member_id", "item_id").distinct().to_pyarrow()
     found: dict[str, set[str]] = {}
     for member, item in zip(
@@ -89,7 +160,7 @@ def item_purchases(
     return found
 
 
-def _faded_counts(tables: Tables, as_of: datetime) -> ir.Table:
+def _faded_counts(tables: Tables, as_of: datetime, half_life_days: float) -> ir.Table:
     events = tables.events.filter(
         tables.events.item_id.notnull(), tables.events["type"].isin(tuple(WEIGHTS))
     )
@@ -98,7 +169,7 @@ def _faded_counts(tables: Tables, as_of: datetime) -> ir.Table:
     once = seen.group_by("member_id", "item_id", "type", occasion=occasion).agg(
         at=seen.occurred_at.min()
     )
-    kept = ibis.literal(2.0).pow(-days_since(seconds(once["at"]), as_of) / HALF_LIFE_DAYS)
+    kept = ibis.literal(2.0).pow(-days_since(seconds(once["at"]), as_of) / half_life_days)
     # Exact decimals: a sum of floats would depend on the order in which the threads add.
     counted = once.mutate(kept=kept.cast("decimal(18, 9)"))
     return counted.group_by("member_id", "item_id", "type").agg(faded=counted.kept.sum())

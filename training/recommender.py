@@ -4,46 +4,51 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
-from features.tables import opened
+from features.tables import Tables, opened
 from features.taste import remember_item_vectors
 from features.workspace import Workspace
-from models.recommender import KIND, AlsRecommender
+from models.graph_filter import GraphFilter
+from models.recommender import KIND, AlsRecommender, load_recommender
+from training.charts import Chart, Series
+from training.cold_start import item_traits, with_cold_items
+from training.comparison import Comparison
 from training.errors import TrainingError
-from training.evaluation.metrics import RankingQuality, ranking_quality
-from training.interactions import (
-    HALF_LIFE_DAYS,
-    WEIGHTS,
-    Interactions,
-    interactions,
-    item_purchases,
+from training.evaluation.ranking import (
+    MOST_MEASURED,
+    Rivals,
+    compare_lists,
+    later_period,
 )
-from training.trained import Account, Comparison, Trained, record
+from training.interactions import WEIGHTS, Interactions, interactions, plain_recommenders
+from training.recommender_race import DEFAULT, PLACES, Choice, Race, race
+from training.trained import (
+    KNOWN_UNTIL,
+    MEASURED_FROM,
+    Account,
+    Card,
+    Trained,
+    record,
+    standing,
+)
 
 STAGE = "recommender"
-PLACES = 10
-MOST_MEASURED = 20_000  # members whose lists are measured; more are sampled
-
-
-@dataclass(frozen=True, slots=True)
-class AlsSettings:
-    """Settings of the factorisation; the defaults ranked best on Online Retail before 2011-10.
-
-    factors: at most; never more than half the items or members.
-    alpha0: weight of an unseen pair, as in iALS (Rendle et al. 2021).
-    regularization: the same for every member and item.
-    """
-
-    factors: int = 128
-    alpha0: float = 0.3
-    regularization: float = 40.0
-    iterations: int = 15
+CARD = Card(
+    "Lists, for each member, items that the member has not bought yet and may want; within the "
+    "scope of an offer, the items that a push names.",
+    (
+        "Scores compare items for one member: they are no probabilities.",
+        "Not for what a member buys again and again: that is the model `repeat`.",
+        "What was bought later shows interest, not what a push would change.",
+        "Items that nobody met are placed by category and price; new members get what is popular.",
+    ),
+)
 
 
 def train_recommender(
@@ -53,144 +58,125 @@ def train_recommender(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Trained:
-    """Measure on the last ``horizon_days``, then fit on everything known at ``as_of``.
+    """Choose, measure on the last ``horizon_days``, then fit on everything known at ``as_of``.
 
-    Unlike a propensity, a factorisation only knows members and items that it was fitted on, so
-    what is kept is fitted again, with the settings that were measured. What both learned about
-    items is remembered for the view taste, each from its own moment on.
+    Factorisation or graph filter, and their settings, are chosen on the ``horizon_days`` before
+    those that measure. Unlike a propensity, a recommender only knows members and items that it was
+    fitted on, so what is kept is fitted again, with the settings that were measured. What both
+    learned about items is remembered for the view taste, each from its own moment on.
+
+    Recall over items that are new to the member decides, where anyone bought such an item.
 
     Raises:
         TrainingError: no events with items before the split, or nobody bought an item after it.
     """
     if horizon_days < 1:
         raise TrainingError(f"horizon is {horizon_days} days, wanted 1 or more")
-    as_of = in_utc(as_of)
-    split = as_of - timedelta(days=horizon_days)
-    settings = AlsSettings()
+    as_of, horizon = in_utc(as_of), timedelta(days=horizon_days)
+    split = as_of - horizon
     progress(STAGE, 0, 4)
     with opened(workspace) as tables:
-        earlier = interactions(tables, split)
-        owned = item_purchases(tables, None, split, split)
-        wanted = item_purchases(tables, split, as_of, as_of)
-        everything = interactions(tables, as_of)
-    progress(STAGE, 1, 4)
-    measured = fit_als(earlier, settings, seed)
-    comparisons = compare(measured, owned, wanted, seed)
-    progress(STAGE, 2, 4)
-    model = fit_als(everything, settings, seed)
+        met = interactions(tables, split)
+        later = later_period(tables, split, as_of).among(_members(met), MOST_MEASURED, seed)
+        chosen = choose(tables, split, horizon, seed)
+        progress(STAGE, 1, 4)
+        measured = _fit(tables, split, chosen.winner, seed)
+        popular, frequency = plain_recommenders(tables, split, met)
+        old = standing(workspace, KIND, load_recommender, split)
+        rivals = Rivals({"popularity": popular, "frequency": frequency}, old.model)
+        comparisons = compare_lists(measured, rivals, later, ("explore", "all", "repeat"), PLACES)
+        progress(STAGE, 2, 4)
+        everything = interactions(tables, as_of, chosen.winner.half_life_days)
+        model = _fit(tables, as_of, chosen.winner, seed)
     progress(STAGE, 3, 4)
-    params = {
-        **asdict(settings),
-        "factors": model.item_factors.shape[1],
-        "half_life_days": HALF_LIFE_DAYS,
-        **{f"weight_{name}": weight for name, weight in WEIGHTS.items()},
-        "seed": seed,
-        "horizon_days": horizon_days,
-        "members": len(everything.member_ids),
-        "items": len(everything.item_ids),
-        "pairs": len(everything.weights),
-    }
     facts = {
         "data_window": f"until {as_of:%Y-%m-%d}, measured from {split:%Y-%m-%d}",
         "feature_service": "none: reads events",
         "dataset_digest": _digest(everything),
+        KNOWN_UNTIL: split.isoformat(),
+        MEASURED_FROM: split.isoformat(),
+        **old.facts,
     }
-    trained = record(workspace, KIND, model, Account(comparisons, params, facts))
-    remember_item_vectors(workspace, split, measured.item_ids, measured.item_factors)
-    remember_item_vectors(workspace, as_of, model.item_ids, model.item_factors)
+    params = {
+        **_settings(chosen),
+        "seed": seed,
+        "horizon_days": horizon_days,
+        "members": len(everything.member_ids),
+        "items": len(everything.item_ids),
+        "cold_items": len(model.cold),
+        "pairs": len(everything.weights),
+        "measured_members": len(later.wanted),
+    }
+    figures = {"lists": lists_chart(comparisons), **_race_chart(chosen)}
+    account = Account(comparisons, params, facts, figures, CARD, measured)
+    trained = record(workspace, KIND, model, account)
+    remember_item_vectors(workspace, split, measured.item_ids, measured.item_vectors)
+    remember_item_vectors(workspace, as_of, model.item_ids, model.item_vectors)
     progress(STAGE, 4, 4)
     return trained
 
 
-def fit_als(met: Interactions, settings: AlsSettings, seed: int = 0) -> AlsRecommender:
-    """Factorise by alternating least squares; the same input and seed give the same model.
+def choose(tables: Tables, split: datetime, horizon: timedelta, seed: int = 0) -> Race:
+    """The better recommender and its settings, by the last ``horizon`` before ``split``.
 
-    Confidence of a pair that met is ``1 + weight / alpha0`` with weights of mean 1, of any other
-    pair 1: divided by ``alpha0``, this is the loss of iALS.
-
-    Source: Hu, Koren and Volinsky, ICDM 2008; mapping and settings after Rendle, Krichene, Zhang
-    and Koren, "Revisiting the performance of iALS", 2021 (arXiv 2110.14037).
+    Where that period or the one before it is empty, nothing can be chosen by: the defaults.
     """
-    from implicit.cpu.als import AlternatingLeastSquares
-    from scipy.sparse import csr_matrix
-    from threadpoolctl import threadpool_limits
+    earlier = split - horizon
+    known: dict[float, Interactions] = {}
 
-    confidence = 1 + met.weights / met.weights.mean() / settings.alpha0
-    shape = (len(met.member_ids), len(met.item_ids))
-    matrix = csr_matrix((confidence.astype(np.float32), (met.members, met.items)), shape=shape)
-    # implicit runs threads of its own; those of the linear algebra under it would fight them, and
-    # one thread sums in one order.
-    with threadpool_limits(1, "blas"):
-        als = AlternatingLeastSquares(
-            factors=max(1, min(settings.factors, *(size // 2 for size in shape))),
-            regularization=settings.regularization,
-            alpha=1.0,
-            iterations=settings.iterations,
-            random_state=seed,
-        )
-        als.fit(matrix, show_progress=False)
-    return AlsRecommender(
-        met.member_ids, met.item_ids, als.user_factors, als.item_factors, met.popularity
-    )
+    def met(half_life_days: float) -> Interactions:
+        if half_life_days not in known:
+            known[half_life_days] = interactions(tables, earlier, half_life_days)
+        return known[half_life_days]
+
+    try:
+        return race(met, later_period(tables, earlier, split), seed)
+    except TrainingError:
+        return DEFAULT
 
 
-def compare(
-    model: AlsRecommender,
-    owned: Mapping[str, set[str]],
-    wanted: Mapping[str, set[str]],
-    seed: int = 0,
-) -> tuple[Comparison, ...]:
-    """Full rankings for members the model knows, beside popularity; recall over all items decides.
-
-    ``all``: any item, and everything bought counts. ``explore``: items bought before are neither
-    listed nor counted. Items that appeared only later count as missed.
-
-    Args:
-        owned: items that each member had bought before.
-        wanted: items that each member bought in the later period.
-
-    Raises:
-        TrainingError: no known member bought an item in the later period.
-    """
-    known = {item.decode() for item in model.member_ids.tolist()}
-    members = sorted(known & wanted.keys())
-    if not members:
-        raise TrainingError(
-            "no member with earlier events bought an item in the test window; nothing to measure on"
-        )
-    if len(members) > MOST_MEASURED:
-        chosen = np.random.default_rng(seed).choice(len(members), MOST_MEASURED, replace=False)
-        members = [members[row] for row in sorted(chosen)]
-    # The same answers, knowing nobody: what is popular, for everyone.
-    popular = replace(
-        model, member_ids=model.member_ids[:0], member_factors=model.member_factors[:0]
-    )
-    before = {member: owned.get(member, set()) for member in members}
-    found = {member: wanted[member] for member in members}
-    new = {member: found[member] - before[member] for member in members}
-    comparisons = _side_by_side("all", model, popular, found, {})
-    if any(new.values()):
-        comparisons += _side_by_side("explore", model, popular, new, before)
-    return comparisons
+def lists_chart(comparisons: tuple[Comparison, ...]) -> Chart:
+    """Every figure of the lists, beside those of the baselines and of the champion."""
+    names = [one.metric for one in comparisons]
+    series = [Series("model", names, [one.ours for one in comparisons], "bars")]
+    for baseline in comparisons[0].baselines:
+        values = [one.baselines[baseline] for one in comparisons]
+        series.append(Series(baseline, names, values, "points"))
+    if comparisons[0].champion is not None:
+        values = [float(one.champion or 0) for one in comparisons]
+        series.append(Series("champion", names, values, "points"))
+    return Chart("Lists on a later period", "figure", "mean over members", tuple(series))
 
 
-def _side_by_side(
-    kind: str,
-    model: AlsRecommender,
-    popular: AlsRecommender,
-    wanted: Mapping[str, set[str]],
-    exclude: Mapping[str, set[str]],
-) -> tuple[Comparison, ...]:
-    def quality(recommender: AlsRecommender) -> RankingQuality:
-        answers = recommender.recommend(list(wanted), PLACES, exclude)
-        ranked = {member: answer.items for member, answer in zip(wanted, answers, strict=True)}
-        return ranking_quality(ranked, wanted, PLACES)
+def _fit(
+    tables: Tables, moment: datetime, choice: Choice, seed: int
+) -> AlsRecommender | GraphFilter:
+    """On what was known at ``moment``, with the items that nobody had met by then."""
+    model = choice.fit(interactions(tables, moment, choice.half_life_days), seed)
+    return with_cold_items(model, item_traits(tables, moment))
 
-    ours, theirs = quality(model), quality(popular)
-    return (
-        Comparison(f"recall@{PLACES} {kind}", ours.recall, {"popularity": theirs.recall}),
-        Comparison(f"ndcg@{PLACES} {kind}", ours.ndcg, {"popularity": theirs.ndcg}),
-    )
+
+def _members(met: Interactions) -> set[str]:
+    return {member.decode() for member in met.member_ids.tolist()}
+
+
+def _settings(chosen: Race) -> Mapping[str, object]:
+    return {
+        "model": chosen.winner.kind,
+        **asdict(chosen.winner.settings),
+        "half_life_days": chosen.winner.half_life_days,
+        **{f"weight_{name}": weight for name, weight in WEIGHTS.items()},
+        "trials": len(chosen.trials),
+    }
+
+
+def _race_chart(chosen: Race) -> dict[str, Chart]:
+    if not chosen.trials:
+        return {}
+    trials = sorted(chosen.trials, key=lambda trial: -trial.recall)
+    names = [trial.choice.words for trial in trials]
+    series = (Series("recall", names, [trial.recall for trial in trials], "bars"),)
+    return {"trials": Chart("What was tried, on an earlier period", "", f"recall@{PLACES}", series)}
 
 
 def _digest(met: Interactions) -> str:
@@ -198,5 +184,5 @@ def _digest(met: Interactions) -> str:
     for ids in (met.member_ids, met.item_ids):
         sha.update(b"\n".join(ids.tolist()) + b"\n\n")
     for array in (met.members, met.items, met.weights):
-        sha.update(array.tobytes())
+        sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.artifact import Artifact, ArtifactError
 from models.errors import ModelError
-from models.recommender import AlsRecommender
+from models.recommender import AlsRecommender, load_recommender
 
 
 def recommender(members: int = 4, items: int = 6, factors: int = 2) -> AlsRecommender:
@@ -143,3 +143,76 @@ def test_factors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_a_list_of_no_places_is_refused() -> None:
     with pytest.raises(ModelError, match="k is 0"):
         hand_made().recommend(["ann"], k=0)
+
+
+def test_a_new_member_is_folded_in_from_the_first_items_it_met() -> None:
+    model = hand_made()
+    (factors,) = model.fold_in([{"tea": 2.0}])
+    assert factors[0] > factors[1]
+    (answer,) = model.recommend_new([{"tea": 2.0, "gin": 1.0}], k=1, exclude=[{"bread"}])
+    assert (answer.items, answer.source) == (("tea",), "als")
+
+
+def test_who_met_nothing_known_gets_what_is_popular() -> None:
+    answers = hand_made().recommend_new([{}, {"gin": 1.0}], k=1)
+    assert [(answer.items, answer.source) for answer in answers] == [
+        (("bread",), "popularity"), (("bread",), "popularity"),
+    ]  # fmt: skip
+    assert np.isnan(hand_made().fold_in([{}])).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.dictionaries(
+        st.sampled_from([f"i{row:02d}" for row in range(30)]), st.floats(1e-3, 50), min_size=1
+    ),
+    st.integers(1, 12),
+)
+def test_folding_in_solves_the_least_squares_of_the_factorisation(
+    first: dict[str, float], width: int
+) -> None:
+    random = np.random.default_rng(width)
+    items = np.array([f"i{row:02d}".encode() for row in range(30)])
+    factors = random.normal(size=(30, width)).astype(np.float32)
+    model = AlsRecommender(
+        np.array([], dtype="S1"),
+        items,
+        np.zeros((0, width), dtype=np.float32),
+        factors,
+        np.zeros(30, dtype=np.float32),
+        regularization=2.0,
+        confidence=3.0,
+    )
+    confidence = np.ones(30)
+    met = np.zeros(30)
+    for item, weight in first.items():
+        confidence[int(item[1:])] += 3.0 * np.float32(weight)
+        met[int(item[1:])] = 1
+    wide = factors.astype(np.float64)
+    gram = (wide.T * confidence) @ wide + 2.0 * np.eye(width)
+    wanted = np.linalg.solve(gram, wide.T @ (confidence * met))
+    assert model.fold_in([first])[0] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+def test_items_that_nobody_met_do_not_sway_a_member_folded_in() -> None:
+    learned = recommender()
+    cold = AlsRecommender(
+        learned.member_ids,
+        np.append(learned.item_ids, b"i9"),
+        learned.member_factors,
+        np.vstack([learned.item_factors, np.ones((1, 2), dtype=np.float32)]),
+        np.append(learned.popularity, np.float32(0)),
+        cold=np.array([6]),
+    )
+    assert np.array_equal(cold.fold_in([{"i1": 1.0}]), learned.fold_in([{"i1": 1.0}]))
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_refused(weight: float) -> None:
+    with pytest.raises(ModelError, match="wanted a number above 0"):
+        hand_made().fold_in([{"tea": weight}])
+
+
+def test_a_folder_without_a_recommender_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="not a readable recommender"):
+        load_recommender(tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pytest
 
 from features.tables import opened
 from features.workspace import Workspace
-from models.recommender import AlsRecommender
+from models.graph_filter import GraphFilter
+from models.recommender import load_recommender
 from tests.training.shops import AS_OF, OPENED, purchases, store
+from training.als import AlsSettings, fit_als
 from training.errors import TrainingError
+from training.graph_filter_fit import GraphSettings, fit_graph_filter
 from training.interactions import HALF_LIFE_DAYS, Interactions, interactions, item_purchases
-from training.recommender import AlsSettings, compare, fit_als, train_recommender
+from training.recommender import choose, train_recommender
+from training.recommender_race import DEFAULT
 from training.trained import Trained
 
 
@@ -56,7 +61,7 @@ def shop_of(folder: Path, *events: dict[str, object]) -> Workspace:
 
 
 def test_finds_the_taste_of_members(trained: Trained) -> None:
-    model = AlsRecommender.load(trained.folder)
+    model = load_recommender(trained.folder)
     events = purchases()
     for member in ("m0000", "m0001", "m0002", "m0003"):
         taste = "ab"[int(member[1:]) % 2]
@@ -67,18 +72,38 @@ def test_finds_the_taste_of_members(trained: Trained) -> None:
 
 def test_beats_popularity_on_the_later_period(trained: Trained) -> None:
     assert [comparison.metric for comparison in trained.comparisons] == [
-        "recall@10 all", "ndcg@10 all", "recall@10 explore", "ndcg@10 explore",
+        "recall@10 explore", "ndcg@10 explore", "recall@10 all", "ndcg@10 all",
+        "recall@10 repeat", "ndcg@10 repeat",
     ]  # fmt: skip
-    assert all(comparison.beaten for comparison in trained.comparisons)
+    assert all(set(one.baselines) == {"popularity", "frequency"} for one in trained.comparisons)
+    assert all(one.ours > one.baselines["popularity"] for one in trained.comparisons)
     assert trained.beats_baseline
     assert trained.promoted
 
 
-def test_the_same_data_give_the_same_model(trained: Trained, shop: Workspace) -> None:
+def test_the_choice_was_made_before_the_period_that_measures(
+    trained: Trained, shop: Workspace
+) -> None:
+    split = AS_OF - timedelta(days=30)
+    assert trained.facts["measured_from"] == trained.facts["known_until"] == split.isoformat()
+    with opened(shop) as tables:
+        made = choose(tables, split, timedelta(days=30))
+    assert {trial.choice.kind for trial in made.trials} == {"als", "graph filter"}
+    assert load_recommender(trained.folder).item_ids.size
+    with opened(shop) as tables:
+        assert choose(tables, OPENED + timedelta(days=5), timedelta(days=30)) == DEFAULT
+
+
+def test_the_same_data_give_the_same_model_and_the_champion_its_own_figures(
+    trained: Trained, shop: Workspace
+) -> None:
     again = train_recommender(shop, AS_OF)
     content = (again.folder / "arrays.npz").read_bytes()
     assert content == (trained.folder / "arrays.npz").read_bytes()
-    assert again.facts == trained.facts
+    assert again.facts["dataset_digest"] == trained.facts["dataset_digest"]
+    for one in again.comparisons:
+        assert one.champion == pytest.approx(one.ours)
+        assert one.error == pytest.approx(0)
 
 
 def test_knows_only_members_and_items_that_met_before(shop: Workspace) -> None:
@@ -162,30 +187,55 @@ def test_purchases_of_a_period_are_those_known_by_its_end(tmp_path: Path) -> Non
         assert item_purchases(tables, split, AS_OF, AS_OF) == {"ann": {"rum"}}
 
 
-def test_exploring_neither_lists_nor_counts_what_was_bought_before() -> None:
-    found = Interactions(
-        np.array([b"ann", b"bob"]),
-        np.array([b"rum", b"tea"]),
-        np.array([0, 1, 1]),
-        np.array([1, 0, 1]),
-        np.ones(3),
-        np.array([1, 2], dtype=np.float32),
-    )
-    model = fit_als(found, AlsSettings())
-    owned = {"ann": {"tea"}, "bob": {"rum", "tea"}}
-    figures = {
-        one.metric: one.ours
-        for one in compare(model, owned, {"ann": {"tea", "rum"}, "bob": {"tea"}})
-    }
-    assert figures["recall@10 all"] == 1
-    assert figures["recall@10 explore"] == 1
-    only_repeats = compare(model, owned, {"ann": {"tea"}})
-    assert [one.metric for one in only_repeats] == ["recall@10 all", "ndcg@10 all"]
-
-
 def test_one_member_and_one_item_still_fit(tmp_path: Path) -> None:
     model = fit_als(met(shop_of(tmp_path, event(1, 290))), AlsSettings())
     assert model.recommend(["ann"], 5)[0].items == ("tea",)
+
+
+def test_a_member_folded_in_from_the_same_history_is_the_same() -> None:
+    found = met_at_random(members=60, items=25, seed=3)
+    model = fit_als(found, AlsSettings(factors=8))
+    histories = [
+        {
+            found.item_ids[item].decode(): float(weight)
+            for owner, item, weight in zip(found.members, found.items, found.weights, strict=True)
+            if owner == member
+        }
+        for member in range(60)
+    ]
+    assert model.fold_in(histories) == pytest.approx(model.member_factors, rel=1e-4, abs=1e-6)
+    as_new = model.recommend_new(histories, 5)
+    assert [one.items for one in as_new] == [
+        one.items for one in model.recommend([f"m{row:03d}" for row in range(60)], 5)
+    ]
+
+
+def test_a_pair_met_a_thousand_times_and_pairs_faded_away_still_fit() -> None:
+    found = met_at_random(members=20, items=9, seed=5)
+    weights = np.where(np.arange(len(found.weights)) % 3, 1e-6, 50.0)
+    for fit in (lambda met: fit_als(met, AlsSettings()), fit_graph):
+        model = fit(replace(found, weights=weights))
+        assert np.isfinite(model.item_scores(["m000"], ["i00", "i05"])).all()
+
+
+def met_at_random(members: int, items: int, seed: int) -> Interactions:
+    """Every member met a tenth of the items or more, every item was met."""
+    rng = np.random.default_rng(seed)
+    met = rng.random((members, items)) < 0.3
+    met[np.arange(members), np.arange(members) % items] = True
+    rows, columns = np.nonzero(met)
+    return Interactions(
+        np.array([f"m{row:03d}".encode() for row in range(members)]),
+        np.array([f"i{row:02d}".encode() for row in range(items)]),
+        rows,
+        columns,
+        rng.gamma(2.0, 0.5, len(rows)),
+        met.sum(axis=0).astype(np.float32),
+    )
+
+
+def fit_graph(found: Interactions) -> GraphFilter:
+    return fit_graph_filter(found, GraphSettings())
 
 
 def test_events_without_items_are_no_model(tmp_path: Path, empty_record: Path) -> None:

@@ -1,8 +1,7 @@
-"""How good a model is on a later period: ranking and probability figures."""
+"""How good a model is on a later period: figures of probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,20 +26,6 @@ class BinaryQuality:
     average_precision: float
     log_loss: float
     calibration_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class RankingQuality:
-    """Means over the members with something to find.
-
-    recall: share of what a member wanted that is among the first ``k``.
-    ndcg: the same, with what stands higher counting more; 1 is a perfect list.
-    members: over how many.
-    """
-
-    recall: float
-    ndcg: float
-    members: int
 
 
 def binary_quality(
@@ -110,28 +95,3 @@ def cumulative_gain(
     order = np.argsort(-scores, kind="stable")
     cuts = np.ceil(np.arange(1, deciles + 1) / deciles * len(order)).astype(np.int64)
     return np.asarray(np.cumsum(outcomes[order])[cuts - 1] / max(int(outcomes.sum()), 1))
-
-
-def ranking_quality(
-    ranked: Mapping[str, Sequence[str]], wanted: Mapping[str, Collection[str]], k: int
-) -> RankingQuality:
-    """Recall and NDCG at ``k`` of full rankings, for the members who wanted something.
-
-    Recall divides by all that a member wanted, also where that is more than ``k``; NDCG by the
-    best list that ``k`` places can hold (Järvelin and Kekäläinen 2002, gains 0 and 1).
-
-    Raises:
-        TrainingError: nobody wanted anything.
-    """
-    discounts = 1 / np.log2(np.arange(2, k + 2))
-    recalls, ndcgs = [], []
-    for member, items in wanted.items():
-        if not items:
-            continue
-        hits = np.array([item in items for item in ranked[member][:k]], dtype=bool)
-        recalls.append(hits.sum() / len(items))
-        best = discounts[: min(k, len(items))].sum()
-        ndcgs.append(discounts[: len(hits)][hits].sum() / best)
-    if not recalls:
-        raise TrainingError("no member bought anything in the test window; nothing to rank for")
-    return RankingQuality(float(np.mean(recalls)), float(np.mean(ndcgs)), len(recalls))

@@ -10,7 +10,6 @@ from training.evaluation.metrics import (
     binary_quality,
     calibration_error,
     cumulative_gain,
-    ranking_quality,
     reliability,
 )
 
@@ -52,18 +51,3 @@ def test_the_best_half_of_a_good_ranking_holds_most_buyers() -> None:
     bought = np.array([True, True, False, True, False, False, False, False, False, False])
     reached = cumulative_gain(bought, np.arange(10, 0, -1).astype(float))
     assert reached == pytest.approx([1 / 3, 2 / 3, 2 / 3, 1, 1, 1, 1, 1, 1, 1])
-
-
-def test_recall_and_ndcg_by_hand() -> None:
-    ranked = {"ann": ["tea", "rum", "bread"], "bob": ["rum", "tea"], "eve": ["tea"]}
-    wanted = {"ann": {"rum", "gin"}, "bob": {"rum"}, "eve": set[str]()}
-    quality = ranking_quality(ranked, wanted, k=2)
-    assert quality.members == 2
-    assert quality.recall == pytest.approx((1 / 2 + 1) / 2)
-    second = 1 / np.log2(3)
-    assert quality.ndcg == pytest.approx((second / (1 + second) + 1) / 2)
-
-
-def test_nobody_wanting_anything_cannot_be_judged() -> None:
-    with pytest.raises(TrainingError, match="no member bought"):
-        ranking_quality({"ann": ["tea"]}, {"ann": set()}, k=1)
