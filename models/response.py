@@ -44,6 +44,8 @@ class ResponseModel:
     margin: expected margin per conversion before coupons, by member; None means ``mean_margin``.
     revenue_rate: revenue per unit of margin.
     coupon_rate: money that a used coupon took off, per unit of its face value.
+    grade: the evidence of offers that were sent: ``modelled`` on decisions that chance had a part
+        in, ``observational`` on others.
     """
 
     pairs: PairFeatures
@@ -55,6 +57,7 @@ class ResponseModel:
     mean_margin: float
     revenue_rate: float
     coupon_rate: float
+    grade: str = "modelled"
 
     def estimate(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
@@ -82,7 +85,7 @@ class ResponseModel:
             p_redeem=p_redeem,
             coupon=self.coupon_rate * face_value(revenue, offers),
             evidence=tuple(
-                "modelled" if offer.offer_id in self.effect.by_offer else "prior"
+                self.grade if offer.offer_id in self.effect.by_offer else "prior"
                 for offer in offers
             ),
         )
@@ -128,6 +131,7 @@ class ResponseModel:
             "mean_margin": self.mean_margin,
             "revenue_rate": self.revenue_rate,
             "coupon_rate": self.coupon_rate,
+            "grade": self.grade,
         }
         arrays: dict[str, NDArray[Any]] = {
             "similarity": self.pairs.similarity,
@@ -184,6 +188,7 @@ class ResponseModel:
                 config["mean_margin"],
                 config["revenue_rate"],
                 config["coupon_rate"],
+                config["grade"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
