@@ -60,8 +60,10 @@ class Chart:
         # A figure made without pyplot joins no global list and draws with Agg.
         made = Figure(figsize=(6, height), layout="constrained")
         axes = made.subplots()
-        for number, one in enumerate(self.series):
-            _draw(axes, one, places, lying, f"C{number % 10}")
+        drawn = 0  # guides take no color of their own
+        for one in self.series:
+            _draw(axes, one, places, lying, f"C{drawn % 10}")
+            drawn += one.style != "guide"
         if places and lying:
             axes.set_yticks(range(len(places)), places)
             axes.invert_yaxis()

@@ -1,0 +1,48 @@
+"""The notebooks that retrain run from the first cell to the last, and promote or say why not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from features.workspace import Workspace
+from tests.conftest import MarketWorkspace
+from tests.notebooks.kept import FOLDER, as_kept, executed, outputs, printed
+from training.tracking import champion, versions
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.ipynb")))
+def test_is_kept_without_outputs(name: str) -> None:
+    notebook = as_kept(name)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+@pytest.fixture
+def served(released: MarketWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the market whose models serve, as the workspace that a notebook is given."""
+    shutil.copytree(released.workspace.root, tmp_path / "mine")
+    monkeypatch.setenv("PUSHWISE_WORKSPACE", str(tmp_path / "mine"))
+    return Workspace(tmp_path / "mine")
+
+
+@pytest.mark.slow
+def test_the_propensity_is_retrained_compared_and_promoted(
+    served: Workspace, tmp_path: Path
+) -> None:
+    before = len(versions(served, "propensity"))
+    done = executed("retrain_propensity", tmp_path)
+    after = versions(served, "propensity")
+    assert len(after) == before + 1
+    found = champion(served, "propensity")
+    assert found is not None
+    assert found[0] == after[0].tracked  # as good as the champion, which is the same
+    assert "passed every gate and is the champion" in printed(done)
+    assert len(outputs(done, "image/png")) == 5
+    assert "# Model card: propensity" in "".join(outputs(done, "text/markdown"))
+    assert "not below the champion" in "".join(outputs(done, "text/html"))
