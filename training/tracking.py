@@ -280,6 +280,11 @@ def _database(workspace: Workspace) -> Path:
     return workspace.mlflow.absolute() / "mlflow.db"
 
 
+def record_uri(workspace: Workspace) -> str:
+    """Where MLflow finds the record: for its own pages (``mlflow ui``), and for notebooks."""
+    return f"sqlite:///{_database(workspace)}"
+
+
 def _client(workspace: Workspace) -> Any:
     """A client of this workspace's record, whatever the process's MLflow settings say."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is first imported
@@ -289,7 +294,7 @@ def _client(workspace: Workspace) -> Any:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     _database(workspace).parent.mkdir(parents=True, exist_ok=True)
-    uri = f"sqlite:///{_database(workspace)}"
+    uri = record_uri(workspace)
     with warnings.catch_warnings():
         # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 calls deprecated; can go when
         # MLflow no longer does.

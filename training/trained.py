@@ -78,6 +78,7 @@ class Trained:
     promoted: whether it became the champion.
     facts: data window, feature service, dataset digest, in words.
     checks: every gate, and whether it was passed.
+    charts: pictures of the measurement, by name.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Trained:
     promoted: bool
     facts: Mapping[str, str]
     checks: tuple[Check, ...] = ()
+    charts: Mapping[str, Chart] = field(default_factory=dict)
 
     @property
     def beats_baseline(self) -> bool:
@@ -137,7 +139,9 @@ def record(
     version = register(workspace, name, run, folder, account.facts, card)
     if promoted:
         set_champion(workspace, name, version)
-    return Trained(name, version, folder, account.comparisons, promoted, account.facts, checks)
+    return Trained(
+        name, version, folder, account.comparisons, promoted, account.facts, checks, account.figures
+    )
 
 
 def _card(name: str, account: Account, checks: tuple[Check, ...], run: Run) -> str:

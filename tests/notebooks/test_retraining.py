@@ -46,3 +46,19 @@ def test_the_propensity_is_retrained_compared_and_promoted(
     assert len(outputs(done, "image/png")) == 5
     assert "# Model card: propensity" in "".join(outputs(done, "text/markdown"))
     assert "not below the champion" in "".join(outputs(done, "text/html"))
+
+
+@pytest.mark.slow
+def test_the_recommender_is_retrained_and_its_lists_are_shown(
+    served: Workspace, tmp_path: Path
+) -> None:
+    before = len(versions(served, "recommender"))
+    done = executed("retrain_recommender", tmp_path)
+    after = versions(served, "recommender")
+    assert len(after) == before + 1
+    verdict = "is the champion" if "champion" in after[0].aliases else "stays challenger: "
+    assert verdict in printed(done)
+    shown = "".join(outputs(done, "text/html"))
+    for said in ("recall@10 explore", "popularity", "would get", "kyoto-"):
+        assert said in shown
+    assert "# Model card: recommender" in "".join(outputs(done, "text/markdown"))
