@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,10 @@ class PushLog:
     """Decisions of past pushes whose window of attribution has closed; n rows.
 
     offers: every offer that was a candidate, in order of id.
-    rows: (n) ``row_id``, ``member_id``, ``as_of`` (when the member was decided), for features.
+    rows: (n) ``row_id``, ``member_id``, ``as_of`` (when the member was decided), for features;
+        and ``until``, the end of the window in which outcomes count.
     push: (n,) number of the push. offer: (n,) position in ``offers``, -1 for no send.
-    probability: (n,) of the choice that was made.
+    probability: (n,) of the choice that was made; NaN where nobody knows it: see ``push_log``.
     candidates: (pushes, offers) what could be chosen in each push.
     converted, redeemed: (n,) whether it happened inside the window.
     margin, revenue: (n,) money of the conversions, after coupons. coupon: (n,) money of coupons.
@@ -54,18 +55,47 @@ class PushLog:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def part(self, kept: NDArray[np.bool_]) -> PushLog:
+        """The decisions ``kept``, (n,); pushes and offers keep their numbers."""
+        return replace(
+            self,
+            rows=self.rows[kept].reset_index(drop=True),
+            push=self.push[kept],
+            offer=self.offer[kept],
+            probability=self.probability[kept],
+            converted=self.converted[kept],
+            redeemed=self.redeemed[kept],
+            margin=self.margin[kept],
+            revenue=self.revenue[kept],
+            coupon=self.coupon[kept],
+        )
 
-def push_log(workspace: Workspace, as_of: datetime, *, most: int = 400_000) -> PushLog:
+    @property
+    def drawn(self) -> bool:
+        """Whether the decisions were made by chance, with probabilities that are known."""
+        return not np.isnan(self.probability).any()
+
+
+def push_log(
+    workspace: Workspace, as_of: datetime, *, most: int = 400_000, observational: bool = False
+) -> PushLog:
     """Read the log as known at ``as_of``.
+
+    Of a push in which every decision has probability 1, or any has 0, nobody knows how members
+    were chosen: a rule or a hand chose them. Such a log tells what a send changes only as far as
+    the features tell who was chosen.
 
     A decision's conversion is an outcome ``converted`` inside the push's window; where a push
     reports none at all, a purchase of anything inside the window, refunds taken off.
 
     Args:
         most: decisions to keep; of a longer log whole members are drawn, the same every time.
+        observational: where no push was drawn by chance, take the log all the same, its
+            probabilities unknown (NaN). Has no effect where one was.
 
     Raises:
-        TrainingError: no push with a closed window, or none that was decided at random.
+        TrainingError: no push with a closed window, none that was decided at random, or nobody left
+            out.
     """
     with opened(workspace) as tables:
         frame = _decided(tables, as_of, most, workspace.conventions.default_margin_rate).execute()
@@ -75,7 +105,7 @@ def push_log(workspace: Workspace, as_of: datetime, *, most: int = 400_000) -> P
             f"no decisions of pushes whose attribution window closed before {as_of:%Y-%m-%d}; "
             "ingest decisions, pushes and outcomes of past pushes first"
         )
-    frame = _randomised(frame).sort_values(
+    frame = _learnable(frame, observational).sort_values(
         ["push_id", "member_id", "decision_id"], ignore_index=True
     )
     used = sorted({one for listed in frame["push_offers"] for one in listed} | _named(frame))
@@ -99,7 +129,7 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
     candidates = np.zeros((len(push_ids), len(offers)), dtype=bool)
     for number, push_id in enumerate(push_ids):
         candidates[number, [position[one] for one in first[push_id]]] = True
-    rows = frame[["member_id", "decided_at"]].rename(columns={"decided_at": "as_of"})
+    rows = frame[["member_id", "decided_at", "until"]].rename(columns={"decided_at": "as_of"})
     rows.insert(0, "row_id", np.arange(len(frame)))
     chosen = frame["offer_id"].map(position).fillna(NO_SEND)
     return PushLog(
@@ -117,27 +147,32 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
     )
 
 
-def _randomised(frame: pd.DataFrame) -> pd.DataFrame:
-    """The decisions that chance had a part in: only they tell what a send changes.
+def _learnable(frame: pd.DataFrame, observational: bool) -> pd.DataFrame:
+    """The decisions that tell what a send changes, with NaN for probabilities nobody knows.
 
-    A decision with probability 1, as of a member who might not be contacted at all, was no choice.
+    Those that chance had a part in: a decision with probability 1, as of a member who might not be
+    contacted at all, was no choice. If there are none and it is asked for, all.
 
     Raises:
         TrainingError: there is none, or all of them went the same way.
     """
-    drawn = frame[frame["probability"] < 1]
-    if drawn.empty or (frame["probability"] <= 0).any():
-        raise TrainingError(
-            f"all of the {len(frame)} past decisions were made with probability 1 (or some with "
-            "0): that is no experiment; send a push with a holdout and some exploration to learn "
-            "what pushes change"
-        )
+    impossible = (frame["probability"] <= 0).groupby(frame["push_id"]).transform("any")
+    drawn = frame[(frame["probability"] < 1) & ~impossible]
+    if drawn.empty or (impossible.any() and not observational):
+        if not observational:
+            raise TrainingError(
+                f"all of the {len(frame)} past decisions were made with probability 1 (or some "
+                "with 0): that is no experiment; send a push with a holdout and some exploration "
+                "to learn what pushes change, or train with --observational to have the "
+                "probabilities estimated, and every estimate marked so"
+            )
+        drawn = frame.assign(probability=np.nan)
     unsent = drawn["offer_id"].isna()
     if unsent.all() or not unsent.any():
         side = "sent nothing" if unsent.all() else "sent something"
         raise TrainingError(
-            f"every one of the {len(drawn)} past decisions {side}: without members left out at "
-            "random there is nothing to compare with; log no-send decisions with their probability"
+            f"every one of the {len(drawn)} past decisions {side}: without members left out "
+            "there is nothing to compare with; log no-send decisions with their probability"
         )
     return drawn
 
@@ -165,6 +200,7 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
     return with_outcomes.select(
         "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at",
         "push_offers",
+        until=_.window_end,
         converted=ibis.ifelse(reports, _.told.fill_null(0) > 0, _.orders.fill_null(0) > 0),
         redeemed=_.used.fill_null(0) > 0,
         revenue=ibis.ifelse(reports, _.told_revenue, _.bought_revenue).fill_null(0.0),

@@ -3,79 +3,137 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from decisions.catalogue import Offer
 from features.progress import Progress, silent
 from features.workspace import Workspace
-from models.response import KIND
+from models.errors import ModelError
+from models.response import KIND, ResponseModel
 from training.charts import Chart
+from training.errors import TrainingError
 from training.frames import SERVICE
-from training.learning import ROUNDS
 from training.moments import feature_moments
-from training.plots import effect_plot, uplift_plot
+from training.plots import effect_plot
 from training.push_log import PushLog, push_log
 from training.response_fit import FittedResponse, fit_response
-from training.response_measure import Measured, measure
-from training.trained import FEATURE_MOMENTS, Account, Trained, in_words, record
+from training.response_measure import Later, Measured, measure
+from training.trained import (
+    FEATURE_MOMENTS,
+    KNOWN_UNTIL,
+    MEASURED_FROM,
+    Account,
+    Card,
+    Trained,
+    in_words,
+    record,
+    standing,
+)
 
 STAGE = "response"
+OBSERVATIONAL = "observational"
 # The share of pushes, latest first, that the model is measured on before it is fitted on all.
 _LATER = 0.25
+_PURPOSE = (
+    "Says how much a push changes what each member does, offer by offer: whom to contact, and with "
+    "what. It learned from past pushes{how}."
+)
+_LIMITS = (
+    "An offer never sent is estimated from offers like it, and marked `prior`.",
+    "It knows what sending did in the channel, season and market of its past pushes.",
+    "Effects on members to whom the past pushes could not go are beyond the data.",
+)
+_OBSERVATIONAL_LIMIT = (
+    "Members were not chosen at random and the probabilities are estimated: if they were chosen "
+    "for something that no feature tells, the effects are wrong, and nothing here can show it. "
+    "Leave some members out at random."
+)
 
 
 def train_response(
-    workspace: Workspace, as_of: datetime, seed: int = 0, progress: Progress = silent
+    workspace: Workspace,
+    as_of: datetime,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    observational: bool = False,
+    promote: bool = True,
 ) -> Trained:
     """Fit on the pushes before ``as_of``, measured on the latest of them.
 
     A model of the earlier pushes is measured on the later ones; what is kept is then fitted on
-    all. With one push only there is no later period: a quarter of its members stand in for it,
-    and the facts say so.
+    all. Of the earlier ones, those whose window reaches into the later period are left out of what
+    is measured, as long as others are there. With one push only there is no later period: a quarter
+    of its members stand in for it, and the facts say so.
+
+    Args:
+        observational: where no push was drawn by chance, estimate the probabilities, and mark
+            every estimate ``observational``. Has no effect where one was.
+        promote: False keeps the model as challenger whatever gates it passes.
 
     Raises:
-        TrainingError: no closed pushes, none decided at random, or too few conversions.
+        TrainingError: no closed pushes, none decided at random and not ``observational``, too
+            little overlap, or too few conversions.
         FeatureError: features cannot be built.
     """
-    log = push_log(workspace, as_of)
-    known = _features(workspace, log, progress)
-    progress(STAGE, 0, 2)
-    later = _later(log)
-    earlier = fit_response(
-        _part(log, ~later), known.values[~later], known.names, seed, known.called
+    known = _known(workspace, push_log(workspace, as_of, observational=observational), progress)
+    if not known.log.drawn:
+        known = _weighed(known, seed)
+    progress(STAGE, 0, 3)
+    split = _split(known.log)
+    twin = _fit(known.part(split.earlier), seed)
+    progress(STAGE, 1, 3)
+    later = known.part(split.later)
+    champion = standing(
+        workspace,
+        KIND,
+        lambda folder: _comparable(folder, known.names, known.log.offers),
+        split.measured_from,
     )
-    measured = measure(earlier.model, _part(log, later), known.values[later], known.names)
-    progress(STAGE, 1, 2)
-    fitted = fit_response(log, known.values, known.names, seed, known.called)
+    measured = measure(twin.model, Later(later.log, later.values, later.names), champion.model)
+    progress(STAGE, 2, 3)
+    fitted = _fit(known, seed)
     account = Account(
         measured.comparisons,
-        _params(fitted, log, seed),
-        _facts(fitted, log, known.digest),
-        _figures(fitted, log, measured),
+        _params(fitted, known.log, seed),
+        {**_facts(fitted, known, split), **measured.facts, **champion.facts},
+        _figures(fitted, known.log, measured),
+        _card(known),
+        measured=twin.model,
     )
-    trained = record(workspace, KIND, fitted.model, account)
-    progress(STAGE, 2, 2)
+    trained = record(workspace, KIND, fitted.model, account, promote=promote)
+    progress(STAGE, 3, 3)
     return trained
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """Features of the log's rows at their moments, and a hash of the whole.
+    """The log with features of its rows at their moments, and a hash of the whole.
 
-    called: what offers call a category, by its name in features.
+    called: what offers call a category, by its name in features. categories: features that hold
+    codes. overlap: what the estimated probabilities rest on; empty where chance drew them.
     """
 
+    log: PushLog
     values: NDArray[np.float32]
     names: tuple[str, ...]
     called: Mapping[str, str]
+    categories: tuple[str, ...]
     digest: str
+    overlap: str = ""
+
+    def part(self, rows: NDArray[np.bool_]) -> _Known:
+        return replace(self, log=self.log.part(rows), values=self.values[rows])
 
 
-def _features(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
+def _known(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     from features.build import build_features
     from features.encode import encode, encoding
     from features.inputs import vocabulary_file
@@ -85,75 +143,119 @@ def _features(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     build_features(workspace, feature_moments(log.rows["as_of"]), progress)
     apply(workspace)
     codes = encoding(workspace)
-    values = encode(training_frame(workspace, SERVICE, log.rows), codes)
+    asked = log.rows[["row_id", "member_id", "as_of"]]
+    values = encode(training_frame(workspace, SERVICE, asked), codes)
     sha = hashlib.sha256("\n".join(codes.names).encode())
     for array in (np.nan_to_num(values, nan=-1e30), log.offer, log.probability, log.converted):
         sha.update(np.ascontiguousarray(array).tobytes())
     path = vocabulary_file(workspace)
     words = Vocabulary.load(path) if path.exists() else Vocabulary((), ())
-    return _Known(values, codes.names, words.called, sha.hexdigest())
+    categories = tuple(codes.categories)
+    return _Known(log, values, codes.names, words.called, categories, sha.hexdigest())
 
 
-def _later(log: PushLog) -> NDArray[np.bool_]:
-    """(n,) the rows to measure on: the latest pushes, or a quarter of one push's members."""
-    pushes = len(log.candidates)
-    if pushes == 1:
-        members = np.unique(log.rows["member_id"].to_numpy(dtype=str), return_inverse=True)[1]
-        return np.asarray(members % round(1 / _LATER) == 0)
-    begun = log.rows.groupby(log.push)["as_of"].min().sort_values()
-    latest = begun.index[-max(1, int(pushes * _LATER)) :]
-    return np.asarray(np.isin(log.push, latest))
+def _weighed(known: _Known, seed: int) -> _Known:
+    """With estimated probabilities, and only where they can be estimated."""
+    from training.observational import estimated
 
-
-def _part(log: PushLog, rows: NDArray[np.bool_]) -> PushLog:
+    found = estimated(known.log, known.values, known.names, known.categories, seed)
     return replace(
-        log,
-        rows=log.rows[rows].reset_index(drop=True),
-        push=log.push[rows],
-        offer=log.offer[rows],
-        probability=log.probability[rows],
-        converted=log.converted[rows],
-        redeemed=log.redeemed[rows],
-        margin=log.margin[rows],
-        revenue=log.revenue[rows],
-        coupon=log.coupon[rows],
+        known, log=found.log, values=known.values[found.kept], overlap=found.overlap.told
     )
 
 
+def _fit(known: _Known, seed: int) -> FittedResponse:
+    fitted = fit_response(known.log, known.values, known.names, seed, known.called)
+    if known.overlap:
+        return replace(fitted, model=replace(fitted.model, grade=OBSERVATIONAL))
+    return fitted
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """earlier, later: (n,) the rows to learn from, and to measure on. on: the latter in words.
+
+    known_until: what the earlier rows know; measured_from: where the later ones begin.
+    """
+
+    earlier: NDArray[np.bool_]
+    later: NDArray[np.bool_]
+    known_until: datetime
+    measured_from: datetime
+    on: str
+
+
+def _split(log: PushLog) -> _Split:
+    decided, until = log.rows["as_of"], log.rows["until"]
+    if len(np.unique(log.push)) == 1:
+        # By id, so that a later training leaves the same members out.
+        held_out = [zlib.crc32(str(one).encode()) % 1000 for one in log.rows["member_id"]]
+        later = np.array(held_out) < 1000 * _LATER
+        begin = decided.min().to_pydatetime()
+        return _Split(~later, later, begin, begin, "members left out of one push")
+    begun = decided.groupby(log.push).min().sort_values()
+    latest = begun.index[-max(1, int(len(begun) * _LATER)) :]
+    later = np.asarray(np.isin(log.push, latest))
+    begin = decided[later].min()
+    closed = ~later & np.asarray(until <= begin)
+    if closed.any():
+        end = until[closed].max().to_pydatetime()
+        return _Split(closed, later, end, begin.to_pydatetime(), "latest pushes")
+    begin = begin.to_pydatetime()
+    on = "latest pushes, into which the windows of all earlier ones reach"
+    return _Split(~later, later, begin, begin, on)
+
+
+def _comparable(folder: Path, names: tuple[str, ...], offers: tuple[Offer, ...]) -> ResponseModel:
+    """The champion, if it can answer from the features there are.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    model = ResponseModel.load(folder)
+    try:
+        model.estimate(np.full((1, len(names)), np.nan, dtype=np.float32), names, offers)
+    except ModelError as error:
+        raise TrainingError(f"does not answer from the features of today: {error}") from error
+    return model
+
+
 def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, object]:
-    rates, gains, ridge, offers = fitted.model.effect.weights
     return {
-        "rounds": ROUNDS,
         "seed": seed,
         "decisions": len(log),
-        "pushes": len(log.candidates),
+        "pushes": len(np.unique(log.push)),
         "offers": len(log.offers),
         "conversion_rate": round(float(log.converted.mean()), 6),
-        "weight_of_rates": round(rates, 6),
-        "weight_of_gains": round(gains, 6),
-        "weight_of_ridge": round(ridge, 6),
-        "weight_of_offer_means": round(offers, 6),
+        "weights": str(fitted.model.effect.weights),
         "personal_share": fitted.gate.personal,
     }
 
 
-def _facts(fitted: FittedResponse, log: PushLog, digest: str) -> Mapping[str, str]:
-    start, end = log.rows["as_of"].min(), log.rows["as_of"].max()
-    measured_on = "latest pushes" if len(log.candidates) > 1 else "members left out of one push"
-    return {
-        "data_window": f"{start:%Y-%m-%d} to {end:%Y-%m-%d}",
-        FEATURE_MOMENTS: in_words(feature_moments(log.rows["as_of"])),
+def _facts(fitted: FittedResponse, known: _Known, split: _Split) -> Mapping[str, str]:
+    decided = known.log.rows["as_of"]
+    facts = {
+        "data_window": f"{decided.min():%Y-%m-%d} to {decided.max():%Y-%m-%d}",
+        FEATURE_MOMENTS: in_words(feature_moments(decided)),
         "feature_service": SERVICE,
-        "dataset_digest": digest,
-        "measured_on": measured_on,
+        "dataset_digest": known.digest,
+        "measured_on": split.on,
+        KNOWN_UNTIL: split.known_until.isoformat(),
+        MEASURED_FROM: split.measured_from.isoformat(),
+        "evidence": OBSERVATIONAL if known.overlap else "randomised",
         "heterogeneity": fitted.gate.verdict,
         "calibration_slope": f"{fitted.slope.mean:.2f} ± {fitted.slope.error:.2f}",
     }
+    return facts | ({"overlap": known.overlap} if known.overlap else {})
 
 
 def _figures(fitted: FittedResponse, log: PushLog, measured: Measured) -> dict[str, Chart]:
     names = [offer.offer_id for offer in log.offers]
-    return {
-        "effects": effect_plot(names, fitted.effects),
-        "uplift_by_fifth": uplift_plot(measured.promised, measured.happened),
-    }
+    return {"effects": effect_plot(names, fitted.effects), **measured.charts}
+
+
+def _card(known: _Known) -> Card:
+    if known.overlap:
+        how = ", whose members were not chosen at random"
+        return Card(_PURPOSE.format(how=how), (_OBSERVATIONAL_LIMIT, *_LIMITS))
+    return Card(_PURPOSE.format(how=" that chance had a part in"), _LIMITS)

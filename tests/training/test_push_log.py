@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from features.ingest.load import ingest_rows
@@ -145,6 +147,33 @@ def test_a_log_without_chance_is_refused(tmp_path: Path) -> None:
     workspace = sent(tmp_path, decision("a", "ten", 1.0), decision("b", None, 1.0))
     with pytest.raises(TrainingError, match="made with probability 1"):
         push_log(workspace, LATER)
+
+
+@pytest.mark.parametrize("probability", [1.0, 0.0])
+def test_a_log_without_chance_can_be_asked_for_and_knows_no_probability(
+    tmp_path: Path, probability: float
+) -> None:
+    workspace = sent(tmp_path, decision("a", "ten", probability), decision("b", None, probability))
+    log = push_log(workspace, LATER, observational=True)
+    assert np.isnan(log.probability).all()
+    assert not log.drawn
+
+
+def test_where_chance_chose_asking_changes_nothing(workspace: Workspace) -> None:
+    log = push_log(workspace, LATER, observational=True)
+    assert log.drawn
+    assert log.probability.tolist() == [0.5] * 4
+
+
+def test_a_log_without_anybody_left_out_is_refused_however_it_is_asked_for(tmp_path: Path) -> None:
+    workspace = sent(tmp_path, decision("a", "ten", 1.0), decision("b", "ten", 1.0))
+    with pytest.raises(TrainingError, match="every one of the 2 past decisions sent something"):
+        push_log(workspace, LATER, observational=True)
+
+
+def test_each_decision_says_when_its_window_ends(workspace: Workspace) -> None:
+    until = push_log(workspace, LATER).rows["until"]
+    assert set(until) == {pd.Timestamp(SENT + timedelta(days=14))}
 
 
 def test_an_offer_that_is_not_in_the_offers_table_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from training.errors import TrainingError
 from training.learning import Learning
 from training.push_log import NO_SEND, PushLog
 from training.response_fit import FittedResponse, fit_response
-from training.response_measure import measure
 from training.uplift import MeanEffect, mean_effect, scores, shrunk
 
 
@@ -167,16 +166,6 @@ def test_a_member_never_stands_on_both_sides_of_a_fold() -> None:
     learning = Learning.of(world.log, world.values, NAMES, seed=0)
     for member in np.unique(learning.member):
         assert len(np.unique(learning.fold[learning.member == member])) == 1
-
-
-def test_on_later_pushes_uplift_beats_propensity_and_the_best_offer(
-    fitted: FittedResponse,
-) -> None:
-    later = simulated(30_000, seed=99)
-    found = measure(fitted.model, later.log, later.values, NAMES)
-    assert found.comparisons[0].beaten
-    assert found.promised[0] > found.promised[-1]
-    assert found.happened[0].mean > found.happened[-1].mean
 
 
 def test_scores_average_to_the_effect_even_with_wrong_expectations() -> None:
