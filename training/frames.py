@@ -24,6 +24,7 @@ from features.workspace import Workspace
 from training.errors import TrainingError
 
 SERVICE = MEMBER_SERVICE  # what models of members train on
+YEAR = timedelta(days=365)
 FEWEST_WINDOWS = 3
 MOST_WINDOWS = 6
 # Members beyond this are sampled: more rows no longer move a small model, and time is finite.
@@ -36,12 +37,16 @@ class Windows:
 
     The outcome windows follow each other without overlap: those of ``train`` (oldest first) end
     where ``calibrate`` begins, that of ``calibrate`` where ``test`` begins.
+
+    year_ago: a year before ``calibrate``, before ``test`` and before the end; empty where the
+        history does not reach so far.
     """
 
     train: tuple[datetime, ...]
     calibrate: datetime
     test: datetime
     horizon: timedelta
+    year_ago: tuple[datetime, ...] = ()
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -73,17 +78,20 @@ def label_windows(first_event: datetime, as_of: datetime, horizon: timedelta) ->
             "or shorten the horizon"
         )
     train = tuple(as_of - (2 + n) * horizon for n in range(windows, 0, -1))
-    return Windows(train, as_of - 2 * horizon, as_of - horizon, horizon)
+    year_ago = tuple(as_of - YEAR - n * horizon for n in (2, 1, 0))
+    # The last of their outcomes has to be known, the first of their features to have a history.
+    told = horizon <= YEAR and year_ago[0] - horizon >= first_event
+    return Windows(train, as_of - 2 * horizon, as_of - horizon, horizon, year_ago if told else ())
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Members at moments: features known then, and whether they bought in the horizon after.
+    """Members at moments: features known then, and whether it happened in the horizon after.
 
     names, categories: what stands in which column, and which of them are category codes.
     moments: (n,) the moment of each row, UTC.
     values: (n, features) as the encoding has them; NaN where missing.
-    bought: (n,)
+    happened: (n,) what is asked about, such as a purchase.
     """
 
     names: tuple[str, ...]
@@ -91,18 +99,32 @@ class LabelledRows:
     member_ids: NDArray[np.str_]
     moments: NDArray[np.datetime64]
     values: NDArray[np.float32]
-    bought: NDArray[np.bool_]
+    happened: NDArray[np.bool_]
 
     def at(self, *moments: datetime) -> LabelledRows:
         """The rows of these moments."""
-        kept = np.isin(self.moments, [_naive(moment) for moment in moments])
+        return self.where(np.isin(self.moments, [naive(moment) for moment in moments]))
+
+    def where(self, kept: NDArray[np.bool_]) -> LabelledRows:
+        """The rows that are ``kept`` (n,)."""
         return LabelledRows(
             self.names,
             self.categories,
             self.member_ids[kept],
             self.moments[kept],
             self.values[kept],
-            self.bought[kept],
+            self.happened[kept],
+        )
+
+    def followed_by(self, other: LabelledRows) -> LabelledRows:
+        """These rows, then those of ``other``, which has the same columns."""
+        return LabelledRows(
+            self.names,
+            self.categories,
+            np.concatenate([self.member_ids, other.member_ids]),
+            np.concatenate([self.moments, other.moments]),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.happened, other.happened]),
         )
 
     def column(self, name: str) -> NDArray[np.float32]:
@@ -118,8 +140,46 @@ class LabelledRows:
         sha.update(self.moments.astype("datetime64[us]").astype("<i8").tobytes())
         one_nan = np.where(np.isnan(self.values), np.float32(np.nan), self.values)
         sha.update(one_nan.astype("<f4").tobytes())
-        sha.update(self.bought.tobytes())
+        sha.update(self.happened.tobytes())
         return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows by time: to train on, to calibrate on after that, to measure on after that.
+
+    measured_from: where the later period begins. Every outcome of ``train`` and ``calibrate`` has
+        ended by then, and those of ``train`` where ``calibrate`` begins.
+    closed: by when the outcomes of ``test`` have ended.
+    feature_moments: the moments of which features were built for the rows, oldest first.
+    year_ago: rows of a year before ``calibrate``, before ``test`` and before ``closed``; empty
+        where the history does not reach so far.
+    """
+
+    train: LabelledRows
+    calibrate: LabelledRows
+    test: LabelledRows
+    measured_from: datetime
+    closed: datetime
+    feature_moments: tuple[datetime, ...]
+    year_ago: tuple[LabelledRows, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The whole span, such as ``2011-03-05 to 2011-10-31``."""
+        return f"{self.feature_moments[0]:%Y-%m-%d} to {self.closed:%Y-%m-%d}"
+
+    @property
+    def known(self) -> LabelledRows:
+        """All that was known where the later period begins."""
+        return self.train.followed_by(self.calibrate)
+
+    def digest(self) -> str:
+        """As of ``LabelledRows.digest``, of all rows."""
+        rows = self.known.followed_by(self.test)
+        for more in self.year_ago:
+            rows = rows.followed_by(more)
+        return rows.digest()
 
 
 def newest_day(workspace: Workspace) -> datetime:
@@ -159,6 +219,8 @@ def labelled_rows(
 ) -> LabelledRows:
     """Everyone known at each moment, with features as known then and the purchases after it.
 
+    The moments of ``windows.year_ago`` are among them.
+
     Feature tables that are missing are built. A member counts from its first event, or from when
     it joined. Of more than 100,000 members a moment a seeded sample is taken.
 
@@ -166,7 +228,7 @@ def labelled_rows(
         TrainingError: nobody was known at one of the moments.
         FeatureError: features cannot be built.
     """
-    build_features(workspace, windows.moments, progress)
+    build_features(workspace, _all_moments(windows), progress)
     with opened(workspace) as tables:
         members, moments, bought = _labels(tables, windows, seed)
     rows = pd.DataFrame(
@@ -188,6 +250,10 @@ def labelled_rows(
     )
 
 
+def _all_moments(windows: Windows) -> list[datetime]:
+    return sorted({*windows.year_ago, *windows.moments})
+
+
 def _labels(
     tables: Tables, windows: Windows, seed: int
 ) -> tuple[NDArray[np.object_], NDArray[np.datetime64], NDArray[np.bool_]]:
@@ -196,14 +262,14 @@ def _labels(
     closed = windows.test + windows.horizon
     random = np.random.default_rng(seed)
     members, moments, bought = [], [], []
-    for moment in windows.moments:
+    for moment in _all_moments(windows):
         there = np.sort(known_since.member_id[known_since.since < moment].to_numpy(dtype=object))
         if not len(there):
             raise TrainingError(f"no member was known by {moment:%Y-%m-%d}; nothing to learn from")
         if len(there) > MOST_MEMBERS:
             there = np.sort(random.choice(there, MOST_MEMBERS, replace=False))
         members.append(there)
-        moments.append(np.full(len(there), _naive(moment)))
+        moments.append(np.full(len(there), naive(moment)))
         buyers = _buyers(tables, moment, moment + windows.horizon, closed)
         bought.append(pd.Index(there).isin(buyers))
     return np.concatenate(members), np.concatenate(moments), np.concatenate(bought)
@@ -239,6 +305,6 @@ def _buyers(
     return found
 
 
-def _naive(moment: datetime) -> np.datetime64:
-    """Without its offset, which numpy has no room for: in UTC."""
+def naive(moment: datetime) -> np.datetime64:
+    """``moment`` without its offset, which numpy has no room for: in UTC, in microseconds."""
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

@@ -1,56 +1,40 @@
-"""Train the purchase propensity: who will buy within the horizon, sent a push or not."""
+"""Train propensities: who will buy, lapse, open or click within a horizon, pushed or not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.progress import Progress, silent
 from features.workspace import Workspace
-from models.calibration import fit_platt
-from models.propensity import KIND, Propensity
-from models.trees import Trees
-from training.charts import Chart
-from training.errors import TrainingError
-from training.evaluation.baselines import recency_rank, rfm_rank_sum
-from training.evaluation.metrics import BinaryQuality, binary_quality
-from training.frames import (
-    SERVICE,
-    LabelledRows,
-    Windows,
-    first_event,
-    label_windows,
-    labelled_rows,
+from models.errors import ModelError
+from models.propensity import Propensity
+from training.frames import SERVICE, Split
+from training.outcomes import BUY, LAPSE, Outcome, Period
+from training.propensity_fit import ROUNDS, Asked, Race, fit_again, growth, race
+from training.propensity_measure import (
+    Promises,
+    calibrated_rankings,
+    calibration_check,
+    charts,
+    compare,
 )
-from training.plots import gain_plot, lift_plot, reliability_plot
+from training.reactions import CLICK, OPEN
+from training.season import season_ahead, shifted
 from training.trained import (
     FEATURE_MOMENTS,
+    KNOWN_UNTIL,
+    MEASURED_FROM,
     Account,
-    Comparison,
+    Card,
     Trained,
     in_words,
     record,
+    standing,
 )
-
-STAGE = "propensity"
-# Small on purpose; each tree sees a third of the features, many of which say the same. Chosen on
-# Online Retail before 2011-10 and on the synthetic market. Never class weights, which ruin the
-# probabilities.
-SETTINGS: Mapping[str, object] = {
-    "objective": "binary",
-    "num_leaves": 15,
-    "learning_rate": 0.03,
-    "min_data_in_leaf": 100,
-    "feature_fraction": 0.3,
-}
-ROUNDS = 300
-# Threads that wait for each other after every split cost more than they save on few rows: ten
-# times as much where the cores are shared.
-ONE_THREAD_BELOW = 200_000
 
 
 def train_propensity(
@@ -59,135 +43,169 @@ def train_propensity(
     horizon_days: int = 30,
     seed: int = 0,
     progress: Progress = silent,
+    *,
+    promote: bool = True,
 ) -> Trained:
-    """Train on the past, calibrate on a later window, measure on the last one before ``as_of``.
+    """Who will buy within the horizon. Args and errors as of ``train_outcome``."""
+    period = Period(as_of, horizon_days, seed)
+    return train_outcome(workspace, BUY, period, progress, promote=promote)
 
-    What is measured is what is kept: the model is not fitted again on the test window. The
-    baselines are calibrated on the same window, so that every figure compares.
+
+def train_lapse(
+    workspace: Workspace,
+    as_of: datetime,
+    horizon_days: int = 30,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
+) -> Trained:
+    """Who, having bought before, will buy nothing within the horizon. As ``train_outcome``."""
+    period = Period(as_of, horizon_days, seed)
+    return train_outcome(workspace, LAPSE, period, progress, promote=promote)
+
+
+def train_open(
+    workspace: Workspace,
+    as_of: datetime,
+    horizon_days: int = 30,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
+) -> Trained:
+    """Who will open a push that is sent to them. As ``train_outcome``."""
+    period = Period(as_of, horizon_days, seed)
+    return train_outcome(workspace, OPEN, period, progress, promote=promote)
+
+
+def train_click(
+    workspace: Workspace,
+    as_of: datetime,
+    horizon_days: int = 30,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
+) -> Trained:
+    """Who will click on a push that is sent to them. As ``train_outcome``."""
+    period = Period(as_of, horizon_days, seed)
+    return train_outcome(workspace, CLICK, period, progress, promote=promote)
+
+
+def train_outcome(
+    workspace: Workspace,
+    outcome: Outcome,
+    period: Period,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
+) -> Trained:
+    """Let trees, a linear model and blends race on the past; measure the best on what follows.
+
+    The racers learn from the earlier windows and are calibrated, and chosen, on the window before
+    the test window. The winner is measured on the test window, beside plain rankings calibrated in
+    the same way and beside the champion; then it is fitted again, with the test window to
+    calibrate on: the latest closed one. What was measured is kept beside it. Where the history
+    reaches back a year, both are moved by what the season did then between the same two windows.
 
     Args:
-        as_of: the last test outcome is closed by then.
-        seed: draws the features of each tree, and the sample of members where there are very many.
+        period: the last test outcome is closed by its ``as_of``; its ``seed`` draws the features of
+            each tree, and the sample of members where there are very many.
+        promote: whether it becomes the champion when it passes every gate.
 
     Raises:
-        TrainingError: too little history, no purchases, or a test window nothing can be told from.
+        TrainingError: too little history, or a test window nothing can be told from.
         FeatureError: features cannot be built.
     """
-    if horizon_days < 1:
-        raise TrainingError(f"horizon is {horizon_days} days, wanted 1 or more")
-    windows = label_windows(first_event(workspace, as_of), as_of, timedelta(days=horizon_days))
-    rows = labelled_rows(workspace, windows, seed, progress)
-    progress(STAGE, 0, 2)
-    model = fit_propensity(rows.at(*windows.train), rows.at(windows.calibrate), horizon_days, seed)
-    progress(STAGE, 1, 2)
-    account = _account(model, rows, windows, seed)
-    trained = record(workspace, KIND, model, account)
-    progress(STAGE, 2, 2)
+    split = outcome.rows(workspace, period, progress)
+    asked = Asked(outcome.asked, period.horizon_days, period.seed)
+    progress(outcome.name, 0, 2)
+    found = race(split.train, split.calibrate, asked)
+    season, ahead = season_ahead(found.model, split)
+    measured = shifted(found.model, season)
+    progress(outcome.name, 1, 2)
+    champion = standing(
+        workspace,
+        outcome.name,
+        lambda folder: comparable(outcome.shape.read(folder), asked, split.test.names),
+        split.measured_from,
+    )
+    account = account_of(found, promised(measured, champion.model, split, outcome), split, asked)
+    account = replace(
+        account,
+        params={**account.params, "season": round(season, 4), "season_ahead": round(ahead, 4)},
+        facts={**account.facts, **champion.facts},
+        card=Card(outcome.purpose, outcome.limits),
+        measured=outcome.shape.kept(workspace, measured, split.known),
+    )
+    again = shifted(fit_again(found.winner, split.known, split.test, asked), ahead)
+    kept = outcome.shape.kept(workspace, again, split.known.followed_by(split.test))
+    trained = record(workspace, outcome.name, kept, account, promote=promote)
+    progress(outcome.name, 2, 2)
     return trained
 
 
-def fit_propensity(
-    train: LabelledRows, calibrate: LabelledRows, horizon_days: int, seed: int = 0
-) -> Propensity:
-    """Fit the trees on ``train`` and the calibration on the later ``calibrate``.
+def promised(
+    model: Propensity, champion: Propensity | None, split: Split, outcome: Outcome
+) -> Promises:
+    """What the model, the champion and the plain rankings say of the test rows."""
+    test = split.test
+    plain = calibrated_rankings(
+        outcome.rankings(split.calibrate), split.calibrate, outcome.rankings(test)
+    )
+    theirs = None if champion is None else champion.predict(test.values, test.names)
+    return Promises(test, model.predict(test.values, test.names), plain, theirs)
 
-    The same rows and seed give the same model. Features that say nothing, or
-    outcomes of one class only, give everybody the rate of the calibration window.
+
+def comparable(champion: Propensity, asked: Asked, names: Collection[str]) -> Propensity:
+    """``champion``, if it answers what is asked from features among ``names``.
 
     Raises:
-        TrainingError: no rows, or the calibration rows begin before the last training rows.
+        ModelError: another outcome or horizon, or a feature that is no longer there.
     """
-    import lightgbm
-
-    if not len(train.bought) or not len(calibrate.bought):
-        raise TrainingError("no rows to train or calibrate on")
-    if train.moments.max() >= calibrate.moments.min():
-        raise TrainingError(
-            f"calibration begins {calibrate.moments.min()}, "
-            f"wanted after the last training rows of {train.moments.max()}"
+    if (champion.outcome, champion.horizon_days) != (asked.outcome, asked.horizon_days):
+        raise ModelError(
+            f"answers {champion.outcome!r} within {champion.horizon_days} days, "
+            f"not {asked.outcome!r} within {asked.horizon_days}"
         )
-    settings = {
-        **SETTINGS,
-        "seed": seed,
-        "num_threads": 1 if len(train.bought) < ONE_THREAD_BELOW else 0,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-    }
-    categories = [train.names.index(name) for name in sorted(train.categories & {*train.names})]
-    data = lightgbm.Dataset(
-        train.values, train.bought.astype(np.float64), categorical_feature=categories
-    )
-    trees = Trees(lightgbm.train(settings, data, num_boost_round=ROUNDS), train.names)
-    scores = trees.score(calibrate.values, calibrate.names)
-    return Propensity(trees, horizon_days, fit_platt(scores, calibrate.bought))
+    missing = sorted(set(champion.names) - set(names))
+    if missing:
+        raise ModelError(f"reads feature {missing[0]!r}, which is no longer there")
+    return champion
 
 
-def baseline_scores(rows: LabelledRows) -> dict[str, NDArray[np.float64]]:
-    """The plain rankings, by name; aligned with the rows of one moment."""
-    recency = rows.column("recency_days")
-    orders, spend = rows.column("orders_life"), rows.column("spend_life")
-    return {"rfm": rfm_rank_sum(recency, orders, spend), "recency": recency_rank(recency)}
-
-
-def compare(
-    model: Propensity, calibrate: LabelledRows, test: LabelledRows
-) -> tuple[Comparison, ...]:
-    """Figures of the model on ``test`` beside those of the baselines; the AUC decides."""
-    ours = binary_quality(test.bought, model.predict(test.values, test.names))
-    earlier, later = baseline_scores(calibrate), baseline_scores(test)
-    theirs = {
-        name: binary_quality(
-            test.bought, fit_platt(earlier[name], calibrate.bought).probability(later[name])
-        )
-        for name in later
-    }
-
-    def comparison(metric: str, higher_is_better: bool) -> Comparison:
-        def value(quality: BinaryQuality) -> float:
-            return float(asdict(quality)[metric])
-
-        others = {name: value(quality) for name, quality in theirs.items()}
-        return Comparison(metric, value(ours), others, higher_is_better)
-
-    return (
-        comparison("auc", True),
-        comparison("average_precision", True),
-        comparison("log_loss", False),
-        comparison("calibration_error", False),
-    )
-
-
-def _account(model: Propensity, rows: LabelledRows, windows: Windows, seed: int) -> Account:
-    calibrate, test = rows.at(windows.calibrate), rows.at(windows.test)
-    train = rows.at(*windows.train)
+def account_of(found: Race, promises: Promises, split: Split, asked: Asked) -> Account:
+    """All that the record keeps of the race ``found`` but the words of its card."""
+    comparisons = compare(promises)
+    calibration_error = comparisons[-1].ours
     params = {
-        **SETTINGS,
+        **growth(len(split.train.happened)),
         "rounds": ROUNDS,
-        "seed": seed,
-        "horizon_days": model.horizon_days,
-        "features": len(model.trees.names),
-        "train_windows": len(windows.train),
-        "train_rows": len(train.bought),
-        "train_rate": round(float(train.bought.mean()), 6),
-        "test_rows": len(test.bought),
-        "test_rate": round(float(test.bought.mean()), 6),
-        "calibration_slope": round(model.calibration.slope, 6),
-        "calibration_intercept": round(model.calibration.intercept, 6),
+        "seed": asked.seed,
+        "horizon_days": asked.horizon_days,
+        "model": found.winner.name,
+        "linear_penalty": found.winner.penalty,
+        **{
+            f"race log loss {name}".replace(" ", "_"): round(loss, 6)
+            for name, loss in found.losses.items()
+        },
+        "features": len(split.train.names),
+        "train_windows": len(np.unique(split.train.moments)),
+        "train_rows": len(split.train.happened),
+        "train_rate": round(float(split.train.happened.mean()), 6),
+        "test_rows": len(split.test.happened),
+        "test_rate": round(float(split.test.happened.mean()), 6),
+        "calibration_slope": round(found.model.calibration.slope, 6),
+        "calibration_intercept": round(found.model.calibration.intercept, 6),
     }
     facts = {
-        "data_window": windows.words,
-        FEATURE_MOMENTS: in_words((*windows.train, windows.calibrate)),
+        "data_window": split.words,
+        FEATURE_MOMENTS: in_words(split.feature_moments),
         "feature_service": SERVICE,
-        "dataset_digest": rows.digest(),
+        "dataset_digest": split.digest(),
+        KNOWN_UNTIL: split.measured_from.isoformat(),
+        MEASURED_FROM: split.measured_from.isoformat(),
     }
-    return Account(compare(model, calibrate, test), params, facts, _figures(model, test))
-
-
-def _figures(model: Propensity, test: LabelledRows) -> dict[str, Chart]:
-    promised = model.predict(test.values, test.names)
-    return {
-        "reliability": reliability_plot(test.bought, promised),
-        "gain": gain_plot(test.bought, {"model": promised, **baseline_scores(test)}),
-        "lift": lift_plot(test.bought, promised),
-    }
+    checks = (calibration_check(promises, calibration_error),)
+    return Account(comparisons, params, facts, charts(promises), checks=checks)

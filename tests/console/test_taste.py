@@ -47,7 +47,7 @@ def test_taste_appears_with_the_first_recommender_and_models_from_before_still_s
     first = build_release(market, as_of, [], silent)
     assert first.evidence == "modelled"
     assert first.models["propensity"] == before.version.version
-    assert not set(NAMES) & set(Propensity.load(before.folder).trees.names)
+    assert not set(NAMES) & set(Propensity.load(before.folder).names)
 
     snapshot = Snapshot.load(first.folder / "snapshot")
     taste = snapshot.values[:, snapshot.encoding.columns(NAMES)]

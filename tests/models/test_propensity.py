@@ -82,7 +82,7 @@ def test_comes_back_from_disk_bit_for_bit(model: Propensity, tmp_path: Path) -> 
     loaded = Propensity.load(tmp_path)
     values = members(100, seed=3)
     assert np.array_equal(loaded.predict(values, NAMES), model.predict(values, NAMES))
-    assert (loaded.trees.names, loaded.horizon_days) == (NAMES, 30)
+    assert (loaded.names, loaded.horizon_days) == (NAMES, 30)
 
 
 def test_trees_that_read_other_features_than_named_are_refused(
@@ -90,7 +90,7 @@ def test_trees_that_read_other_features_than_named_are_refused(
 ) -> None:
     model.save(tmp_path)
     head = json.loads((tmp_path / "artifact.json").read_text())
-    head["config"]["feature_names"] = ["recency_days"]
+    head["config"]["parts"]["trees"] = ["recency_days"]
     (tmp_path / "artifact.json").write_text(json.dumps(head))
     with pytest.raises(ArtifactError, match="read 3 columns, 1 are named"):
         Propensity.load(tmp_path)

@@ -67,7 +67,7 @@ def test_a_member_bought_if_a_purchase_lies_in_the_horizon(rows: LabelledRows) -
         inside = events.occurred_at.between(moment, moment + MONTH, inclusive="left")
         buyers = set(events.member_id[inside])
         here = rows.at(moment)
-        assert here.bought.tolist() == [member in buyers for member in here.member_ids.tolist()]
+        assert here.happened.tolist() == [member in buyers for member in here.member_ids.tolist()]
 
 
 def test_everyone_with_an_event_by_then_has_one_row(rows: LabelledRows) -> None:
@@ -84,7 +84,7 @@ def test_features_do_not_know_the_outcome(rows: LabelledRows, tmp_path: Path) ->
     extra = events[events.occurred_at >= moment].assign(member_id="m0000", unit_price=None)
     altered = labelled_rows(shop_of(tmp_path, pd.concat([past, extra])), WINDOWS).at(moment)
     assert np.array_equal(altered.values, rows.at(moment).values, equal_nan=True)
-    assert altered.bought.sum() == 1 < rows.at(moment).bought.sum()
+    assert altered.happened.sum() == 1 < rows.at(moment).happened.sum()
 
 
 def test_outcomes_do_not_read_the_past(rows: LabelledRows, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_outcomes_do_not_read_the_past(rows: LabelledRows, tmp_path: Path) -> No
         known_at=pd.Timestamp(OPENED),
     )
     other_past = labelled_rows(shop_of(tmp_path, pd.concat([seen, later])), WINDOWS).at(moment)
-    assert np.array_equal(other_past.bought, rows.at(moment).bought)
+    assert np.array_equal(other_past.happened, rows.at(moment).happened)
 
 
 def test_a_member_yet_to_join_is_not_there_and_one_who_joined_is(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_purchase_reported_after_the_end_is_not_yet_an_outcome(tmp_path: Path)
     late = events.occurred_at >= WINDOWS.test
     events.loc[late, "known_at"] = pd.Timestamp(AS_OF + timedelta(days=1))
     made = shop_of(tmp_path, events)
-    assert not labelled_rows(made, WINDOWS).at(WINDOWS.test).bought.any()
+    assert not labelled_rows(made, WINDOWS).at(WINDOWS.test).happened.any()
 
 
 def test_the_digest_tells_whether_the_rows_are_the_same(
@@ -134,7 +134,7 @@ def test_the_sample_of_very_many_members_follows_the_seed(
 ) -> None:
     monkeypatch.setattr("training.frames.MOST_MEMBERS", 40)
     first, same, other = (labelled_rows(shop, WINDOWS, seed) for seed in (0, 0, 1))
-    assert len(first.at(WINDOWS.test).bought) == 40
+    assert len(first.at(WINDOWS.test).happened) == 40
     assert first.digest() == same.digest() != other.digest()
 
 

@@ -22,6 +22,11 @@ def rfm_rank_sum(
     return recency_rank(recency_days) + orders_rank + spend_rank
 
 
+def column_rank(column: NDArray[np.float32], *, missing: float = 0.0) -> NDArray[np.float64]:
+    """(n,) from 0 to 1: who has most of one thing stands highest; a gap counts as ``missing``."""
+    return _rank(_floor(column, missing))
+
+
 def _floor(values: NDArray[np.float32], missing: float) -> NDArray[np.float64]:
     return np.where(np.isnan(values), missing, values).astype(np.float64)
 
