@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from models.histories import Histories
 
+Stack = NDArray[np.float64]  # (members, size, factors): members of histories of one size
+_MOST_ENTRIES = 4_000_000  # of a stack
+
 
 @dataclass(frozen=True, eq=False)
 class FoldIn:
-    """Solves for members, one at a time, exactly.
+    """Solves for members, exactly.
 
     A member's factors are ``(G + Yᵤᵀ(Cᵤ − I)Yᵤ)⁻¹ Yᵤᵀ cᵤ``, with G the Gram matrix of all items
     plus the regularisation, Yᵤ the factors of the items met and ``c = 1 + confidence × weight``.
@@ -45,23 +48,45 @@ class FoldIn:
 
     def factors(self, histories: Histories) -> NDArray[np.float32]:
         """(members, factors); zeros for an empty history."""
-        found = np.zeros((len(histories), len(self.inverse)), dtype=np.float32)
-        # One product for all items met rather than one a member: half the work of many members.
+        found = np.zeros((len(histories), len(self.gram)), dtype=np.float32)
+        # One product for all items met rather than one a member.
         met, place = np.unique(histories.items, return_inverse=True)
         known = self.item_factors[met]
         ready = known @ self.inverse
-        for member in range(len(histories)):
-            part = slice(histories.starts[member], histories.starts[member + 1])
-            rows = place[part]
-            extra = self.confidence * histories.weights[part].astype(np.float64)
-            if len(rows) == 0:
-                continue
-            if len(rows) < len(self.inverse):
-                # (G + YᵀDY)⁻¹ Yᵀc = G⁻¹Yᵀ (D⁻¹ + YG⁻¹Yᵀ)⁻¹ D⁻¹ c, with D = C − I
-                small = ready[rows] @ known[rows].T
-                small[np.diag_indices(len(rows))] += 1 / extra
-                found[member] = np.linalg.solve(small, (1 + extra) / extra) @ ready[rows]
-            else:
-                gram = self.gram + (known[rows].T * extra) @ known[rows]
-                found[member] = np.linalg.solve(gram, known[rows].T @ (1 + extra))
+        sizes = np.diff(histories.starts)
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            step = max(1, _MOST_ENTRIES // (size * len(self.gram)))
+            alike = np.flatnonzero(sizes == size)
+            for start in range(0, len(alike), step):
+                members = alike[start : start + step]
+                entries = histories.starts[members, None] + np.arange(size)
+                rows = place[entries]
+                extra = self.confidence * histories.weights[entries].astype(np.float64)
+                found[members] = (
+                    self._short(known[rows], ready[rows], extra)
+                    if size < len(self.gram)
+                    else self._long(known[rows], extra)
+                )
         return found
+
+    def _short(self, met: Stack, ready: Stack, extra: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(members, factors) by the identity of Woodbury.
+
+        ``(G + YᵀDY)⁻¹ Yᵀc = G⁻¹Yᵀ (D⁻¹ + YG⁻¹Yᵀ)⁻¹ D⁻¹ c`` with D = C − I.
+
+        Args:
+            met: (members, size, factors) of the items met. ready: the same times G⁻¹.
+            extra: (members, size) of the diagonal of D.
+        """
+        small = ready @ met.transpose(0, 2, 1)
+        diagonal = np.arange(met.shape[1])
+        small[:, diagonal, diagonal] += 1 / extra
+        solved = np.linalg.solve(small, ((1 + extra) / extra)[:, :, None])
+        return np.asarray((solved * ready).sum(axis=1), dtype=np.float64)
+
+    def _long(self, met: Stack, extra: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(members, factors) as the formula has it."""
+        across = met.transpose(0, 2, 1)
+        grams = self.gram + (across * extra[:, None, :]) @ met
+        solved = np.linalg.solve(grams, across @ (1 + extra)[:, :, None])
+        return np.asarray(solved[:, :, 0], dtype=np.float64)

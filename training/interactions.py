@@ -61,8 +61,8 @@ def interactions(
             f"no view, cart or purchase with an item_id before {as_of:%Y-%m-%d}; "
             "a recommender learns from items"
         )
-    member_ids, members = _numbered(counts["member_id"])
-    item_ids, items = _numbered(counts["item_id"])
+    member_ids, members = numbered(counts["member_id"])
+    item_ids, items = numbered(counts["item_id"])
     type_weights = np.array([WEIGHTS[name] for name in counts["type"].to_pylist()])
     weights = type_weights * np.log1p(counts["faded"].cast("float64").to_numpy())
     pairs, entry = np.unique(members * len(item_ids) + items, return_inverse=True)
@@ -108,6 +108,22 @@ def next_orders(
     return _by_member(named.join(first, ["member_id", "basket"]))
 
 
+def order_lines(tables: Tables, as_of: datetime) -> pa.Table:
+    """What every order held, as known at ``as_of``: one row per member, order and item.
+
+    Returns:
+        member_id, item_id, basket (the order's id, else the day), and age_days: days from the
+        line to ``as_of``, above 0. In order of member, item and basket.
+    """
+    bought = _purchases(tables, None, as_of, as_of)
+    basket = ibis.coalesce(bought.order_id, bought.occurred_at.strftime("%Y-%m-%d"))
+    lines = bought.group_by("member_id", "item_id", basket=basket).agg(at=bought.occurred_at.min())
+    aged = lines.select(
+        "member_id", "item_id", "basket", age_days=days_since(seconds(lines["at"]), as_of)
+    )
+    return aged.order_by("member_id", "item_id", "basket").to_pyarrow()
+
+
 def plain_recommenders(
     tables: Tables, as_of: datetime, met: Interactions
 ) -> tuple[Popularity, PersonalFrequency]:
@@ -118,8 +134,8 @@ def plain_recommenders(
     bought = _purchases(tables, None, as_of, as_of)
     occasion = ibis.coalesce(bought.order_id, bought.event_id)
     counted = bought.group_by("member_id", "item_id").agg(orders=occasion.nunique()).to_pyarrow()
-    member_ids, members = _numbered(counted["member_id"])
-    item_ids, items = _numbered(counted["item_id"])
+    member_ids, members = numbered(counted["member_id"])
+    item_ids, items = numbered(counted["item_id"])
     # Purchases are among what members met, so that every id has its place.
     counts = Histories.of(
         len(met.member_ids),
@@ -199,7 +215,7 @@ def _popularity(
     return popularity
 
 
-def _numbered(column: pa.ChunkedArray) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+def numbered(column: pa.ChunkedArray) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """The sorted distinct ids as UTF-8, and the row number of each value among them."""
     coded = column.combine_chunks().dictionary_encode()
     ids = np.array([name.encode() for name in coded.dictionary.to_pylist()], dtype=np.bytes_)

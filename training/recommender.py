@@ -18,13 +18,13 @@ from models.graph_filter import GraphFilter
 from models.recommender import KIND, AlsRecommender, load_recommender
 from training.charts import Chart, Series
 from training.cold_start import item_traits, with_cold_items
-from training.comparison import Comparison
 from training.errors import TrainingError
 from training.evaluation.ranking import (
     MOST_MEASURED,
     Rivals,
     compare_lists,
     later_period,
+    lists_chart,
 )
 from training.interactions import WEIGHTS, Interactions, interactions, plain_recommenders
 from training.recommender_race import DEFAULT, PLACES, Choice, Race, race
@@ -57,6 +57,8 @@ def train_recommender(
     horizon_days: int = 30,
     seed: int = 0,
     progress: Progress = silent,
+    *,
+    promote: bool = True,
 ) -> Trained:
     """Choose, measure on the last ``horizon_days``, then fit on everything known at ``as_of``.
 
@@ -109,7 +111,7 @@ def train_recommender(
     }
     figures = {"lists": lists_chart(comparisons), **_race_chart(chosen)}
     account = Account(comparisons, params, facts, figures, CARD, measured)
-    trained = record(workspace, KIND, model, account)
+    trained = record(workspace, KIND, model, account, promote=promote)
     remember_item_vectors(workspace, split, measured.item_ids, measured.item_vectors)
     remember_item_vectors(workspace, as_of, model.item_ids, model.item_vectors)
     progress(STAGE, 4, 4)
@@ -133,19 +135,6 @@ def choose(tables: Tables, split: datetime, horizon: timedelta, seed: int = 0) -
         return race(met, later_period(tables, earlier, split), seed)
     except TrainingError:
         return DEFAULT
-
-
-def lists_chart(comparisons: tuple[Comparison, ...]) -> Chart:
-    """Every figure of the lists, beside those of the baselines and of the champion."""
-    names = [one.metric for one in comparisons]
-    series = [Series("model", names, [one.ours for one in comparisons], "bars")]
-    for baseline in comparisons[0].baselines:
-        values = [one.baselines[baseline] for one in comparisons]
-        series.append(Series(baseline, names, values, "points"))
-    if comparisons[0].champion is not None:
-        values = [float(one.champion or 0) for one in comparisons]
-        series.append(Series("champion", names, values, "points"))
-    return Chart("Lists on a later period", "figure", "mean over members", tuple(series))
 
 
 def _fit(

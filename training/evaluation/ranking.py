@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from features.tables import Tables
 from models.listing import Recommendation, Recommender
+from training.charts import Chart, Series
 from training.comparison import Comparison
 from training.errors import TrainingError
 from training.interactions import item_purchases, next_orders
@@ -201,6 +202,19 @@ def compare_lists(
                 )
             )
     return tuple(made)
+
+
+def lists_chart(comparisons: Sequence[Comparison]) -> Chart:
+    """Every figure of the lists, beside those of the baselines and of the champion."""
+    names = [one.metric for one in comparisons]
+    series = [Series("model", names, [one.ours for one in comparisons], "bars")]
+    for baseline in comparisons[0].baselines:
+        values = [one.baselines[baseline] for one in comparisons]
+        series.append(Series(baseline, names, values, "points"))
+    if comparisons[0].champion is not None:
+        values = [float(one.champion or 0) for one in comparisons]
+        series.append(Series("champion", names, values, "points"))
+    return Chart("Lists on a later period", "figure", "mean over members", tuple(series))
 
 
 def paired_error(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 
 from models.graph_filter import GraphFilter
@@ -12,6 +14,8 @@ from models.histories import Histories
 from models.listing import Recommender
 from models.plain import PersonalFrequency, Popularity
 from models.recommender import AlsRecommender, load_recommender
+from models.repeat import ITEM, MEMBER, NAMES, OWN, Habits, Near, RepeatModel
+from models.trees import Trees
 
 MEMBERS = tuple(f"m{number:03d}" for number in range(60))
 ITEMS = tuple(f"i{number:02d}" for number in range(40))
@@ -61,15 +65,51 @@ def frequency() -> PersonalFrequency:
     return PersonalFrequency(MEMBER_IDS, ITEM_IDS, histories(), POPULARITY)
 
 
+def repeat() -> RepeatModel:
+    rng = np.random.default_rng(7)
+    own = histories()
+    items, members = len(ITEMS), len(MEMBERS)
+    near = Near(
+        np.array([rng.choice(items, 8, replace=False) for _ in ITEMS], dtype=np.int32),
+        rng.random((items, 8)).astype(np.float32),
+    )
+    own_values = rng.uniform(0.1, 9, (len(own.items), len(OWN))).astype(np.float32)
+    habits = Habits(
+        MEMBER_IDS,
+        ITEM_IDS,
+        own,
+        own_values,
+        rng.uniform(1, 9, (members, len(MEMBER))).astype(np.float32),
+        rng.uniform(0, 9, (items, len(ITEM))).astype(np.float32),
+        near,
+        near,
+        POPULARITY,
+    )
+    return RepeatModel(habits, ranker())
+
+
+@cache
+def ranker() -> Trees:
+    """Trees that like what was bought often and goes with the rest."""
+    rng = np.random.default_rng(8)
+    table = rng.random((400, len(NAMES))).astype(np.float32)
+    liked = table[:, NAMES.index("orders")] + table[:, NAMES.index("near")] > 1
+    settings = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1}
+    data = lightgbm.Dataset(table, label=liked.astype(float))
+    return Trees(lightgbm.train(settings, data, num_boost_round=10), NAMES)
+
+
 MAKERS: Mapping[str, Callable[[], Recommender]] = {
     "als": als,
     "graph filter": graph_filter,
     "popularity": popularity,
     "frequency": frequency,
+    "repeat": repeat,
 }
 LOADERS: Mapping[str, Callable[[Path], Recommender]] = {
     "als": load_recommender,
     "graph filter": load_recommender,
     "popularity": Popularity.load,
     "frequency": PersonalFrequency.load,
+    "repeat": RepeatModel.load,
 }
