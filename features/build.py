@@ -22,9 +22,21 @@ from features.rolled import phase
 from features.rolling import kept_rolled, rolled_anew
 from features.tables import Tables, any_row, opened
 from features.taste import item_vectors
-from features.views import TASTE, VIEWS, Ground, View, at, ground, largest_categories, taste_view
+from features.views import (
+    LIFECYCLE,
+    TASTE,
+    VIEWS,
+    Ground,
+    View,
+    at,
+    ground,
+    largest_categories,
+    lifecycle_view,
+    taste_view,
+)
 from features.vocabulary import Vocabulary
 from features.workspace import Workspace, one_at_a_time
+from features.worth import buying_files, learned_buying
 
 STAGE = "features"
 RESERVED = ("member_id", "item_id", "offer_id", "feature_time", "created", "row_id", "as_of", "rn")
@@ -175,9 +187,13 @@ class _Run:
 
 def _views(workspace: Workspace, tables: Tables) -> Sequence[View]:
     """The views that the workspace may have, if its data allow."""
-    if not workspace.conventions.taste:
-        return VIEWS
-    return (*VIEWS, taste_view(item_vectors(workspace, tables.engine)))
+    views = list(VIEWS)
+    if buying_files(workspace):
+        by_worth = lifecycle_view(learned_buying(workspace, tables.engine))
+        views = [by_worth if view.name == LIFECYCLE else view for view in views]
+    if workspace.conventions.taste:
+        views.append(taste_view(item_vectors(workspace, tables.engine)))
+    return views
 
 
 def _by_phase(as_of: datetime) -> tuple[int, datetime]:

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from features.contract import TABLES
+from features.learned import good_from
 from features.tables import table_files
-from features.taste import good_from, vector_files
+from features.taste import vector_files
 from features.workspace import Workspace
+from features.worth import buying_files
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -41,7 +43,8 @@ class Inputs:
     def of(cls, workspace: Workspace) -> Inputs:
         files = [_file(name, path) for name in TABLES for path in table_files(workspace, name)]
         if workspace.conventions.taste:
-            files += [_vectors(path) for path in vector_files(workspace)]
+            files += [_learned("item_vectors", path) for path in vector_files(workspace)]
+        files += [_learned("buying", path) for path in buying_files(workspace)]
         return cls(_common(workspace), files)
 
     def digest(self, as_of: datetime) -> str:
@@ -70,9 +73,9 @@ def _file(table: str, path: Path) -> _File:
     return _File(_name(table, path), _known_since(path))
 
 
-def _vectors(path: Path) -> _File:
-    """Item vectors are read at the moment itself from which on they are good."""
-    return _File(_name("item_vectors", path), good_from(path) - timedelta(microseconds=1))
+def _learned(what: str, path: Path) -> _File:
+    """What a training learned is read at the moment itself from which on it is good."""
+    return _File(_name(what, path), good_from(path) - timedelta(microseconds=1))
 
 
 def _name(table: str, path: Path) -> tuple[str, str, int, int]:

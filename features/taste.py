@@ -8,7 +8,7 @@ vector learned from later events is never seen earlier.
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import ibis
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features.affinity import decays
 from features.engine import Engine
 from features.errors import FeatureError
+from features.learned import every_version, newest_version, version_files, version_path
 from features.moments import STAMP, moment
 from features.rolled import WEIGHTS, day_of, phase, typed
 from features.workspace import Workspace, one_at_a_time, write_atomically
@@ -26,7 +27,6 @@ from features.workspace import Workspace, one_at_a_time, write_atomically
 DIMENSIONS = 8
 NAMES = tuple(f"taste_{number}" for number in range(1, DIMENSIONS + 1))
 SCHEMA = ibis.schema({"item_id": "string", "good_from": STAMP, **dict.fromkeys(NAMES, "float64")})
-_STAMPED = "%Y-%m-%dT%H%M%S.%fZ.parquet"  # so that names are in order of time
 _DECIMALS = 6  # the last bits of a product depend on the machine; these do not
 # Weights are whole billionths and sums exact, so that they do not depend on the order of rows.
 _UNIT = 1_000_000_000
@@ -88,28 +88,17 @@ def item_interest(events: ir.Table, as_of: datetime) -> ir.Table:
 
 def item_vectors(workspace: Workspace, engine: Engine) -> ir.Table:
     """Every version of the vectors that was remembered, schema ``SCHEMA``; of no moment yet."""
-    files = vector_files(workspace)
-    if not files:
-        return engine.empty("item_vectors", SCHEMA)
-    parts = [stored.cast(SCHEMA) for stored in engine.read("item_vectors", files)]
-    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return every_version(engine, "item_vectors", vector_files(workspace), SCHEMA)
 
 
 def known_vectors(vectors: ir.Table, as_of: datetime) -> ir.Table:
     """The newest version good by ``as_of``: one row per item, ``item_id`` and its coordinates."""
-    good = vectors.filter(vectors.good_from <= ibis.literal(as_of))
-    newest = good.agg(newest=good.good_from.max())
-    return good.join(newest, good.good_from == newest.newest).select("item_id", *NAMES)
+    return newest_version(vectors, as_of).select("item_id", *NAMES)
 
 
 def vector_files(workspace: Workspace) -> list[Path]:
     """One file a version, oldest first."""
-    return sorted(workspace.item_vectors.glob("*.parquet"))
-
-
-def good_from(path: Path) -> datetime:
-    """The moment from which the version at ``path`` is good."""
-    return datetime.strptime(path.name, _STAMPED).replace(tzinfo=UTC)
+    return version_files(workspace.item_vectors)
 
 
 def remember_item_vectors(
@@ -144,7 +133,7 @@ def remember_item_vectors(
     names = [item.decode() for item in item_ids.tolist()]
     vectors = dict(zip(names, _reduced(factors), strict=True))
     with one_at_a_time(workspace.item_vectors / ".lock"):
-        path = workspace.item_vectors / f"{as_of:{_STAMPED}}"
+        path = version_path(workspace.item_vectors, as_of)
         reference = _reference(workspace, path)
         if reference is not None:
             vectors = _turned(vectors, reference)

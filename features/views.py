@@ -24,8 +24,10 @@ from features.rolled import Rolled
 from features.tables import Tables, any_row
 from features.taste import item_interest, known_vectors, taste
 from features.vocabulary import LARGEST, Vocabulary
+from features.worth import known_buying
 
 TASTE = "taste"
+LIFECYCLE = "lifecycle"
 Keep = Callable[[str, ir.Table], ir.Table]
 
 
@@ -195,7 +197,7 @@ VIEWS = (
         lambda ground, moment: contacts(moment.roster, ground.sent, ground.outcomes, moment.as_of),
     ),
     View(
-        "lifecycle",
+        LIFECYCLE,
         "member_id",
         _no_purchases,
         lambda ground, moment: lifecycle(moment.roster, moment.habits, moment.as_of),
@@ -237,5 +239,21 @@ def taste_view(vectors: ir.Table) -> View:
             moment.roster,
             item_interest(ground.tables.events, moment.as_of),
             known_vectors(vectors, moment.as_of),
+        ),
+    )
+
+
+def lifecycle_view(learned: ir.Table) -> View:
+    """The view lifecycle of the workspaces whose lifetime values were trained: the same columns.
+
+    Args:
+        learned: of ``worth.learned_buying``.
+    """
+    return View(
+        LIFECYCLE,
+        "member_id",
+        _no_purchases,
+        lambda ground, moment: lifecycle(
+            moment.roster, moment.habits, moment.as_of, known_buying(learned, moment.as_of)
         ),
     )

@@ -73,6 +73,11 @@ class Workspace:
         return self.root / "item_vectors"
 
     @property
+    def buying(self) -> Path:
+        """``buying/<as_of>.parquet``: how members buy, as each training of their worth found."""
+        return self.root / "buying"
+
+    @property
     def feast(self) -> Path:
         """Feast's registry and online store."""
         return self.root / "feast"

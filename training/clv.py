@@ -13,6 +13,7 @@ from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.tables import Tables, opened
 from features.workspace import Workspace
+from features.worth import remember_buying
 from models.bgnbd import BgNbd
 from models.clv import KIND, Clv
 from training.bgnbd import fit_bgnbd
@@ -68,6 +69,9 @@ def train_clv(
 ) -> Trained:
     """Measure on the last ``horizon_days``, then fit on everything known at ``as_of``.
 
+    What a champion found of how members buy is remembered for the value tiers of the view
+    lifecycle: what was measured from its own moment on, what is kept from ``as_of`` on.
+
     Args:
         seed: changes nothing: likelihoods have one answer. Every trainer takes one.
         promote: False keeps it as challenger whatever it passes.
@@ -94,6 +98,9 @@ def train_clv(
     progress(STAGE, 3, 4)
     account = _account(workspace, (measured, then), (model, now), later, everyone)
     trained = record(workspace, KIND, model, account, promote=promote)
+    if trained.promoted:
+        remember_buying(workspace, seen.as_of, _numbers(measured))
+        remember_buying(workspace, as_of, _numbers(model))
     progress(STAGE, 4, 4)
     return trained
 
@@ -196,6 +203,11 @@ def _account(
         measured=measured[0],
         checks=checks,
     )
+
+
+def _numbers(model: Clv) -> dict[str, float]:
+    """What value tiers are made of."""
+    return {**asdict(model.buying), **asdict(model.spending), "horizon_days": model.horizon_days}
 
 
 def _settings(model: Clv) -> Mapping[str, object]:

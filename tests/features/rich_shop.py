@@ -14,11 +14,15 @@ import numpy as np
 from features.contract import EVENT_TYPES, OUTCOME_TYPES, Kind
 from features.taste import remember_item_vectors
 from features.workspace import Conventions, Workspace
+from features.worth import remember_buying
 from tests.features.given import AS_OF, Row, ago, write_batch
 
 ATTRIBUTES: Mapping[str, Kind] = {
     "income": "number", "visits": "integer", "segment": "category", "vip": "flag",
     "last_call": "time",
+}  # fmt: skip
+BUYING = {
+    "r": 0.7, "alpha": 60.0, "a": 0.2, "b": 0.6, "p": 3.0, "q": 2.5, "v": 20.0, "horizon_days": 90.0
 }  # fmt: skip
 # In the order of their bytes, which is that of no language.
 _TEXTS = ("Z", "a", "b-c", "ä", "Ω", "日本", "🎁", "'; --", "`x`", "%_\\")
@@ -50,6 +54,7 @@ def rich_shop(workspace: Workspace, members: int = 40, seed: int = 11) -> Worksp
         factors = np.random.default_rng(days).normal(size=(len(items), 12)).astype(np.float32)
         ids = np.array([item.encode() for item in items], dtype=np.bytes_)
         remember_item_vectors(newer, ago(days), ids, factors)
+    remember_buying(newer, ago(20), BUYING)
     return newer
 
 

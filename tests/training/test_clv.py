@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.learned import good_from
 from features.tables import opened
 from features.workspace import Workspace
+from features.worth import buying_files
 from models.clv import Clv
 from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.bgnbd import fit_bgnbd
@@ -111,6 +113,8 @@ def test_training_beats_the_plain_ways_and_keeps_what_it_measured(busy: Workspac
     kept, measured = Clv.load(trained.folder), Clv.load(trained.folder.parent / MEASURED)
     assert kept != measured
     assert kept.margin_rate == pytest.approx(0.3)
+    versions = [good_from(path) for path in buying_files(busy)]
+    assert versions == [AS_OF - timedelta(days=60), AS_OF]
     again = train_clv(busy, AS_OF, horizon_days=60)
     deciding = again.comparisons[0]
     assert deciding.champion == deciding.ours  # the same model, measured again
@@ -119,6 +123,7 @@ def test_training_beats_the_plain_ways_and_keeps_what_it_measured(busy: Workspac
     other = train_clv(busy, AS_OF, horizon_days=30, promote=False)
     assert not other.promoted
     assert "looks 60 days ahead, not 30" in other.facts["not_compared"]
+    assert len(buying_files(busy)) == 2  # and what it found stays unused
 
 
 def test_says_what_is_missing_where_few_bought_twice(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -177,12 +179,12 @@ def price(known: Known) -> dict[str, Features]:
     return answer
 
 
-def lifecycle(known: Known) -> dict[str, Features]:
-    """``features.lifecycle.lifecycle``."""
+def lifecycle(known: Known, worth: Mapping[str, float] | None = None) -> dict[str, Features]:
+    """``features.lifecycle.lifecycle``. ``worth``: what members are expected to spend."""
     everyone = buyers(known)
     means = [buyer.mean_gap for buyer in everyone.values() if buyer.mean_gap is not None]
     usual = statistics.median(means) if means else Fraction(90)
-    tiers = _tiers(known, everyone)
+    tiers = _tiers(known, everyone, worth or {})
     return {
         member: {"lifecycle": _stage(known, buyer, usual), "value_tier": tiers[member]}
         for member, buyer in everyone.items()
@@ -215,13 +217,16 @@ def _expected_gap(buyer: Buyer, usual: Fraction) -> Fraction:
         return Fraction((number.ln() / (n + 1)).exp())
 
 
-def _tiers(known: Known, everyone: dict[str, Buyer]) -> dict[str, str]:
+def _tiers(known: Known, everyone: dict[str, Buyer], worth: Mapping[str, float]) -> dict[str, str]:
     year = known.as_of - timedelta(days=365)
     among = {name: buyer for name, buyer in everyone.items() if buyer.orders_within(known, 365)}
     best_first = sorted(among)
-    best_first.sort(
-        key=lambda name: (among[name].spend(year), among[name].last_second), reverse=True
-    )
+
+    def best(name: str) -> tuple[float, Fraction, datetime]:
+        expected = round(math.log(worth[name]), 9) if worth.get(name) else -math.inf
+        return expected, among[name].spend(year), among[name].last_second
+
+    best_first.sort(key=best, reverse=True)
     tiers = dict.fromkeys(everyone, "none")
     for better, name in enumerate(best_first):
         ahead = Fraction(better, len(best_first))
