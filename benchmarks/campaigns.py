@@ -35,7 +35,7 @@ def figures(quick: bool) -> Iterator[Figure]:
     answer = campaign_readout(panel).answer
     goal = f"within ±{_AT_MOST:g}, or cannot say"
     if isinstance(answer, CannotSay):
-        yield Figure("campaign_effect", float("nan"), naive, "spend", float("nan"), goal, True)
+        yield Figure("campaign_effect_unsaid", 0.0, naive, "spend", 0.0, goal, True)
         return
     holds = abs(answer.mean) < _AT_MOST
     ratio = answer.mean / naive

@@ -21,6 +21,7 @@ from training.charts import Chart
 from training.errors import TrainingError
 from training.frames import SERVICE
 from training.moments import feature_moments
+from training.observational import estimated
 from training.plots import effect_plot
 from training.push_log import PushLog, push_log
 from training.response_fit import FittedResponse, fit_response
@@ -83,7 +84,9 @@ def train_response(
             little overlap, or too few conversions.
         FeatureError: features cannot be built.
     """
-    known = _known(workspace, push_log(workspace, as_of, observational=observational), progress)
+    known = with_features(
+        workspace, push_log(workspace, as_of, observational=observational), progress
+    )
     if not known.log.drawn:
         known = _weighed(known, seed)
     progress(STAGE, 0, 3)
@@ -114,7 +117,7 @@ def train_response(
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class Known:
     """The log with features of its rows at their moments, and a hash of the whole.
 
     called: what offers call a category, by its name in features. categories: features that hold
@@ -129,11 +132,17 @@ class _Known:
     digest: str
     overlap: str = ""
 
-    def part(self, rows: NDArray[np.bool_]) -> _Known:
+    def part(self, rows: NDArray[np.bool_]) -> Known:
+        """Some of the decisions."""
         return replace(self, log=self.log.part(rows), values=self.values[rows])
 
 
-def _known(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
+def with_features(workspace: Workspace, log: PushLog, progress: Progress = silent) -> Known:
+    """Build the features at the moments of the decisions in ``log``, and read them.
+
+    Raises:
+        FeatureError: features cannot be built.
+    """
     from features.build import build_features
     from features.encode import encode, encoding
     from features.inputs import vocabulary_file
@@ -151,20 +160,18 @@ def _known(workspace: Workspace, log: PushLog, progress: Progress) -> _Known:
     path = vocabulary_file(workspace)
     words = Vocabulary.load(path) if path.exists() else Vocabulary((), ())
     categories = tuple(codes.categories)
-    return _Known(log, values, codes.names, words.called, categories, sha.hexdigest())
+    return Known(log, values, codes.names, words.called, categories, sha.hexdigest())
 
 
-def _weighed(known: _Known, seed: int) -> _Known:
+def _weighed(known: Known, seed: int) -> Known:
     """With estimated probabilities, and only where they can be estimated."""
-    from training.observational import estimated
-
     found = estimated(known.log, known.values, known.names, known.categories, seed)
     return replace(
         known, log=found.log, values=known.values[found.kept], overlap=found.overlap.told
     )
 
 
-def _fit(known: _Known, seed: int) -> FittedResponse:
+def _fit(known: Known, seed: int) -> FittedResponse:
     fitted = fit_response(known.log, known.values, known.names, seed, known.called)
     if known.overlap:
         return replace(fitted, model=replace(fitted.model, grade=OBSERVATIONAL))
@@ -232,7 +239,7 @@ def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, obj
     }
 
 
-def _facts(fitted: FittedResponse, known: _Known, split: _Split) -> Mapping[str, str]:
+def _facts(fitted: FittedResponse, known: Known, split: _Split) -> Mapping[str, str]:
     decided = known.log.rows["as_of"]
     facts = {
         "data_window": f"{decided.min():%Y-%m-%d} to {decided.max():%Y-%m-%d}",
@@ -254,7 +261,7 @@ def _figures(fitted: FittedResponse, log: PushLog, measured: Measured) -> dict[s
     return {"effects": effect_plot(names, fitted.effects), **measured.charts}
 
 
-def _card(known: _Known) -> Card:
+def _card(known: Known) -> Card:
     if known.overlap:
         how = ", whose members were not chosen at random"
         return Card(_PURPOSE.format(how=how), (_OBSERVATIONAL_LIMIT, *_LIMITS))
