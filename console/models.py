@@ -34,18 +34,20 @@ def list_command(
     if not found:
         typer.echo("no model yet; make one with `pushwise train`")
         return
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "version", "", "trained", "data", "deciding figure", "gates")
+    table = Table(box=box.SIMPLE)
+    for column in ("model", "", "trained", "deciding figure"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("gates")
     for one in found:
         measured = measured_of(one)
         table.add_row(
-            one.name,
-            one.tracked.version,
+            f"{one.name} v{one.tracked.version}",
             ", ".join(one.aliases),
-            f"{one.created_at:%Y-%m-%d %H:%M}",
-            one.tags.get("data_window", ""),
+            f"{one.created_at:%Y-%m-%d}",
             _deciding(measured),
             _gates(measured),
         )

@@ -89,22 +89,29 @@ def _document(
 
 
 def _print(trained: Sequence[Trained], skipped: Mapping[str, str], *, promote: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     if trained:
-        table = Table(
-            "model", "figure", "ours", "baselines", "champion", "better", title="On a later period"
-        )
-        for one in trained:
-            for place, comparison in enumerate(one.comparisons):
-                name = f"{one.name} v{one.version.version}" if place == 0 else ""
-                table.add_row(name, *_row(comparison))
-        Console().print(table)
+        _print_figures(trained)
     for one in trained:
         typer.echo(f"{one.name} v{one.version.version}: {standing_of(one, promote=promote)}")
     for name, why in skipped.items():
         typer.echo(f"{name}: not trained, {why}")
+
+
+def _print_figures(trained: Sequence[Trained]) -> None:
+    """Every figure beside its baselines and the champion's, a section for each model."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="On a later period; of each model the first figure decides", box=box.SIMPLE)
+    for column in ("figure", "ours", "baselines", "champion", "better"):
+        table.add_column(column, no_wrap=True)
+    for one in trained:
+        table.add_section()
+        table.add_row(f"{one.name} v{one.version.version}", style="bold")
+        for comparison in one.comparisons:
+            table.add_row(*_row(comparison))
+    Console().print(table)
 
 
 def _row(comparison: Comparison) -> tuple[str, str, str, str, str]:
