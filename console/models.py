@@ -39,9 +39,8 @@ def list_command(
     from rich.table import Table
 
     table = Table(box=box.SIMPLE)
-    for column in ("model", "", "trained", "deciding figure"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("gates")
+    for column in ("model", "", "trained", "deciding figure", "gates"):
+        table.add_column(column, no_wrap=column in ("model", "", "gates"))
     for one in found:
         measured = measured_of(one)
         table.add_row(
@@ -160,5 +159,7 @@ def _deciding(measured: dict[str, Any]) -> str:
 
 
 def _gates(measured: dict[str, Any]) -> str:
-    failed = [check["name"] for check in measured.get("checks", ()) if not check["passed"]]
-    return "; ".join(f"not {name}" for name in failed) or ("passed" if measured else "")
+    if not measured:
+        return ""
+    failed = sum(not check["passed"] for check in measured["checks"])
+    return f"{failed} failed" if failed else "passed"

@@ -136,13 +136,14 @@ def _response(ask: TrainingAsk, progress: Progress) -> Trained:
     )
 
 
+# Lifetime value first: value tiers come from it, which the others learn from.
 TRAINERS: Mapping[Which, Trainer] = {
+    Which.CLV: _ahead(_clv, days=90),
     Which.PROPENSITY: _ahead(_propensity),
     Which.LAPSE: _ahead(_lapse),
     Which.OPEN: _ahead(_open),
     Which.CLICK: _ahead(_click),
     Which.CATEGORY: _ahead(_category),
-    Which.CLV: _ahead(_clv, days=90),
     Which.RECOMMENDER: _ahead(_recommender),
     Which.REPEAT: _ahead(_repeat),
     Which.RESPONSE: _response,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.charts import Chart, Series
 from training.evaluation.metrics import cumulative_gain, reliability
-from training.uplift import MeanEffect
+from training.scores import MeanEffect
 
 _WIDE_90 = 1.645  # half a 90 % interval in standard errors
 
@@ -70,21 +70,6 @@ def effect_plot(names: Sequence[str], effects: Sequence[MeanEffect]) -> Chart:
         "offer",
         "percentage points, 90 % interval",
         (_points("effect", list(names), effects), _zero(names)),
-    )
-
-
-def uplift_plot(promised: Sequence[float], happened: Sequence[MeanEffect]) -> Chart:
-    """Predicted and measured uplift by equal parts of the members, best first."""
-    parts = list(range(1, len(promised) + 1))
-    return Chart(
-        "Uplift",
-        "part of the members, best first",
-        "percentage points, 90 % interval",
-        (
-            _points("measured", parts, happened),
-            Series("predicted", parts, [100 * value for value in promised]),
-            _zero(parts),
-        ),
     )
 
 
