@@ -1,4 +1,4 @@
-"""Train propensities: who will buy, lapse, open or click within a horizon, pushed or not."""
+"""Train propensities: who will buy, and in which category, who will lapse, open or click."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.errors import ModelError
 from models.propensity import Propensity
+from training.categories import CATEGORY
 from training.frames import SERVICE, Split
 from training.outcomes import BUY, LAPSE, Outcome, Period
 from training.propensity_fit import ROUNDS, Asked, Race, fit_again, growth, race
@@ -91,6 +92,20 @@ def train_click(
     """Who will click on a push that is sent to them. As ``train_outcome``."""
     period = Period(as_of, horizon_days, seed)
     return train_outcome(workspace, CLICK, period, progress, promote=promote)
+
+
+def train_category(
+    workspace: Workspace,
+    as_of: datetime,
+    horizon_days: int = 30,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
+) -> Trained:
+    """Who will buy in which category within the horizon. As ``train_outcome``."""
+    period = Period(as_of, horizon_days, seed)
+    return train_outcome(workspace, CATEGORY, period, progress, promote=promote)
 
 
 def train_outcome(
