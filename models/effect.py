@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.pairs import OfferTerms
+from models.pairs import OFFER_COLUMNS, OfferTerms
 from models.trees import Trees
 
 # What the learners read of a pair beside its features: what other parts of the model expect.
 HINTS = ("p_if_not", "p_redeem")
+SENT = "sent"
+# Kinds whose ``value`` is a depth: more of it is never a worse offer to the member.
+DEEPENING = ("percent_off", "amount_off", "points")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +29,9 @@ class Ridge:
     intercept: float
 
     def predict(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(
-            standardised(table, self.mean, self.scale) @ self.weights + self.intercept
-        )
+        # Not ``@``: BLAS adds in another order for one row than for many.
+        weighed = np.sum(standardised(table, self.mean, self.scale) * self.weights, axis=1)
+        return np.asarray(weighed + self.intercept)
 
 
 def standardised(
@@ -45,6 +49,46 @@ def hinted(
     return np.column_stack([table, p_if_not, p_redeem]).astype(np.float32, copy=False)
 
 
+def with_sending(
+    table: NDArray[np.float32], names: tuple[str, ...], sent: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The pairs of ``table`` with the column ``SENT``; unsent, the offer's own terms are 0.
+
+    What remains of the pair, how the member stands to the offer's scope, counts without a send too.
+    """
+    told = np.column_stack([table, sent]).astype(np.float32, copy=False)
+    for column in OFFER_COLUMNS:
+        told[~sent, names.index(column)] = 0.0
+    return told
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """One model of the rate of conversions with and without a send; their difference is the effect.
+
+    trees: logarithm of the rate, of pair features with ``SENT``.
+
+    Source: the S-learner of Künzel, Sekhon, Bickel and Yu, PNAS 116, 2019.
+    """
+
+    trees: Trees
+
+    def rates(
+        self, table: NDArray[np.float32], names: tuple[str, ...]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(pairs,) rate if not sent, and if sent, each at most 1."""
+        read = (*names, SENT)
+        both = []
+        for side in (False, True):
+            told = with_sending(table, names, np.full(len(table), side))
+            both.append(np.exp(np.minimum(self.trees.score(told, read), 0.0)))
+        return both[0], both[1]
+
+    def change(self, table: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float64]:
+        unsent, sent = self.rates(table, names)
+        return sent - unsent
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """What the effect is told of the pairs of n members and m offers.
@@ -59,49 +103,105 @@ class Pairs:
     offers: Sequence[OfferTerms]
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What an offer does on average. effect: mean change. offset: of that, beyond the mix."""
+
+    effect: float
+    offset: float
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Mean effects of the history's offers, and what they say of others.
+
+    by_offer: of each offer that was sent. ladders: by ``ladder_of``, the depths that were sent and
+        their levels, each no lower than the one before. pooled: mean effect of any offer.
+    """
+
+    by_offer: Mapping[str, Level]
+    ladders: Mapping[str, tuple[tuple[float, Level], ...]]
+    pooled: float
+
+    def of(self, offer: OfferTerms) -> Level:
+        """Its own where it was sent; else between those of other depths; else the common one."""
+        if offer.offer_id in self.by_offer:
+            return self.by_offer[offer.offer_id]
+        rungs = self.ladders.get(ladder_of(offer))
+        if not rungs:
+            return Level(self.pooled, 0.0)
+        depth = [value for value, _ in rungs]
+        return Level(
+            float(np.interp(offer.value, depth, [level.effect for _, level in rungs])),
+            float(np.interp(offer.value, depth, [level.offset for _, level in rungs])),
+        )
+
+
+def ladder_of(offer: OfferTerms) -> str:
+    """The same for offers that differ in nothing but their depth and their name."""
+    terms = (offer.kind, sorted(offer.categories), offer.min_spend, offer.redemption_cost)
+    depthless = () if offer.kind in DEEPENING else (offer.value,)
+    return json.dumps([*terms, *depthless])
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of each learner in the mix, none below zero; fitted to out-of-fold doubly robust scores.
+
+    level: of the offer's mean effect. elsewhere: of the ridge for purchases out of scope.
+    """
+
+    joint: float
+    gains: float
+    ridge: float
+    level: float
+    elsewhere: float
+
+    @property
+    def personal(self) -> bool:
+        """Whether the mix tells members apart at all."""
+        return any((self.joint, self.gains, self.ridge, self.elsewhere))
+
+
 @dataclass(frozen=True, eq=False)
 class EffectModel:
     """Change of the conversion probability by a send: a calibrated mix of learners.
 
-    rates: trees for the logarithm of (rate if sent / rate if not), by pair.
-    gains, ridge: trees, and a regression, of the doubly robust score, by pair with ``HINTS``.
-    by_offer: mean effect of each offer of the history; ``pooled`` for one that never was sent.
-    weights: of rates, gains, ridge and the offer's mean; the least squares fit to out-of-fold
-        doubly robust scores, none below zero, which is what calibrates the mix.
-    offset: what an offer's effect is on average beyond the mix; 0 for one never sent.
+    joint: rates with and without a send. gains, ridge: trees, and a regression, of the doubly
+    robust score, by pair with ``HINTS``. These three learn of conversions in the scope of the push
+    where those are known apart, else of all; ``elsewhere`` is a regression of the score of the
+    others. None of them falls with the depth of an offer.
+
     personal: share of the mix's deviation from the offer's mean that is used; 0 where members do
         not differ reliably.
     """
 
-    rates: Trees
+    joint: Joint
     gains: Trees
     ridge: Ridge
-    by_offer: Mapping[str, float]
-    pooled: float
-    weights: tuple[float, float, float, float]
-    offset: Mapping[str, float]
+    elsewhere: Ridge
+    levels: Levels
+    weights: Weights
     personal: float
 
     def uplift(self, pairs: Pairs) -> NDArray[np.float64]:
         """(n, m) change of probability."""
         n, m = len(pairs.p_if_not), len(pairs.offers)
-        ids = [offer.offer_id for offer in pairs.offers]
-        known = np.array([self.by_offer.get(one, self.pooled) for one in ids])
+        levels = [self.levels.of(offer) for offer in pairs.offers]
+        known = np.array([level.effect for level in levels])
         if self.personal == 0:
             return np.tile(known, (n, 1))
-        base = np.repeat(pairs.p_if_not, m)
-        told = hinted(pairs.table, base, pairs.p_redeem)
-        parts = (
-            changed(self.rates.score(pairs.table, pairs.names), base).reshape(n, m),
-            self.gains.score(told, (*pairs.names, *HINTS)).reshape(n, m),
-            self.ridge.predict(told).reshape(n, m),
-            known,
-        )
-        mix = sum(w * part for w, part in zip(self.weights, parts, strict=True))
-        mix = mix + np.array([self.offset.get(one, 0.0) for one in ids])
-        return np.asarray(known + self.personal * (mix - known))
-
-
-def changed(rate: NDArray[np.float64], p_if_not: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Change of a probability by a factor whose logarithm is ``rate``."""
-    return np.asarray(p_if_not * np.expm1(np.clip(rate, -3.0, 3.0)))
+        told = hinted(pairs.table, np.repeat(pairs.p_if_not, m), pairs.p_redeem)
+        w = self.weights
+        mix = np.zeros(n * m)
+        if w.joint:
+            mix += w.joint * self.joint.change(pairs.table, pairs.names)
+        if w.gains:
+            mix += w.gains * self.gains.score(told, (*pairs.names, *HINTS))
+        if w.ridge:
+            mix += w.ridge * self.ridge.predict(told)
+        if w.elsewhere:
+            mix += w.elsewhere * self.elsewhere.predict(told)
+        offset = np.array([level.offset for level in levels])
+        whole = mix.reshape(n, m) + w.level * known + offset
+        return np.asarray(known + self.personal * (whole - known))

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.tastes import Tastes
 from models.trees import positions
 
 _PAIR = (
     "scope_interest", "scope_share", "scope_taste", "scope_seen_days", "scope_bought_days",
-    "scope_lately", "scope_share_unseen", "scope_taste_unseen",
+    "scope_lately", "scope_share_unseen", "scope_taste_unseen", "scope_lift",
 )  # fmt: skip
 # Who has looked at something within this many days is likely to be about to buy it anyway.
 _LATELY = 30.0
 _BY_CATEGORY = ("interest__", "seen_days__", "bought_days__")
 _KINDS = ("percent_off", "amount_off", "points", "gift", "shipping", "content")
-_OFFER = (
+OFFER_COLUMNS = (
     *(f"offer_is_{kind}" for kind in _KINDS),
     *(f"offer_{kind}" for kind in ("percent_off", "amount_off", "points")),
     "offer_min_spend", "offer_redemption_cost", "offer_scope_size",
@@ -55,12 +56,14 @@ class PairFeatures:
         they have there; may be empty.
     scopes: what offers call each of ``categories``: a feature's name does not carry every letter.
     similarity: (categories, categories) how alike two categories' members are, zero diagonal.
+    tastes: kinds of members by what they turn to, for places that a member never turned to.
     """
 
     member_names: tuple[str, ...]
     categories: tuple[str, ...]
     scopes: tuple[str, ...]
     similarity: NDArray[np.float32]
+    tastes: Tastes
 
     @classmethod
     def fit(
@@ -86,12 +89,13 @@ class PairFeatures:
         similarity = gram / np.outer(norm, norm)
         np.fill_diagonal(similarity, 0.0)
         scopes = tuple(called.get(category, category) for category in categories)
-        return cls(names, categories, scopes, similarity.astype(np.float32))
+        tastes = Tastes.fit(_touched(values, names, categories))
+        return cls(names, categories, scopes, similarity.astype(np.float32), tastes)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What stands in which column of ``table``."""
-        return (*self._own, *(_PAIR if self.categories else ()), *_OFFER)
+        return (*self._own, *(_PAIR if self.categories else ()), *OFFER_COLUMNS)
 
     @property
     def _own(self) -> tuple[str, ...]:
@@ -111,19 +115,24 @@ class PairFeatures:
         pair_width = len(_PAIR) if self.categories else 0
         shown = positions(self._own, self.member_names)
         width = own.shape[1] if shown is None else len(shown)
-        table = np.empty((n, m, width + pair_width + len(_OFFER)), dtype=np.float32)
+        table = np.empty((n, m, width + pair_width + len(OFFER_COLUMNS)), dtype=np.float32)
         table[:, :, :width] = (own if shown is None else own[:, shown])[:, None, :]
         if pair_width:
             shares = _shares(own, self.member_names, self.categories)
+            kinds = self.tastes.kinds(_touched(own, self.member_names, self.categories))
             for j, offer in enumerate(offers):
-                table[:, j, width : width + pair_width] = self._scope(own, shares, offer)
+                table[:, j, width : width + pair_width] = self._scope(own, shares, kinds, offer)
         table[:, :, width + pair_width :] = np.array(
             [_terms(offer) for offer in offers], dtype=np.float32
-        ).reshape(m, len(_OFFER))
+        ).reshape(m, len(OFFER_COLUMNS))
         return table.reshape(n * m, -1)
 
     def _scope(
-        self, own: NDArray[np.float32], shares: NDArray[np.float32], offer: OfferTerms
+        self,
+        own: NDArray[np.float32],
+        shares: NDArray[np.float32],
+        kinds: NDArray[np.float64],
+        offer: OfferTerms,
     ) -> NDArray[np.float32]:
         """(members, pair features) of one offer; an offer without scope is about everything."""
         inside = np.array([not offer.categories or c in offer.categories for c in self.scopes])
@@ -145,6 +154,7 @@ class PairFeatures:
                 lately,
                 share * (1 - lately),
                 taste * (1 - lately),
+                self.tastes.lift(kinds, inside),
             ]
         ).astype(np.float32)
 
@@ -169,6 +179,19 @@ def _shares(
     total = interest.sum(axis=1, keepdims=True)
     shares: NDArray[np.float32] = interest / np.maximum(total, 1e-9)
     return shares
+
+
+def _touched(
+    values: NDArray[np.float32], names: tuple[str, ...], categories: Sequence[str]
+) -> NDArray[np.bool_]:
+    """(members, categories) whether a member ever turned to a category, as far as features tell."""
+    touched = np.zeros((len(values), len(categories)), dtype=bool)
+    for column, category in enumerate(categories):
+        for prefix in _BY_CATEGORY:
+            if prefix + category in names:
+                told = values[:, names.index(prefix + category)]
+                touched[:, column] |= told > 0 if prefix == "interest__" else ~np.isnan(told)
+    return touched
 
 
 def _least(days: NDArray[np.float32]) -> NDArray[np.float32]:

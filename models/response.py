@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from models.artifact import Artifact, ArtifactError
 from models.calibration import Platt, sigmoid
-from models.effect import EffectModel, Pairs, Ridge
+from models.effect import EffectModel, Joint, Level, Levels, Pairs, Ridge, Weights
 from models.pairs import OfferTerms, PairFeatures
+from models.tastes import Tastes
 from models.trees import Trees
 
 KIND = "response"
@@ -85,7 +86,7 @@ class ResponseModel:
             p_redeem=p_redeem,
             coupon=self.coupon_rate * face_value(revenue, offers),
             evidence=tuple(
-                self.grade if offer.offer_id in self.effect.by_offer else "prior"
+                self.grade if offer.offer_id in self.effect.levels.by_offer else "prior"
                 for offer in offers
             ),
         )
@@ -110,7 +111,7 @@ class ResponseModel:
     def save(self, folder: Path) -> None:
         maybe = {
             "base": self.base,
-            "rates": self.effect.rates,
+            "joint": self.effect.joint.trees,
             "gains": self.effect.gains,
             "redeem": self.redeem,
             "margin": self.margin,
@@ -122,12 +123,10 @@ class ResponseModel:
             "categories": list(self.pairs.categories),
             "scopes": list(self.pairs.scopes),
             "base_scale": [self.base_scale.slope, self.base_scale.intercept],
-            "by_offer": dict(self.effect.by_offer),
-            "pooled": self.effect.pooled,
-            "weights": list(self.effect.weights),
-            "offset": dict(self.effect.offset),
+            "levels": _levels_config(self.effect.levels),
+            "weights": asdict(self.effect.weights),
             "personal": self.effect.personal,
-            "ridge_intercept": self.effect.ridge.intercept,
+            "intercepts": [self.effect.ridge.intercept, self.effect.elsewhere.intercept],
             "mean_margin": self.mean_margin,
             "revenue_rate": self.revenue_rate,
             "coupon_rate": self.coupon_rate,
@@ -135,9 +134,12 @@ class ResponseModel:
         }
         arrays: dict[str, NDArray[Any]] = {
             "similarity": self.pairs.similarity,
+            "taste_chance": self.pairs.tastes.chance,
+            "taste_share": self.pairs.tastes.share,
             "ridge_mean": self.effect.ridge.mean,
             "ridge_scale": self.effect.ridge.scale,
             "ridge_weights": self.effect.ridge.weights,
+            "elsewhere_weights": self.effect.elsewhere.weights,
         }
         texts = {name: part.text() for name, part in trees.items()}
         Artifact(KIND, config, arrays, texts).save(folder)
@@ -150,39 +152,17 @@ class ResponseModel:
             ArtifactError: another kind of model, or parts that do not fit each other.
         """
         stored = Artifact.load(folder, KIND)
-        config, arrays = stored.config, stored.arrays
+        config = stored.config
         try:
             trees = {
                 name: Trees.read(stored.texts[name], tuple(names))
                 for name, names in config["trees"].items()
             }
-            ridge = Ridge(
-                arrays["ridge_mean"],
-                arrays["ridge_scale"],
-                arrays["ridge_weights"],
-                config["ridge_intercept"],
-            )
-            effect = EffectModel(
-                trees["rates"],
-                trees["gains"],
-                ridge,
-                config["by_offer"],
-                config["pooled"],
-                tuple(config["weights"]),
-                config["offset"],
-                config["personal"],
-            )
-            pairs = PairFeatures(
-                tuple(config["member_names"]),
-                tuple(config["categories"]),
-                tuple(config["scopes"]),
-                arrays["similarity"],
-            )
             return cls(
-                pairs,
+                _pairs(config, stored.arrays),
                 trees["base"],
                 Platt(*config["base_scale"]),
-                effect,
+                _effect(config, stored.arrays, trees),
                 trees.get("redeem"),
                 trees.get("margin"),
                 config["mean_margin"],
@@ -192,6 +172,57 @@ class ResponseModel:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
+
+
+def _pairs(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> PairFeatures:
+    return PairFeatures(
+        tuple(config["member_names"]),
+        tuple(config["categories"]),
+        tuple(config["scopes"]),
+        arrays["similarity"],
+        Tastes(arrays["taste_chance"], arrays["taste_share"]),
+    )
+
+
+def _effect(
+    config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], trees: Mapping[str, Trees]
+) -> EffectModel:
+    mean, scale = arrays["ridge_mean"], arrays["ridge_scale"]
+    ridge, elsewhere = (
+        Ridge(mean, scale, arrays[weights], intercept)
+        for weights, intercept in zip(
+            ("ridge_weights", "elsewhere_weights"), config["intercepts"], strict=True
+        )
+    )
+    stored = config["levels"]
+    levels = Levels(
+        {name: Level(*one) for name, one in stored["by_offer"].items()},
+        {
+            name: tuple((depth, Level(*one)) for depth, *one in rungs)
+            for name, rungs in stored["ladders"].items()
+        },
+        stored["pooled"],
+    )
+    return EffectModel(
+        Joint(trees["joint"]),
+        trees["gains"],
+        ridge,
+        elsewhere,
+        levels,
+        Weights(**config["weights"]),
+        config["personal"],
+    )
+
+
+def _levels_config(levels: Levels) -> dict[str, Any]:
+    return {
+        "by_offer": {name: [one.effect, one.offset] for name, one in levels.by_offer.items()},
+        "ladders": {
+            name: [[depth, one.effect, one.offset] for depth, one in rungs]
+            for name, rungs in levels.ladders.items()
+        },
+        "pooled": levels.pooled,
+    }
 
 
 def usable(offers: Sequence[OfferTerms]) -> NDArray[np.bool_]:

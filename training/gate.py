@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.uplift import mean_effect
+from training.scores import Scores, mean_effect
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
-# Standard errors that an advantage must exceed. One lets through four logs in twenty where nobody
-# differs, for what is judged was fitted to the same log; this, about two.
-_ERRORS = 1.5
+# Standard errors that the advantage must exceed. One lets through four logs in twenty where nobody
+# differs: what is judged was fitted to the same log, and the best of the shares is taken.
+ERRORS = 1.645
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +36,44 @@ class Gate:
         return f"personal decisions beat the best single offer by {self.advantage:.2g} per member"
 
 
-def gate(
-    uplift: NDArray[np.float64],
-    by_offer: NDArray[np.float64],
-    score: NDArray[np.float64],
-    member: NDArray[np.int64],
-) -> Gate:
-    """The largest share of personal differences whose advantage is clear of its error.
+def gate(uplift: NDArray[np.float64], by_offer: NDArray[np.float64], scores: Scores) -> Gate:
+    """The largest share of personal differences that is clear of its error; 0 if none is.
+
+    The share whose advantage exceeds its error most sets the mark; a larger one takes its place
+    unless it does worse than chance explains, for the whole of a calibrated mix is calibrated and
+    a part of it promises too little.
 
     Args:
-        uplift: (n, m) out-of-fold predictions, calibrated; NaN where an offer was no candidate.
-        by_offer: (m,) mean effects, towards which the predictions are moved.
-        score: (n, m) doubly robust scores, NaN likewise.
-        member: (n,) whose row each is.
+        uplift: (n, m) out-of-fold deviations from each offer's mean; NaN where an offer was no
+            candidate.
+        by_offer: (m,) mean effects, from which the deviations are taken.
+        scores: doubly robust scores of the same n decisions.
 
     Source: the area between the uplift curves is RATE with linear weights (Yadlowsky et al.,
     JASA 120, 2025).
     """
-    for share in SHARES:
-        moved = by_offer + share * (uplift - by_offer)
-        tried = _advantage(moved, by_offer, score, member, share)
-        if tried.advantage > _ERRORS * tried.error:
-            return tried
-    return replace(tried, personal=0.0)
+    gained = [_gained(by_offer + share * uplift, by_offer, scores) for share in SHARES]
+    found = [mean_effect(one, scores.member) for one in gained]
+    best = max(range(len(SHARES)), key=lambda k: found[k].mean - found[k].error)
+    for share, one, effect in zip(SHARES, gained, found, strict=True):
+        behind = mean_effect(gained[best] - one, scores.member)
+        if effect.mean > ERRORS * effect.error and behind.mean <= behind.error:
+            return Gate(share, effect.mean, effect.error)
+    return Gate(0.0, found[best].mean, found[best].error)
 
 
-def _advantage(
-    uplift: NDArray[np.float64],
-    by_offer: NDArray[np.float64],
-    score: NDArray[np.float64],
-    member: NDArray[np.int64],
-    share: float,
-) -> Gate:
+def _gained(
+    uplift: NDArray[np.float64], by_offer: NDArray[np.float64], scores: Scores
+) -> NDArray[np.float64]:
+    """(n,) what each decision adds to the area between the policy's curve and the plain one's."""
     rows = np.arange(len(uplift))
+    score = scores.uplift()
     single = np.where(np.isnan(score), -np.inf, by_offer).argmax(axis=1)
     chosen = np.where(np.isnan(uplift), -np.inf, uplift).argmax(axis=1)
     predicted = uplift[rows, chosen]
-    order = np.argsort(-predicted, kind="stable")
-    # Contacted at every size from nobody to all: the first in rank at nearly all of them.
-    weight = np.empty(len(rows))
-    weight[order] = 1 - (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
-    gained = weight * score[rows, chosen] - 0.5 * score[rows, single]
-    effect = mean_effect(gained, member)
-    return Gate(share, effect.mean, effect.error)
+    # Contacted at every size from nobody to all: the first in rank at nearly all of them. Equals
+    # share their places, so that the order of rows never counts.
+    _, rank, count = np.unique(-predicted, return_inverse=True, return_counts=True)
+    ahead = np.cumsum(count) - count / 2
+    weight = 1 - ahead[rank] / max(len(rows), 1)
+    return np.asarray(weight * score[rows, chosen] - 0.5 * score[rows, single])

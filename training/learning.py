@@ -58,16 +58,18 @@ def pair_tables(
             yield np.repeat(part, len(offers)), np.tile(offers, len(part)), table
 
 
-def sent_table(
-    learning: Learning, pairs: PairFeatures, rows: NDArray[np.int64]
+def one_offer_table(
+    learning: Learning,
+    pairs: PairFeatures,
+    rows: NDArray[np.int64],
+    offer: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Pair features of each row of ``rows`` with the offer that was sent, (len(rows), columns)."""
+    """Pair features of each of ``rows`` with the ``offer`` beside it, (len(rows), columns)."""
     table = np.empty((len(rows), len(pairs.names)), dtype=np.float32)
-    chosen = learning.log.offer[rows]
-    for j in np.unique(chosen):
-        mine = np.flatnonzero(chosen == j)
-        offer = [learning.log.offers[j]]
-        table[mine] = pairs.table(learning.values[rows[mine]], learning.names, offer)
+    for j in np.unique(offer):
+        mine = np.flatnonzero(offer == j)
+        one = [learning.log.offers[j]]
+        table[mine] = pairs.table(learning.values[rows[mine]], learning.names, one)
     return table
 
 
@@ -79,12 +81,15 @@ class Growth:
 
     least: rows a leaf has, where a fiftieth of all rows is not fewer.
     columns: share of the columns that a tree may read.
+    rising: columns with which no prediction falls.
     """
 
     objective: str
     leaves: int = 8
     least: int = 200
     columns: float = 1.0
+    rounds: int = ROUNDS
+    rising: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +118,7 @@ def grow(
         "feature_fraction": growth.columns,
         "learning_rate": 0.05,
         "lambda_l2": 10.0,
+        "monotone_constraints": [int(name in growth.rising) for name in names],
         "max_bin": 63,
         "seed": seed,
         "deterministic": True,
@@ -124,4 +130,4 @@ def grow(
     data = lightgbm.Dataset(
         table, label=target.values, weight=target.weight, init_score=target.start
     )
-    return Trees(lightgbm.train(parameters, data, num_boost_round=ROUNDS), names)
+    return Trees(lightgbm.train(parameters, data, num_boost_round=growth.rounds), names)

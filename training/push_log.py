@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ class PushLog:
     probability: (n,) of the choice that was made; NaN where nobody knows it: see ``push_log``.
     candidates: (pushes, offers) what could be chosen in each push.
     converted, redeemed: (n,) whether it happened inside the window.
+    in_scope: (n,) converted, and bought something inside the window that any of the push's
+        candidates is about, sent or not. False where purchases are not known.
     margin, revenue: (n,) money of the conversions, after coupons. coupon: (n,) money of coupons.
     """
 
@@ -51,6 +53,7 @@ class PushLog:
     margin: NDArray[np.float64]
     revenue: NDArray[np.float64]
     coupon: NDArray[np.float64]
+    in_scope: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -65,6 +68,7 @@ class PushLog:
             probability=self.probability[kept],
             converted=self.converted[kept],
             redeemed=self.redeemed[kept],
+            in_scope=self.in_scope[kept],
             margin=self.margin[kept],
             revenue=self.revenue[kept],
             coupon=self.coupon[kept],
@@ -141,10 +145,30 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
         candidates=candidates,
         converted=frame["converted"].to_numpy(dtype=bool),
         redeemed=frame["redeemed"].to_numpy(dtype=bool),
+        in_scope=_in_scope(frame, offers, candidates[push]),
         margin=frame["margin"].to_numpy(dtype=np.float64),
         revenue=frame["revenue"].to_numpy(dtype=np.float64),
         coupon=frame["coupon"].to_numpy(dtype=np.float64),
     )
+
+
+def _in_scope(
+    frame: pd.DataFrame, offers: Sequence[Offer], candidates: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(n,) conversions of which a purchase is in the scope of the push's candidates, (n, m)."""
+    found = np.zeros(len(frame), dtype=bool)
+    everything = np.array([not offer.categories and not offer.item_ids for offer in offers])
+    columns = (frame["converted"], frame["bought_categories"], frame["bought_items"])
+    for row, (converted, categories, items) in enumerate(zip(*columns, strict=True)):
+        if not converted or not isinstance(categories, Sequence | np.ndarray):
+            continue
+        mine = np.flatnonzero(candidates[row]).tolist()
+        found[row] = everything[mine].any() or any(
+            not set(offers[j].categories).isdisjoint(categories)
+            or not set(offers[j].item_ids).isdisjoint(items)
+            for j in mine
+        )
+    return found
 
 
 def _learnable(frame: pd.DataFrame, observational: bool) -> pd.DataFrame:
@@ -206,6 +230,8 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
         revenue=ibis.ifelse(reports, _.told_revenue, _.bought_revenue).fill_null(0.0),
         margin=ibis.ifelse(reports, _.told_margin, _.bought_margin).fill_null(0.0),
         coupon=_.used_money.fill_null(0.0),
+        bought_categories=_.bought_categories,
+        bought_items=_.bought_items,
     )  # fmt: skip
 
 
@@ -240,7 +266,9 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
 
 def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
     """Purchases of the decided members inside the window, refunds taken off, by decision."""
-    rate = newest(tables.items, "item_id", as_of).select("item_id", "margin_rate")
+    rate = newest(tables.items, "item_id", as_of).select(
+        "item_id", "margin_rate", item_category="category"
+    )
     lines = tables.events.filter(
         _["type"].isin(["purchase", "refund"]), _.known_at < ibis.literal(as_of)
     ).left_join(rate, "item_id")
@@ -251,6 +279,8 @@ def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: flo
     lines = lines.select(
         "member_id",
         "occurred_at",
+        "item_id",
+        category=ibis.coalesce(lines.category, lines.item_category),
         order=bought.cast("int64"),
         revenue=revenue.cast(MONEY),
         margin=ibis.coalesce(
@@ -265,4 +295,6 @@ def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: flo
         orders=_.order.sum(),
         bought_revenue=_.revenue.sum().cast("float64"),
         bought_margin=_.margin.sum().cast("float64"),
+        bought_categories=_.category.collect(where=_.order == 1, distinct=True),
+        bought_items=_.item_id.collect(where=_.order == 1, distinct=True),
     )

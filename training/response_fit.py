@@ -13,20 +13,15 @@ from models.effect import EffectModel
 from models.pairs import PairFeatures
 from models.response import ResponseModel, face_value
 from models.trees import Trees
-from training.effect_fit import (
-    Nuisances,
-    base_trees,
-    fit_gains,
-    fit_ridge,
-    nuisances,
-    rate_trees,
-    redeem_trees,
-)
+from training.effect_fit import fit_gains, fit_ridges
 from training.errors import TrainingError
 from training.gate import Gate, gate
 from training.learning import FOLDS, Growth, Learning, Target, grow
+from training.levels import fit_levels, rising_in_depth, shrunk_means
+from training.nuisances import Nuisances, base_trees, fit_joint, nuisances, redeem_trees
 from training.push_log import NO_SEND, PushLog
-from training.uplift import MeanEffect, mean_effect, shrunk
+from training.scores import MeanEffect, Scores
+from training.stacking import Parts, calibration_slope
 
 LEAST_CONVERSIONS = 30
 
@@ -37,12 +32,14 @@ class FittedResponse:
 
     effects: mean effect of each offer on conversions, out of fold, with its error.
     slope: of the doubly robust score on the mix's prediction, out of fold; 1 is calibrated.
+    scores: the doubly robust scores of conversions, out of fold.
     """
 
     model: ResponseModel
     effects: tuple[MeanEffect, ...]
     slope: MeanEffect
     gate: Gate
+    scores: Scores
 
 
 def fit_response(
@@ -61,52 +58,59 @@ def fit_response(
         TrainingError: too few conversions, or too few sent nothing, to tell anything.
     """
     learning = Learning.of(log, values, names, seed)
+    check_enough(learning)
+    pairs = PairFeatures.fit(values, names, called)
+    known = nuisances(learning, pairs)
+    sent = np.bincount(log.offer[log.offer != NO_SEND], minlength=len(log.offers)) > 0
+    effects = tuple(
+        effect if sent[j] else MeanEffect(0.0, float("inf"))
+        for j, effect in enumerate(known.scores.effects())
+    )
+    by_offer = _levels(log, known.near, sent) + _levels(log, known.rest, sent)
+    mean = np.where(np.isnan(by_offer), np.nanmean(by_offer), by_offer)
+    gains, gains_out = fit_gains(learning, pairs, known)
+    ridge, elsewhere = fit_ridges(learning, pairs, known)
+    level = np.where(known.open, mean, np.nan)
+    parts = Parts(
+        np.stack([known.joint, gains_out, ridge.out, level], axis=2), elsewhere.out, known
+    )
+    weights = parts.weights(np.ones(len(log), dtype=bool))
+    near_mix, rest_mix = parts.mixes(weights)
+    offset = _levels(log, _without(known.near, near_mix), sent)
+    offset += _levels(log, _without(known.rest, rest_mix), sent)
+    passed = gate(_held_out(parts, learning), mean, known.scores)
+    if not weights.personal:
+        passed = replace(passed, personal=0.0)
+    everything = np.ones(len(learning), dtype=bool)
+    effect = EffectModel(
+        joint=fit_joint(learning, pairs, everything),
+        gains=gains,
+        ridge=ridge.model,
+        elsewhere=elsewhere.model,
+        levels=fit_levels(log.offers, by_offer, offset),
+        weights=weights,
+        personal=passed.personal,
+    )
+    model = _with_money(learning, pairs, effect, known)
+    slope = calibration_slope(near_mix + rest_mix, known.scores)
+    return FittedResponse(model, effects, slope, passed, known.scores)
+
+
+def check_enough(learning: Learning) -> None:
+    """Whatever fold is left out, some must have been sent something and converted, some not sent.
+
+    That nobody converts without a push is no hindrance: redemptions never do.
+
+    Raises:
+        TrainingError: what there is too little of.
+    """
+    log = learning.log
     converted = int(log.converted.sum())
     if converted < LEAST_CONVERSIONS:
         raise TrainingError(
             f"{converted} conversions in {len(log)} past decisions, "
             f"wanted at least {LEAST_CONVERSIONS} to learn what a push changes"
         )
-    _check_sides(learning)
-    pairs = PairFeatures.fit(values, names, called)
-    known = nuisances(learning, pairs)
-    sent = np.bincount(log.offer[log.offer != NO_SEND], minlength=len(log.offers)) > 0
-    # The score of an offer never sent holds the learners' belief and no outcome: nothing is known.
-    effects = _by_offer(np.where(sent, known.score, np.nan), learning.member)
-    by_offer, pooled = shrunk(effects)
-    ridge, ridge_out = fit_ridge(learning, pairs, known)
-    gains, gains_out = fit_gains(learning, pairs, known)
-    level = np.where(known.open, by_offer, np.nan)
-    parts = np.stack([known.effect, gains_out, ridge_out, level], axis=2)
-    weights = _mixed(parts[known.open], known.score[known.open])
-    mix = parts @ weights
-    offset, _ = shrunk(_by_offer(known.score - mix, learning.member))
-    passed = gate(
-        _held_out(parts, known, learning), np.array(by_offer), known.score, learning.member
-    )
-    if not weights[:3].any():  # the mix holds nothing personal
-        passed = replace(passed, personal=0.0)
-    ids = [offer.offer_id for offer in log.offers]
-    effect = EffectModel(
-        rates=rate_trees(learning, pairs, np.ones(len(learning), dtype=bool), known.p_if_not),
-        gains=gains,
-        ridge=ridge,
-        by_offer={one: by_offer[j] for j, one in enumerate(ids) if sent[j]},
-        pooled=pooled,
-        weights=(float(weights[0]), float(weights[1]), float(weights[2]), float(weights[3])),
-        offset=dict(zip(ids, offset, strict=True)),
-        personal=passed.personal,
-    )
-    model = _with_money(learning, pairs, effect, known)
-    return FittedResponse(model, tuple(effects), _slope(mix, known.score, learning), passed)
-
-
-def _check_sides(learning: Learning) -> None:
-    """Whatever fold is left out, some must have been sent something and converted, some not sent.
-
-    That nobody converts without a push is no hindrance: redemptions never do.
-    """
-    log = learning.log
     sent = log.offer != NO_SEND
     for rows, side in (
         (sent & log.converted, "conversions of members who were sent an offer"),
@@ -119,49 +123,30 @@ def _check_sides(learning: Learning) -> None:
             )
 
 
-def _by_offer(score: NDArray[np.float64], member: NDArray[np.int64]) -> list[MeanEffect]:
-    return [mean_effect(one[~np.isnan(one)], member[~np.isnan(one)]) for one in score.T]
+def _levels(log: PushLog, scores: Scores, sent: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(m,) mean effects, shrunk and rising with depth; NaN for an offer never sent."""
+    return rising_in_depth(log.offers, shrunk_means(scores, sent))
 
 
-def _held_out(
-    parts: NDArray[np.float64], known: Nuisances, learning: Learning
-) -> NDArray[np.float64]:
+def _without(scores: Scores, mix: NDArray[np.float64]) -> Scores:
+    """What the scores hold beyond ``mix``, (n, m)."""
+    return Scores(np.column_stack([scores.matrix[:, 0], scores.matrix[:, 1:] - mix]), scores.member)
+
+
+def _held_out(parts: Parts, learning: Learning) -> NDArray[np.float64]:
     """What the gate may judge: (n, m) the mix's deviation from each offer's mean prediction.
 
     A member's own rows have no say in the weights. Means are taken off by fold, or the folds'
     different levels would pass for differences between members.
     """
-    apart = np.full(known.score.shape, np.nan)
+    apart = np.full(parts.known.open.shape, np.nan)
     for fold in range(FOLDS):
         mine = learning.fold == fold
-        inside = known.open & ~mine[:, None]
-        mix = parts[mine] @ _mixed(parts[inside], known.score[inside])
-        count = np.maximum(known.open[mine].sum(axis=0), 1)
+        near, rest = parts.mixes(parts.weights(~mine))
+        mix = (near + rest)[mine]
+        count = np.maximum(parts.known.open[mine].sum(axis=0), 1)
         apart[mine] = mix - np.nansum(mix, axis=0) / count
     return apart
-
-
-def _mixed(parts: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights, none below zero, of the learners whose mix is nearest to the scores."""
-    from scipy.optimize import nnls
-
-    gram, moment = parts.T @ parts, parts.T @ score
-    # NNLS of the Cholesky factor solves the same problem on 3 rows in place of all pairs.
-    factor = np.linalg.cholesky(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)))
-    return np.asarray(nnls(factor.T, np.linalg.solve(factor, moment))[0])
-
-
-def _slope(mix: NDArray[np.float64], score: NDArray[np.float64], learning: Learning) -> MeanEffect:
-    """Slope of score on prediction through the pairs, error clustered by member."""
-    row, offer = np.nonzero(~np.isnan(score))
-    x, y = mix[row, offer], score[row, offer]
-    x = x - x.mean()
-    spread = float((x**2).sum())
-    if spread < 1e-12 * len(x):  # the same prediction for everybody has no slope
-        return MeanEffect(float("nan"), float("inf"))
-    slope = float((x * y).sum() / spread)
-    by_member = np.bincount(learning.member[row], weights=x * (y - y.mean() - slope * x))
-    return MeanEffect(slope, float(np.sqrt((by_member**2).sum()) / spread))
 
 
 def _with_money(

@@ -59,6 +59,7 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
         candidates=np.ones((2, 3), dtype=bool),
         converted=converted,
         redeemed=redeemed,
+        in_scope=np.zeros(n, dtype=bool),
         margin=np.where(converted, 40.0, 0.0) - coupon,
         revenue=np.where(converted, 120.0, 0.0) - coupon,
         coupon=coupon,

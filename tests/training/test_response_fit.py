@@ -16,7 +16,8 @@ from training.errors import TrainingError
 from training.learning import Learning
 from training.push_log import NO_SEND, PushLog
 from training.response_fit import FittedResponse, fit_response
-from training.uplift import MeanEffect, mean_effect, scores, shrunk
+from training.scores import MeanEffect
+from training.uplift import shrunk
 
 
 @pytest.fixture(scope="module")
@@ -166,26 +167,6 @@ def test_a_member_never_stands_on_both_sides_of_a_fold() -> None:
     learning = Learning.of(world.log, world.values, NAMES, seed=0)
     for member in np.unique(learning.member):
         assert len(np.unique(learning.fold[learning.member == member])) == 1
-
-
-def test_scores_average_to_the_effect_even_with_wrong_expectations() -> None:
-    world = simulated(200_000, seed=2)
-    wrong = np.full(len(world.log), 0.5)
-    score = scores(
-        world.log.converted.astype(float), world.log.offer, world.log.probability,
-        np.tile(wrong[:, None], (1, 3)), wrong,
-    )  # fmt: skip
-    for j in range(3):
-        found = mean_effect(score[:, j], np.arange(len(score)))
-        assert abs(found.mean - world.uplift[:, j].mean()) < 4 * found.error
-
-
-def test_repeating_every_row_does_not_make_an_effect_more_certain() -> None:
-    rng = np.random.default_rng(0)
-    once = rng.normal(0.1, 1, 1_000)
-    single = mean_effect(once, np.arange(1_000))
-    tenfold = mean_effect(np.repeat(once, 10), np.repeat(np.arange(1_000), 10))
-    assert tenfold.error == pytest.approx(single.error)
 
 
 def test_uncertain_effects_move_to_the_common_one() -> None:
