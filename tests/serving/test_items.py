@@ -11,6 +11,7 @@ import pytest
 from decisions.catalogue import Offer
 from models.recommender import AlsRecommender
 from serving.items import Shelf, load_shelf
+from tests.models.suite.recommenders import ITEMS, MEMBERS, graph_filter
 
 OFFERS = {
     "any": Offer("any", "content"),
@@ -51,6 +52,19 @@ def test_only_items_in_the_scope_of_the_offer_are_named(folder: Path) -> None:
     assert shelf.best(["ann", "nobody"], "hats", 5) == [("fez", "cap"), ("fez", "cap")]
     assert shelf.best(["ann", "nobody"], "one", 5) == [("cap", "boot"), ("boot", "cap")]
     assert shelf.best(["ann"], "none", 5) == [()]
+
+
+def test_a_graph_filter_is_served_like_a_factorisation(tmp_path: Path) -> None:
+    model = graph_filter()
+    model.save(tmp_path / "recommender")
+    shelf = load_shelf(tmp_path, {"one": Offer("one", "gift", item_ids=ITEMS[:5])})
+    assert shelf is not None
+    member = MEMBERS[0]
+    (best,) = shelf.best([member], "one", 5)
+    scores = model.item_scores([member], best)[0]
+    assert set(best) == set(ITEMS[:5])
+    assert list(scores) == sorted(scores, reverse=True)
+    assert shelf.best(["nobody"], "any", 2)[0] == model.recommend(["nobody"], 2)[0].items
 
 
 def test_without_a_recommender_there_is_no_shelf(tmp_path: Path) -> None:
