@@ -62,3 +62,19 @@ def test_the_recommender_is_retrained_and_its_lists_are_shown(
     for said in ("recall@10 explore", "popularity", "would get", "kyoto-"):
         assert said in shown
     assert "# Model card: recommender" in "".join(outputs(done, "text/markdown"))
+
+
+@pytest.mark.slow
+def test_the_response_model_is_retrained_and_says_whether_to_personalise(
+    served: Workspace, tmp_path: Path
+) -> None:
+    before = len(versions(served, "response"))
+    done = executed("retrain_response", tmp_path)
+    after = versions(served, "response")
+    assert len(after) == before + 1
+    verdict = "is the champion" if "champion" in after[0].aliases else "stays challenger: "
+    assert verdict in printed(done)
+    shown = "".join(outputs(done, "text/html"))
+    for said in ("heterogeneity", "best_offer", "not below the champion", "best for"):
+        assert said in shown
+    assert "# Model card: response" in "".join(outputs(done, "text/markdown"))
