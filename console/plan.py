@@ -202,6 +202,11 @@ def show(summary: Summary, out: Path | None) -> None:
         )
     if summary.prices["budget"] > 0:
         typer.echo(f"  100 more budget would earn about {100 * summary.prices['budget']:,.2f}")
+    if "observational" in summary.evidence:
+        typer.echo(
+            "  the effect of a send was learned from sends that nobody drew at random, and may be "
+            "wrong in ways that no data show: keep a holdout, and train on what comes back"
+        )
     if "prior" in summary.evidence:
         typer.echo(
             "  the effect of a send is assumed here, not measured: keep a holdout and some "

@@ -30,6 +30,7 @@ from models.estimator import load_estimator
 from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
+from models.response import ResponseModel
 from training.catalogue import categories, offers_as_of, pushes_from
 from training.errors import TrainingError
 from training.tracking import champion
@@ -59,7 +60,7 @@ class Contents:
 class Assembled:
     """models: which registered versions went in. golden: requests whose answers are pinned.
 
-    evidence: what the estimates rest on, ``modelled`` or ``prior``.
+    evidence: what the estimates rest on, ``modelled``, ``observational`` or ``prior``.
     """
 
     models: Mapping[str, TrackedVersion]
@@ -99,7 +100,7 @@ def assemble(
     return Assembled(
         models,
         _golden(pushes, snapshot, contents.as_of),
-        "modelled" if "response" in models else "prior",
+        estimator.grade if isinstance(estimator, ResponseModel) else "prior",
         tuple(push.push_id for push in pushes),
         len(snapshot.member_ids),
     )

@@ -19,6 +19,7 @@ from training.errors import TrainingError
 from training.evaluation.deciles import decile_chart, uplift_by_part
 from training.evaluation.policy import (
     Targeting,
+    advantage_at_budget,
     at_random,
     best_single,
     budget_chart,
@@ -28,7 +29,7 @@ from training.evaluation.policy import (
 )
 from training.evaluation.qini import Trial, qini, qini_chart, qini_curve
 from training.push_log import NO_SEND, PushLog
-from training.scores import Drawn, Scores, doubly_robust, mean_effect
+from training.scores import Drawn, MeanEffect, Scores, doubly_robust, mean_effect
 
 # Rules of one column that direct marketing knows, where the workspace has the feature.
 RULES: Mapping[str, tuple[str, int]] = {
@@ -83,12 +84,11 @@ def measure(model: ResponseModel, later: Later, champion: ResponseModel | None =
     baseline, so it has to be no worse than it by more than the error of the difference.
     """
     judged = _Judged.of(model, later)
-    areas, charts, facts = _areas(judged, champion), {}, {}
-    comparisons = list(areas)
+    comparisons, facts = _areas(judged, champion)
+    charts = {}
     if later.log.margin.any():
-        money, chart = _money(judged)
+        money, charts["gain_by_budget"], facts["gain_above_best_offer"] = _money(judged)
         comparisons.append(money)
-        charts["gain_by_budget"] = chart
     if len(later.log) >= _PARTS:
         charts["uplift_by_tenth"] = _tenths(judged)
     try:
@@ -162,7 +162,9 @@ def _best(
     return Targeting.of(rank[rows, offer], np.where(some, offer, NO_SEND), value.shape[1])
 
 
-def _areas(judged: _Judged, champion: ResponseModel | None) -> tuple[Comparison, Comparison]:
+def _areas(
+    judged: _Judged, champion: ResponseModel | None
+) -> tuple[list[Comparison], dict[str, str]]:
     scores, later = judged.conversions, judged.later
     mine = 1000 * mean_over_sizes(scores, judged.ours)
     plain = {
@@ -175,20 +177,27 @@ def _areas(judged: _Judged, champion: ResponseModel | None) -> tuple[Comparison,
         estimates = champion.estimate(later.values, later.names, later.log.offers)
         followed = 1000 * mean_over_sizes(scores, _best_by_uplift(estimates, later.open))
         theirs, error = float(followed.mean()), mean_effect(mine - followed, later.member).error
+    ahead = mean_effect(mine - single, later.member)
     decides = Comparison(
         "uplift_area",
         float(mine.mean()),
         {"best_offer": float(single.mean())},
         champion=theirs,
         error=error,
-        allowed={"best_offer": mean_effect(mine - single, later.member).error},
+        allowed={"best_offer": ahead.error},
     )
     rules = {name: float(area.mean()) for name, area in plain.items()}
-    return decides, Comparison("uplift_area_beside_rules", float(mine.mean()), rules)
+    beside = Comparison("uplift_area_beside_rules", float(mine.mean()), rules)
+    return [decides, beside], {"uplift_area_above_best_offer": _told(ahead)}
 
 
-def _money(judged: _Judged) -> tuple[Comparison, Chart]:
-    """Gain in money at one budget, per thousand members, and at many."""
+def _told(effect: MeanEffect) -> str:
+    low, high = effect.interval()
+    return f"{effect.mean:.4g}, 95 % interval {low:.4g} to {high:.4g}"
+
+
+def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
+    """Gain in money at one budget, per thousand members, and at many; and how sure it is."""
     later, estimates = judged.later, judged.estimates
     expected = _gain(later, estimates)
     unsent = estimates.p_if_not * estimates.margin
@@ -212,7 +221,10 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart]:
     shown = {name: policies[name] for name in ("model", "best_offer", "propensity", "random")}
     budgets = np.linspace(0.0, most, _POINTS).tolist()
     chart = budget_chart(scores, shown, cost, budgets, "gain in money")
-    return Comparison("gain_at_budget", mine, found), chart
+    single = policies["best_offer"]
+    ahead = advantage_at_budget(scores, ours, single, cost, _BUDGET * most)
+    told = _told(MeanEffect(1000 * ahead.mean, 1000 * ahead.error))
+    return Comparison("gain_at_budget", mine, found), chart, told
 
 
 def _gain(later: Later, estimates: ResponseEstimates) -> Gain:
@@ -255,7 +267,7 @@ def _qini(judged: _Judged) -> tuple[Comparison, Chart, str]:
     rankings = {"model": judged.ours.rank[rows], "propensity": judged.estimates.p_if_not[rows]}
     found = {name: qini(trial, rank) for name, rank in rankings.items()}
     mine = found["model"]
-    told = f"{mine.coefficient:.3f}, 95 % interval {mine.low:.3f} to {mine.high:.3f}"
+    told = _told(MeanEffect(mine.coefficient, mine.error))
     chart = qini_chart({name: qini_curve(trial, rank) for name, rank in rankings.items()})
     others = {"propensity": found["propensity"].coefficient, "random": 0.0}
     return Comparison("qini", mine.coefficient, others), chart, told

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from decisions.catalogue import Offer
 from features.workspace import Workspace
 from models.response import ResponseModel
 from tests.training.email_trial import AS_OF, email_trial
@@ -45,6 +48,10 @@ def test_a_log_that_nobody_drew_is_learned_from_when_asked_and_every_number_says
     found = train_response(workspace, AS_OF, observational=True)
     assert found.facts["evidence"] == "observational"
     assert "of the decisions without overlap left out" in found.facts["overlap"]
-    assert ResponseModel.load(found.folder).grade == "observational"
+    model = ResponseModel.load(found.folder)
+    nobody = np.full((1, len(model.pairs.member_names)), np.nan, dtype=np.float32)
+    mens = Offer("mens", "content")
+    told = model.estimate(nobody, model.pairs.member_names, [mens, replace(mens, offer_id="new")])
+    assert told.evidence == ("observational", "prior")
     card = (found.folder.parent / "card.md").read_text()
     assert "the probabilities are estimated" in card
