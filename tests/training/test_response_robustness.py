@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
 from training.levels import fit_levels, rising_in_depth
-from training.push_log import NO_SEND
+from training.push_log import NO_SEND, PushLog
 from training.response_fit import FittedResponse, fit_response
 from training.scores import MeanEffect
 
@@ -24,6 +25,23 @@ def sane(fitted: FittedResponse, world: Simulated) -> None:
         assert ((part >= 0) & (part <= 1)).all()
     for part in (estimates.margin, estimates.revenue, estimates.p_redeem, estimates.coupon):
         assert np.isfinite(part).all()
+
+
+def picked(log: PushLog, rows: NDArray[np.int64]) -> PushLog:
+    """Rows of ``log``, any of them as often as it is named."""
+    return replace(
+        log,
+        rows=log.rows.take(rows).reset_index(drop=True),
+        push=log.push[rows],
+        offer=log.offer[rows],
+        probability=log.probability[rows],
+        converted=log.converted[rows],
+        redeemed=log.redeemed[rows],
+        margin=log.margin[rows],
+        revenue=log.revenue[rows],
+        coupon=log.coupon[rows],
+        in_scope=log.in_scope[rows],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -124,17 +142,7 @@ def test_nobody_left_out_cannot_be_learned_from(small: Simulated) -> None:
 def test_a_member_repeated_a_thousand_times_does_not_open_the_gate() -> None:
     world = simulated(3_000, seed=5, strength=0.0)
     rows = np.r_[np.arange(3_000), np.full(1_000, 7)]
-    log = replace(
-        world.log,
-        **{
-            name: getattr(world.log, name)[rows]
-            for name in (
-                "push", "offer", "probability", "converted", "redeemed", "margin", "revenue",
-                "coupon", "in_scope",
-            )
-        },
-        rows=world.log.rows.iloc[rows].reset_index(drop=True),
-    )  # fmt: skip
+    log = picked(world.log, rows)
     found = fit_response(log, world.values[rows], NAMES, seed=0)
     sane(found, world)
     assert found.gate.personal == 0
