@@ -77,7 +77,8 @@ class Clv:
     spending: worth is spend, currency.
     margin_rate: margin as a share of spend over all members.
     level: purchases of the season ahead over those that ``buying``, which knows none, expects.
-    horizon_days: how far ahead; the level holds for this horizon.
+    worth_level: what a purchase of that season is worth over what ``spending`` expects.
+    horizon_days: how far ahead; the levels hold for this horizon.
     yearly_discount: 0.1 = what comes a year later is worth 1 / 1.1.
     """
 
@@ -85,12 +86,14 @@ class Clv:
     spending: GammaGamma
     margin_rate: float
     level: float
+    worth_level: float
     horizon_days: int
     yearly_discount: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.level < np.inf:
-            raise ModelError(f"level is {self.level}, wanted a finite number above 0")
+        for name, level in (("level", self.level), ("worth level", self.worth_level)):
+            if not 0 < level < np.inf:
+                raise ModelError(f"{name} is {level}, wanted a finite number above 0")
         if self.horizon_days < 1:
             raise ModelError(f"horizon is {self.horizon_days} days, wanted 1 or more")
         if not 0 <= self.yearly_discount < np.inf:
@@ -107,7 +110,7 @@ class Clv:
         """
         purchases, share = self._expected(seen)
         worth = self.spending.expected_worth(seen.purchases, seen.spend / seen.purchases)
-        spend = purchases * worth
+        spend = purchases * worth * self.worth_level
         typical = TRUSTED_AFTER * self.spending.mean
         rate = (seen.margin + typical * self.margin_rate) / (np.maximum(seen.spend, 0) + typical)
         return Forecast(purchases, spend, spend * share * rate)

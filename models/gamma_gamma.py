@@ -49,3 +49,7 @@ class GammaGamma:
         """
         own = self.p * purchases
         return np.asarray((own * np.maximum(mean, 0.0) + self.p * self.v) / (own + self.q - 1))
+
+    def trusting(self, share: float) -> GammaGamma:
+        """The same mean, with each purchase of a member's own counting ``share`` as much."""
+        return GammaGamma(self.p * share, self.q, self.v / share)

@@ -23,7 +23,7 @@ from training.errors import TrainingError
 from training.frames import first_event
 from training.gamma_gamma import fit_gamma_gamma
 from training.gates import at_least, at_most
-from training.seasonal import Season, season
+from training.seasonal import Closed, Season, season
 from training.trained import KNOWN_UNTIL, MEASURED_FROM, Account, Card, Trained, record, standing
 
 STAGE = "clv"
@@ -36,7 +36,7 @@ _CARD = Card(
         "Not for choosing whom to send what: it does not know what a push changes.",
         "Knows members by when and for how much they bought, and nobody who never did.",
         "Takes how often a member buys to say nothing of how much; a member's rate never rises.",
-        "The level is that of one season for all members alike.",
+        "The levels are those of one season for all members alike.",
         "Not for winning back the lapsed by the chance of being active: one-time buyers get 1.",
     ),
 )
@@ -117,18 +117,28 @@ def fit_clv(ask: _Ask, seen: Buyers) -> tuple[Clv, Season]:
     spend = float(np.maximum(past.spend, 0).sum())
     margin_rate = float(past.margin.sum()) / spend
 
-    def look(start: datetime) -> tuple[float, float]:
+    def look(start: datetime) -> Closed:
         then = ask.buyers(start)
         known = then.histories
+        mean = known.spend / known.purchases
         expected = _buying(then).expected_purchases(
             ask.horizon_days, known.frequency, known.recency, known.age
         )
         end = start + ask.horizon
         found = bought_between(ask.tables, then.member_ids, start, end, ask.default_rate)
-        return float(expected.sum()), float(found.purchases.sum())
+        worth = fit_gamma_gamma(known.purchases, mean)
+        return Closed(expected, found.purchases, found.spend, known.purchases, mean, worth)
 
     ahead = season(seen.as_of, ask.horizon, ask.first, look)
-    model = Clv(buying, spending, margin_rate, ahead.level, ask.horizon_days, YEARLY_DISCOUNT)
+    model = Clv(
+        buying,
+        spending.trusting(ahead.trust),
+        margin_rate,
+        ahead.level,
+        ahead.worth_level,
+        ask.horizon_days,
+        YEARLY_DISCOUNT,
+    )
     return model, ahead
 
 
@@ -173,8 +183,9 @@ def _account(
         return found
 
     rival = standing(workspace, KIND, read, split)
-    # A level is that of a season. The champion gets this one's, as if it had been told of it.
-    champion = rival.model and replace(rival.model, level=measured[0].level)
+    # Levels are those of a season. The champion gets this one's, as if it had been told of it.
+    now = measured[0]
+    champion = rival.model and replace(rival.model, level=now.level, worth_level=now.worth_level)
     ratio = total_ratio(measured[0], later)
     facts = {
         "data_window": f"until {everyone.as_of:%Y-%m-%d}, measured from {split:%Y-%m-%d}",

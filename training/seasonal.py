@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.errors import ModelError
+from models.gamma_gamma import GammaGamma
 from training.errors import TrainingError
 
 YEAR = timedelta(weeks=52)  # the same weekdays
@@ -16,31 +20,61 @@ SETTLED = timedelta(days=180)
 FAITH = 30.0  # purchases as expected that are added to what happened: a few purchases change little
 UNKNOWN = "no closed window"
 
-Window = tuple[float, float]  # purchases expected, and those that happened
+# A member's own purchases may say less of the next one than the model, which knows no heavy tails,
+# takes them to: so much of them is tried.
+TRUSTS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Closed:
+    """A window of the past, over the members known when it began, (n,) each.
+
+    expected: purchases expected of each with what was known then; purchases, spend: what happened.
+    seen, mean: how many purchases each had made by then, and what they were worth on average.
+    spending: as fitted on what was known then.
+    """
+
+    expected: Numbers
+    purchases: Numbers
+    spend: Numbers
+    seen: Numbers
+    mean: Numbers
+    spending: GammaGamma
 
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """level: by how much expected purchases are multiplied. window: what that was learned from."""
+    """What a closed window says of the one ahead.
+
+    level: by how much expected purchases are multiplied. worth_level: and what one is worth.
+    trust: how much each purchase of a member's own counts in what the next is worth.
+    window: what that was learned from, in words.
+    """
 
     level: float
+    worth_level: float
+    trust: float
     window: str
 
 
 def season(
-    as_of: datetime, horizon: timedelta, first: datetime, look: Callable[[datetime], Window]
+    as_of: datetime, horizon: timedelta, first: datetime, look: Callable[[datetime], Closed]
 ) -> Season:
-    """The level of the ``horizon`` after ``as_of``.
+    """The levels of the ``horizon`` after ``as_of``.
 
-    That of the same calendar window a year ago, where half a year of history lies before it; else
-    that of the latest closed window; else 1. Either way ``(happened + 30) / (expected + 30)``,
-    over the members known when the window began, with a model fitted on what was known then: so
-    the level also mends what is wrong with the model itself.
+    Those of the same calendar window a year ago, where half a year of history lies before it; else
+    those of the latest closed window; else 1. Either way ``(happened + 30) / (expected + 30)``
+    purchases, over the members known when the window began, with a model fitted on what was known
+    then: so the level also mends what is wrong with the model itself. ``worth_level`` is the same
+    of what the purchases that happened were worth; the trust is that of ``TRUSTS`` under which
+    worth found over worth promised varies least, in logarithms.
 
     Args:
         first: when history begins.
-        look: a window, from its start: purchases expected in it, and those that happened; raises
-            TrainingError or ModelError where nothing could be learned by then.
+        look: a window, from its start; raises TrainingError or ModelError where nothing could be
+            learned by then.
     """
     ago, latest = as_of - YEAR, as_of - horizon
     known = [("the same days a year ago", ago)] if ago - first >= SETTLED else []
@@ -49,8 +83,30 @@ def season(
         if start + horizon > as_of:  # not closed yet: the horizon is longer than a year
             continue
         try:
-            expected, happened = look(start)
+            closed = look(start)
         except (TrainingError, ModelError):
             continue
-        return Season((happened + FAITH) / (expected + FAITH), f"{words}, from {start:%Y-%m-%d}")
-    return Season(1.0, UNKNOWN)
+        level = (closed.purchases.sum() + FAITH) / (closed.expected.sum() + FAITH)
+        trust, worth_level = _worth(closed)
+        return Season(float(level), worth_level, trust, f"{words}, from {start:%Y-%m-%d}")
+    return Season(1.0, 1.0, 1.0, UNKNOWN)
+
+
+def _worth(closed: Closed) -> tuple[float, float]:
+    """The trust in members' own purchases, and the level of what a purchase is worth."""
+    bought = (closed.purchases > 0) & (closed.spend > 0)
+    times, spend = closed.purchases[bought], closed.spend[bought]
+    if not len(times):
+        return 1.0, 1.0
+
+    def promised(trust: float) -> Numbers:
+        return closed.spending.trusting(trust).expected_worth(closed.seen, closed.mean)[bought]
+
+    def spread(trust: float) -> float:
+        # As times more or less than promised: on the plain scale a few bulk orders would decide.
+        return float(np.log(spend / times / promised(trust)).std())
+
+    trust = min(TRUSTS, key=spread)
+    faith = FAITH * closed.spending.mean
+    level = (spend.sum() + faith) / (times @ promised(trust) + faith)
+    return trust, float(level)

@@ -15,7 +15,7 @@ from models.errors import ModelError
 from models.gamma_gamma import GammaGamma
 
 BUYING = BgNbd(r=0.7, alpha=60.0, a=0.2, b=3.0)
-MODEL = Clv(BUYING, GammaGamma(6.25, 3.74, 15.44), 0.4, 1.0, 90, 0.1)
+MODEL = Clv(BUYING, GammaGamma(6.25, 3.74, 15.44), 0.4, 1.0, 1.0, 90, 0.1)
 
 
 def histories(*rows: tuple[float, float, float, float, float]) -> Histories:
@@ -29,6 +29,24 @@ def test_a_level_multiplies_purchases_and_money_alike() -> None:
     assert season.purchases == pytest.approx(1.5 * plain.purchases)
     assert season.spend == pytest.approx(1.5 * plain.spend)
     assert season.margin == pytest.approx(1.5 * plain.margin)
+
+
+def test_a_level_of_worth_multiplies_money_alone() -> None:
+    seen = histories((3, 200, 210, 120, 48), (0, 0, 20, 30, 12))
+    plain, dear = MODEL.predict(seen), replace(MODEL, worth_level=1.2).predict(seen)
+    assert dear.purchases == pytest.approx(plain.purchases)
+    assert dear.spend == pytest.approx(1.2 * plain.spend)
+    assert dear.margin == pytest.approx(1.2 * plain.margin)
+
+
+def test_less_trust_in_a_members_own_purchases_moves_their_worth_to_everybodys() -> None:
+    few, own = np.array([2.0]), np.array([100.0])
+    half = MODEL.spending.trusting(0.5)
+    assert half.mean == pytest.approx(MODEL.spending.mean)
+    assert half.mean < half.expected_worth(few, own) < MODEL.spending.expected_worth(few, own)
+    assert half.expected_worth(2 * few, own) == pytest.approx(
+        MODEL.spending.expected_worth(few, own)
+    )
 
 
 def test_spend_is_purchases_times_what_a_purchase_is_worth() -> None:
@@ -92,7 +110,14 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"level": 0.0}, {"buying": {"r": 1.0}}, {"horizon_days": None}, {"more": 1}]
+    "change",
+    [
+        {"level": 0.0},
+        {"worth_level": -1.0},
+        {"buying": {"r": 1.0}},
+        {"horizon_days": None},
+        {"more": 1},
+    ],
 )
 def test_refuses_a_stored_model_that_does_not_fit(
     tmp_path: Path, change: dict[str, object]
