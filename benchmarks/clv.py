@@ -27,7 +27,7 @@ from features.tables import opened
 from features.workspace import Workspace
 from models.bgnbd import BgNbd
 from models.clv import Clv
-from training.bgnbd import fit_bgnbd, log_likelihood
+from training.bgnbd import drawn, fit_bgnbd, log_likelihood
 from training.buyers import bought_between, buyers
 from training.clv import train_clv
 from training.clv_measure import mae, rmse
@@ -108,7 +108,9 @@ def _later(seen: Customers) -> Numbers:
 def _many(members: int) -> Iterator[Figure]:
     """Seconds to fit members drawn from the published parameters, times in days."""
     truth = BgNbd(PUBLISHED["r"], 7 * PUBLISHED["alpha"], PUBLISHED["a"], PUBLISHED["b"])
-    seen = draw(truth, members, seed=0)
+    random = np.random.default_rng(0)
+    age = random.integers(27 * 7, 39 * 7 + 1, members).astype(np.float64)
+    seen = Customers(*drawn(truth, age, random), age)
     began = time.perf_counter()
     ours = fit_bgnbd(*seen.columns)
     seconds = time.perf_counter() - began
@@ -147,23 +149,6 @@ def _season() -> Iterator[Figure]:
     ratio = error.ours / best
     goal = "below every plain way"
     yield Figure("clv_rmse_90d", error.ours, best, "purchases", ratio, goal, ratio < 1)
-
-
-def draw(model: BgNbd, members: int, seed: int) -> Customers:
-    """Members who buy and leave as the model says, seen for 27 to 39 weeks; whole days."""
-    random = np.random.default_rng(seed)
-    rate = random.gamma(model.r, 1 / model.alpha, members)
-    leave = random.beta(model.a, model.b, members)
-    age = random.integers(27 * 7, 39 * 7 + 1, members).astype(np.float64)
-    frequency, recency, now = np.zeros(members), np.zeros(members), np.zeros(members)
-    there = np.arange(members)
-    while len(there):
-        now[there] += random.exponential(1 / rate[there])
-        there = there[now[there] < age[there]]
-        frequency[there] += 1
-        recency[there] = np.ceil(now[there])
-        there = there[random.random(len(there)) > leave[there]]
-    return Customers(frequency, recency, age)
 
 
 def _lifetimes(seen: Customers) -> BgNbd:

@@ -101,6 +101,26 @@ def log_likelihood(model: BgNbd, frequency: Numbers, recency: Numbers, age: Numb
     return -float(_loss(theta, rows)[0] * rows.weights.sum())
 
 
+def drawn(model: BgNbd, age: Numbers, random: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """Frequency and recency of members who buy and leave as the model says.
+
+    Args:
+        age: (n,) time from the first purchase to now, in the unit of ``alpha``. A purchase counts
+            at the end of the whole unit of time in which it falls.
+    """
+    rate = random.gamma(model.r, 1 / model.alpha, len(age))
+    leaving = random.beta(model.a, model.b, len(age))
+    frequency, recency, now = np.zeros(len(age)), np.zeros(len(age)), np.zeros(len(age))
+    there = np.arange(len(age))
+    while len(there):
+        now[there] += random.exponential(1 / rate[there])
+        there = there[now[there] < age[there]]
+        frequency[there] += 1
+        recency[there] = np.minimum(np.ceil(now[there]), age[there])
+        there = there[random.random(len(there)) > leaving[there]]
+    return frequency, recency
+
+
 def _fit(seen: Compressed) -> Numbers:
     step = -(-len(seen.weights) // _ENOUGH_TO_BEGIN)
     some = seen.every(step)

@@ -12,12 +12,18 @@ from scipy.optimize import check_grad
 
 from models.bgnbd import BgNbd
 from models.errors import ModelError
-from tests.training.customers import histories
-from training.bgnbd import Compressed, _loss, fit_bgnbd, log_likelihood
+from training.bgnbd import Compressed, _loss, drawn, fit_bgnbd, log_likelihood
 from training.errors import TrainingError
 
 Numbers = NDArray[np.float64]
 TRUE = BgNbd(r=0.6, alpha=60.0, a=0.8, b=2.4)
+
+
+def histories(members: int, seed: int = 0) -> tuple[Numbers, Numbers, Numbers]:
+    """Frequency, recency and age of members seen for 270 days to 405, whole days."""
+    random = np.random.default_rng(seed)
+    age = random.integers(270, 406, members).astype(np.float64)
+    return *drawn(TRUE, age, random), age
 
 
 def test_fits_the_cdnow_sample_as_its_paper_does(data: Path) -> None:
@@ -32,14 +38,14 @@ def test_fits_the_cdnow_sample_as_its_paper_does(data: Path) -> None:
 
 
 def test_finds_the_parameters_that_made_the_histories() -> None:
-    found = fit_bgnbd(*histories(TRUE, 40_000, seed=1))
+    found = fit_bgnbd(*histories(40_000, seed=1))
     assert found.r == pytest.approx(TRUE.r, rel=0.05)
     assert found.alpha == pytest.approx(TRUE.alpha, rel=0.05)
     assert found.a / (found.a + found.b) == pytest.approx(0.25, abs=0.02)
 
 
 def test_the_gradient_is_that_of_the_likelihood() -> None:
-    frequency, recency, age = histories(TRUE, 200)
+    frequency, recency, age = histories(200)
     rows = Compressed.of(frequency, recency, age, np.linspace(0.5, 2, 200))
     for theta in np.random.default_rng(0).normal(size=(5, 4)):
         error = check_grad(lambda t: _loss(t, rows)[0], lambda t: _loss(t, rows)[1], theta)
@@ -47,14 +53,14 @@ def test_the_gradient_is_that_of_the_likelihood() -> None:
 
 
 def test_a_weight_counts_as_so_many_members() -> None:
-    history = histories(TRUE, 300)
+    history = histories(300)
     twice = fit_bgnbd(*(np.repeat(column, 2) for column in history))
     weighted = fit_bgnbd(*history, weights=np.full(300, 2.0))
     assert twice == weighted
 
 
 def test_times_in_weeks_or_days_give_the_same_members() -> None:
-    frequency, recency, age = histories(TRUE, 2_000)
+    frequency, recency, age = histories(2_000)
     days = fit_bgnbd(frequency, recency, age)
     weeks = fit_bgnbd(frequency, recency / 7, age / 7)
     assert weeks.alpha * 7 == pytest.approx(days.alpha, rel=1e-4)
