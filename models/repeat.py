@@ -28,6 +28,7 @@ KIND = "repeat"
 OWN = (
     "orders", "faded_30", "faded_180", "recency_days", "age_days", "gap_days", "overdue",
     "share_of_orders", "orders_a_year_ago", "since_last_order_days", "place",
+    "orders_since", "share_since_first", "share_of_last_5",
 )  # fmt: skip
 MEMBER = (
     "member_orders", "member_recency_days", "member_gap_days", "member_items", "member_basket",

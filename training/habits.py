@@ -18,6 +18,7 @@ from training.interactions import POPULAR_DAYS, numbered, order_lines
 
 NEAREST = 60  # kept of each item
 YEAR = 365.0
+LATELY = 5  # of a member's orders
 TOGETHER_DAYS = 365.0  # orders older than that say nothing about what goes together
 
 
@@ -64,6 +65,7 @@ def habits_of(lines: Lines, horizon_days: int) -> Habits:
     members, items = pairs // n_items, pairs % n_items
     member = _member_values(lines)
     own = _own_values(lines, entry, horizon_days)
+    own[:, OWN.index("orders_since") :] = _among_orders(lines, entry)
     own[:, OWN.index("share_of_orders")] = own[:, 0] / member[members, 0]
     own[:, OWN.index("since_last_order_days")] = own[:, 3] - member[members, 1]
     own[:, OWN.index("place")] = _places(members, own[:, 2])
@@ -112,10 +114,28 @@ def _own_values(lines: Lines, entry: NDArray[np.int64], horizon_days: int) -> ND
             last / np.maximum(gap, 1.0),
             np.zeros(n),
             total(_a_year_ago(ages, horizon_days)),
-            np.zeros(n),
-            np.zeros(n),
+            *np.zeros((len(OWN) - 9, n)),
         ]
     )
+
+
+def _among_orders(lines: Lines, entry: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(pairs, 3): the member's orders since the item was last in one, the share that held it of
+    those since it first was, and of the last five."""
+    n = int(entry.max()) + 1
+    order, first_line = np.unique(lines.orders, return_index=True)
+    age = np.full(len(order), np.inf)
+    np.minimum.at(age, lines.orders, lines.ages)
+    back = _places(lines.members[first_line], -age)[lines.orders]  # 1 is the last order
+    last, first = np.full(n, np.inf), np.zeros(n)
+    np.minimum.at(last, entry, back)
+    np.maximum.at(first, entry, back)
+    held = np.bincount(entry, minlength=n)
+    lately = np.bincount(entry, back <= LATELY, n)
+    member_orders = np.bincount(lines.members[first_line])[lines.members]
+    most = np.zeros(n)
+    np.maximum.at(most, entry, np.minimum(member_orders, LATELY))
+    return np.column_stack([last - 1, held / first, lately / most])
 
 
 def _member_values(lines: Lines) -> NDArray[np.float64]:

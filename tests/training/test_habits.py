@@ -66,6 +66,12 @@ def test_a_pair_is_told_by_the_orders_that_held_it(habits: Habits) -> None:
     milk = pair(habits, "ann", "milk")
     assert (milk["orders"], milk["since_last_order_days"], milk["place"]) == (1, 30, 2)
     assert np.isnan(milk["gap_days"])
+    assert (tea["orders_since"], tea["share_since_first"], tea["share_of_last_5"]) == (0, 1, 1)
+    assert (milk["orders_since"], milk["share_since_first"], milk["share_of_last_5"]) == (
+        1,
+        0.5,
+        0.5,
+    )
     assert pair(habits, "bob", "milk")["orders"] == 1  # two lines of one order
     assert pair(habits, "bob", "rum")["orders_a_year_ago"] == 1
     assert pair(habits, "bob", "tea")["orders_a_year_ago"] == 0
