@@ -52,7 +52,7 @@ def test_the_other_question_is_answered_the_other_way_round() -> None:
     assert chance(5, 20, 30, lapses) == pytest.approx(1 - chance(5, 20, 30))
 
 
-@pytest.mark.parametrize("broken", [(0, 1, 1, 1, 30), (1, np.inf, 1, 1, 30), (1, 1, 1, 1, 0)])
-def test_parameters_that_cannot_be_are_refused(broken: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(("rate", "days"), [(0.0, 30.0), (np.inf, 30.0), (1.0, 0.0)])
+def test_parameters_that_cannot_be_are_refused(rate: float, days: float) -> None:
     with pytest.raises(ArtifactError, match="wanted finite numbers above 0"):
-        Habit(*broken, never=-3.0)
+        Habit(rate, 60.0, 0.8, 2.5, days, -3.0)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from training.evaluation.auc import auc_difference_error
 
 
-def drawn(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def drawn(
+    seed: int, n: int = 400
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
     random = np.random.default_rng(seed)
     happened = random.random(n) < 0.3
     ours = happened + random.normal(size=n)
