@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +108,8 @@ def test_a_run_keeps_card_figures_charts_and_the_model_as_measured(recorded: Wor
     ):
         assert said in card
     assert [one.tags["data_window"] for one in versions(recorded)] == ["2011"]
+    with sqlite3.connect(recorded.mlflow / "mlflow.db") as database:
+        assert database.execute("select description from model_versions").fetchall() == [(card,)]
 
 
 def test_nothing_serves_nothing_to_compare_with(recorded: Workspace) -> None:
