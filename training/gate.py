@@ -57,7 +57,7 @@ def gate(uplift: NDArray[np.float64], by_offer: NDArray[np.float64], scores: Sco
     best = max(range(len(SHARES)), key=lambda k: found[k].mean - found[k].error)
     for share, one, effect in zip(SHARES, gained, found, strict=True):
         behind = mean_effect(gained[best] - one, scores.member)
-        if effect.mean > ERRORS * effect.error and behind.mean <= behind.error:
+        if effect.mean > ERRORS * effect.error and behind.mean <= ERRORS * behind.error:
             return Gate(share, effect.mean, effect.error)
     return Gate(0.0, found[best].mean, found[best].error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -159,13 +159,15 @@ def _in_scope(
     found = np.zeros(len(frame), dtype=bool)
     everything = np.array([not offer.categories and not offer.item_ids for offer in offers])
     columns = (frame["converted"], frame["bought_categories"], frame["bought_items"])
-    for row, (converted, categories, items) in enumerate(zip(*columns, strict=True)):
-        if not converted or not isinstance(categories, Sequence | np.ndarray):
+    for row, (converted, *bought) in enumerate(zip(*columns, strict=True)):
+        if not converted:
             continue
+        # No purchase at all is NaN here, and one of nothing that has a category is None.
+        categories, items = (set(one) if isinstance(one, Iterable) else set() for one in bought)
         mine = np.flatnonzero(candidates[row]).tolist()
-        found[row] = everything[mine].any() or any(
-            not set(offers[j].categories).isdisjoint(categories)
-            or not set(offers[j].item_ids).isdisjoint(items)
+        found[row] = (bool(categories or items) and everything[mine].any()) or any(
+            not categories.isdisjoint(offers[j].categories)
+            or not items.isdisjoint(offers[j].item_ids)
             for j in mine
         )
     return found

@@ -101,6 +101,36 @@ def test_where_no_conversion_is_reported_purchases_count_with_refunds_taken_off(
     assert log.margin.tolist() == pytest.approx([20, 0, 8 * 0.3, 0])
 
 
+def test_a_conversion_is_in_scope_when_the_push_is_about_what_was_bought(
+    workspace: Workspace,
+) -> None:
+    put(
+        workspace,
+        "offers",
+        {"offer_id": "tea", "kind": "content", "categories": ["tea"]},
+        {"offer_id": "mug", "kind": "content", "item_ids": ["mug-1"]},
+    )
+    push = {"push_id": "teatime", "channel": "push", "send_at": day(0), "attribution_days": 14}
+    put(workspace, "pushes", {**push, "offer_ids": ["tea", "mug"]})
+    for member, offer in zip("abcd", ("tea", None, None, "mug"), strict=True):
+        about = {**decision(member, offer), "push_id": "teatime", "decision_id": f"t-{member}"}
+        put(workspace, "decisions", about)
+    put(workspace, "items", {"item_id": "green", "category": "tea"})
+    bought = {"type": "purchase", "occurred_at": day(3), "unit_price": 4}
+    put(
+        workspace,
+        "events",
+        {"event_id": "e1", "member_id": "a", "item_id": "green", **bought},
+        {"event_id": "e2", "member_id": "b", "item_id": "mug-1", **bought},
+        {"event_id": "e3", "member_id": "c", "category": "cakes", **bought},
+    )
+    log = push_log(workspace, LATER)
+    everything = log.push == 0
+    assert log.converted[~everything].tolist() == [True, True, True, False]
+    assert log.in_scope[~everything].tolist() == [True, True, False, False]
+    assert log.in_scope[everything].tolist() == log.converted[everything].tolist()
+
+
 def test_a_window_that_is_still_open_is_not_learned_from(workspace: Workspace) -> None:
     with pytest.raises(TrainingError, match="no decisions of pushes whose attribution window"):
         push_log(workspace, SENT + timedelta(days=13))
