@@ -81,7 +81,7 @@ def _cdnow() -> Iterator[Figure]:
         holds = value <= most and value <= reference + 1e-3
         goal = f"at most {most}, and not above lifetimes"
         ratio = value / reference
-        yield Figure(f"cdnow_{name}_39_weeks", value, reference, "CDs", ratio, goal, holds)
+        yield Figure(f"cdnow_{name}_39_weeks", value, reference, "purchases", ratio, goal, holds)
 
 
 def _later(seen: Customers) -> Numbers:

@@ -99,8 +99,8 @@ def train_clv(
     account = _account(workspace, (measured, then), (model, now), later, everyone)
     trained = record(workspace, KIND, model, account, promote=promote)
     if trained.promoted:
-        remember_buying(workspace, seen.as_of, _numbers(measured))
-        remember_buying(workspace, as_of, _numbers(model))
+        remember_buying(workspace, seen.as_of, tier_numbers(measured))
+        remember_buying(workspace, as_of, tier_numbers(model))
     progress(STAGE, 4, 4)
     return trained
 
@@ -216,8 +216,8 @@ def _account(
     )
 
 
-def _numbers(model: Clv) -> dict[str, float]:
-    """What value tiers are made of."""
+def tier_numbers(model: Clv) -> dict[str, float]:
+    """What value tiers are made of: the numbers that ``features.worth`` remembers."""
     return {**asdict(model.buying), **asdict(model.spending), "horizon_days": model.horizon_days}
 
 

@@ -9,14 +9,25 @@ import pandas as pd
 import pytest
 
 from features.learned import good_from
+from features.purchases import purchase_habits
+from features.rolled import lines, phase, typed
 from features.tables import opened
 from features.workspace import Workspace
-from features.worth import buying_files
+from features.worth import (
+    buying_files,
+    expected_spend,
+    known_buying,
+    learned_buying,
+    remember_buying,
+)
+from models.bgnbd import BgNbd
 from models.clv import Clv
+from models.gamma_gamma import GammaGamma
 from tests.training.shops import AS_OF, OPENED, purchases, store
 from training.bgnbd import fit_bgnbd
 from training.buyers import bought_between, buyers
-from training.clv import train_clv
+from training.clv import tier_numbers, train_clv
+from training.clv_measure import rank_correlation
 from training.errors import TrainingError
 from training.trained import MEASURED
 
@@ -44,7 +55,7 @@ def day(number: float) -> datetime:
 
 def test_a_history_counts_days_with_an_order_and_takes_refunds_off(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    lines = events(
+    bought = events(
         ("ann", "purchase", 0.5, 10.0),
         ("ann", "purchase", 0.6, 5.0),  # the same day
         ("ann", "purchase", 10.5, 20.0),
@@ -53,7 +64,7 @@ def test_a_history_counts_days_with_an_order_and_takes_refunds_off(tmp_path: Pat
         ("bob", "refund", 3.0, 5.0),
         ("cid", "purchase", 4.5, 7.0),
     )
-    store(workspace, "events", lines)
+    store(workspace, "events", bought)
     with opened(workspace) as tables:
         found = buyers(tables, day(20), 0.4)
         later = bought_between(tables, found.member_ids, day(20), day(40), 0.4)
@@ -70,11 +81,11 @@ def test_a_history_counts_days_with_an_order_and_takes_refunds_off(tmp_path: Pat
 
 def test_margin_is_the_lines_own_then_the_items_then_the_default(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    lines = events(*(("ann", "purchase", number, 10.0) for number in range(3)))
-    lines["item_id"] = ["tea", "tea", "rum"]
-    lines["margin"] = [6.0, None, None]
-    lines["discount"] = [0.0, 2.0, 0.0]
-    store(workspace, "events", lines)
+    bought = events(*(("ann", "purchase", number, 10.0) for number in range(3)))
+    bought["item_id"] = ["tea", "tea", "rum"]
+    bought["margin"] = [6.0, None, None]
+    bought["discount"] = [0.0, 2.0, 0.0]
+    store(workspace, "events", bought)
     items = pd.DataFrame({"item_id": ["tea", "rum"], "margin_rate": [0.5, None]})
     store(workspace, "items", items)
     with opened(workspace) as tables:
@@ -85,9 +96,9 @@ def test_margin_is_the_lines_own_then_the_items_then_the_default(tmp_path: Path)
 
 def test_what_became_known_later_is_not_seen(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    lines = events(("ann", "purchase", 1, 10.0), ("ann", "purchase", 3, 10.0))
-    lines["known_at"] = pd.Series([day(1), day(9)], dtype="datetime64[us, UTC]")
-    store(workspace, "events", lines)
+    bought = events(("ann", "purchase", 1, 10.0), ("ann", "purchase", 3, 10.0))
+    bought["known_at"] = pd.Series([day(1), day(9)], dtype="datetime64[us, UTC]")
+    store(workspace, "events", bought)
     with opened(workspace) as tables:
         assert buyers(tables, day(5), 0.3).histories.frequency.tolist() == [0]
         assert buyers(tables, day(10), 0.3).histories.frequency.tolist() == [1]
@@ -124,6 +135,24 @@ def test_training_beats_the_plain_ways_and_keeps_what_it_measured(busy: Workspac
     assert not other.promoted
     assert "looks 60 days ahead, not 30" in other.facts["not_compared"]
     assert len(buying_files(busy)) == 2  # and what it found stays unused
+
+
+def test_value_tiers_expect_of_members_what_the_model_does(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    store(workspace, "events", purchases(members=400))
+    model = Clv(BgNbd(0.8, 40.0, 0.3, 3.0), GammaGamma(3.0, 4.0, 20.0), 0.3, 1.0, 1.0, 90, 0.1)
+    remember_buying(workspace, AS_OF, tier_numbers(model))
+    with opened(workspace) as tables:
+        seen = buyers(tables, AS_OF, 0.3)
+        habits = purchase_habits(lines(typed(tables.events, phase(AS_OF))), AS_OF)
+        buying = known_buying(learned_buying(workspace, tables.engine), AS_OF)
+        shown = expected_spend(habits, buying, AS_OF).execute().set_index("member_id")
+    promised = model.predict(seen.histories).spend
+    shown_spend = shown["expected_spend"].reindex(seen.member_ids).to_numpy()
+    # The tiers take the chance of leaving at its mean, which promises a little less.
+    assert (shown_spend <= promised * (1 + 1e-9)).all()
+    assert (shown_spend >= 0.85 * promised).all()
+    assert rank_correlation(shown_spend, promised) > 0.999
 
 
 def test_says_what_is_missing_where_few_bought_twice(tmp_path: Path) -> None:
