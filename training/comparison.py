@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_ROUNDING = 1e-9  # the same model measured twice may differ in the last bits
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -41,6 +43,11 @@ class Comparison:
         """By how much ours is better than ``other``; below 0 where it is worse."""
         return self.ours - other if self.higher_is_better else other - self.ours
 
+    def no_worse_than(self, other: float, error: float) -> bool:
+        """Whether ours is not below ``other`` by more than ``error``, up to rounding."""
+        return self.better_than(other) >= -error - _ROUNDING * max(1.0, abs(other))
+
     def _past(self, name: str, value: float) -> bool:
-        ahead = self.better_than(value)
-        return ahead >= -self.allowed[name] if name in self.allowed else ahead > 0
+        if name in self.allowed:
+            return self.no_worse_than(value, self.allowed[name])
+        return self.better_than(value) > 0

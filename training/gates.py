@@ -68,6 +68,5 @@ def _holds_against_champion(first: Comparison, not_compared: str) -> Check:
     if first.champion is None:
         return Check(name, False, not_compared)
     error = first.error or 0.0
-    ahead = first.better_than(first.champion)
     found = f"{first.metric} {first.ours:.4g}, champion {first.champion:.4g}, error {error:.2g}"
-    return Check(name, ahead >= -error, found)
+    return Check(name, first.no_worse_than(first.champion, error), found)

@@ -35,6 +35,10 @@ _FOLDER = "pushwise.folder"
 _LONGEST_PARAM = 6000  # characters; MLflow refuses longer values
 
 
+class ChampionGoneError(TrainingError):
+    """The files of the version that serves are not where they were kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """An open run: say what went in and what came out."""
@@ -237,7 +241,8 @@ def champion(workspace: Workspace, name: str) -> tuple[TrackedVersion, Path] | N
     """The version that serves, with its folder; ``None`` where nothing was promoted yet.
 
     Raises:
-        TrainingError: the record cannot be read, or the version's folder is gone.
+        ChampionGoneError: the version's folder is gone.
+        TrainingError: the record cannot be read.
     """
     if not _database(workspace).exists():
         return None
@@ -249,7 +254,7 @@ def champion(workspace: Workspace, name: str) -> tuple[TrackedVersion, Path] | N
         found = client.get_model_version(name, registered[0].aliases[CHAMPION])
         folder = workspace.mlflow.absolute() / found.tags[_FOLDER]
         if not folder.is_dir():
-            raise TrainingError(
+            raise ChampionGoneError(
                 f"{name} version {found.version} should lie in {folder}, which is gone; train again"
             )
         return TrackedVersion(found.run_id, str(found.version)), folder

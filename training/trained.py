@@ -20,7 +20,7 @@ from training.charts import Chart
 from training.comparison import Comparison
 from training.errors import TrainingError
 from training.gates import Check, gate_checks
-from training.tracking import Run, champion, champion_facts, register, tracked
+from training.tracking import ChampionGoneError, Run, champion, champion_facts, register, tracked
 from training.tracking import promote as set_champion
 
 __all__ = ["Card", "Check", "Comparison"]  # handed on: trainers need them beside Account
@@ -116,7 +116,7 @@ def record(
         TrainingError: the record cannot be written.
     """
     why_not = account.facts.get(NOT_COMPARED, "")
-    if account.comparisons[0].champion is None and not why_not and champion(workspace, name):
+    if account.comparisons[0].champion is None and not why_not and _serving(workspace, name):
         why_not = "the trainer did not measure the champion"
     checks = gate_checks(account.comparisons, account.checks, why_not)
     promoted = promote and all(check.passed for check in checks)
@@ -203,7 +203,7 @@ def standing(
     Raises:
         TrainingError: the record cannot be read.
     """
-    found = champion(workspace, name)
+    found = _serving(workspace, name)
     if found is None:
         return Standing(None, None, "")
     version, folder = found
@@ -222,6 +222,14 @@ def standing(
         return Standing(version, read(twin if twin.is_dir() else folder), "")
     except (TrainingError, ModelError) as error:
         return Standing(version, None, f"champion version {version.version}: {error}")
+
+
+def _serving(workspace: Workspace, name: str) -> tuple[TrackedVersion, Path] | None:
+    """The champion; None too where its files are gone: it serves no longer, so train anew."""
+    try:
+        return champion(workspace, name)
+    except ChampionGoneError:
+        return None
 
 
 def in_words(moments: Iterable[datetime]) -> str:

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from training.comparison import Comparison
 from training.gates import at_least, at_most, gate_checks
 
-FIGURE = st.floats(-1e6, 1e6)
+FIGURE = st.integers(-1_000, 1_000).map(float)
 
 
 def passed(comparison: Comparison, not_compared: str = "") -> bool:
     return all(check.passed for check in gate_checks((comparison,), (), not_compared))
 
 
-@given(ours=FIGURE, theirs=FIGURE, champion=FIGURE, error=st.floats(0, 1e6))
+@given(ours=FIGURE, theirs=FIGURE, champion=FIGURE, error=st.integers(0, 100).map(float))
 def test_higher_or_lower_is_the_same_gate_seen_in_a_mirror(
     ours: float, theirs: float, champion: float, error: float
 ) -> None:
@@ -28,6 +28,12 @@ def test_as_good_as_a_baseline_is_not_enough_unless_that_is_all_that_is_asked(
 ) -> None:
     assert not passed(Comparison("gain", value, {"best_offer": value}))
     assert passed(Comparison("gain", value, {"best_offer": value}, allowed={"best_offer": 0.0}))
+
+
+def test_a_champion_measured_again_is_no_worse_whatever_the_last_bits_say() -> None:
+    again = 0.1 + 0.2  # a last bit above .3
+    assert passed(Comparison("auc", 0.3, {"rfm": 0.2}, True, again, 0.0))
+    assert not passed(Comparison("auc", 0.3, {"rfm": 0.2}, True, 0.3001, 0.0))
 
 
 def test_no_worse_is_asked_of_the_baselines_that_allow_it_alone() -> None:

@@ -117,6 +117,14 @@ def test_nothing_serves_nothing_to_compare_with(recorded: Workspace) -> None:
     assert (found.champion, found.model, found.why_not, found.facts) == (None, None, "", {})
 
 
+def test_a_champion_whose_files_are_gone_is_no_hindrance(recorded: Workspace) -> None:
+    gone = record(recorded, "propensity", Note("gone"), account(0.8, 0.7, facts=SEEN))
+    gone.folder.rename(gone.folder.with_name("elsewhere"))
+    assert standing(recorded, "propensity", read_note, JULY).facts == {}
+    newer = record(recorded, "propensity", Note("newer"), account(0.8, 0.7))
+    assert champion(recorded, "propensity") == (newer.version, newer.folder)
+
+
 def test_the_champion_is_compared_as_it_was_measured(recorded: Workspace) -> None:
     full = replace(account(0.8, 0.7, facts=SEEN), measured=Note("as measured"))
     record(recorded, "propensity", Note("fitted again"), full)
