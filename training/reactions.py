@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from features.build import build_features
 from features.encode import encode, encoding
+from features.moments import moment as in_utc
+from features.moments import seen_at
 from features.progress import Progress
 from features.store import training_frame
 from features.tables import Tables, opened
@@ -46,6 +48,7 @@ def reaction_rows(
         TrainingError: no decision sent whose window has closed, or too few pushes to split.
         FeatureError: features cannot be built.
     """
+    period = replace(period, as_of=in_utc(period.as_of))
     with opened(workspace) as tables:
         frame = _sent(tables, period, reactions).execute()
     if frame.empty:
@@ -139,7 +142,8 @@ def _sent(tables: Tables, period: Period, reactions: tuple[str, ...]) -> ir.Tabl
     pushes = tables.pushes.select("push_id", days=_.attribution_days.fill_null(ATTRIBUTION_DAYS))
     pushes = pushes.group_by("push_id").agg(days=_.days.max())
     window = ibis.least(_.days.fill_null(ATTRIBUTION_DAYS), float(period.horizon_days))
-    sent = tables.decisions.filter(_.offer_id.notnull(), _.decided_at < moment)
+    known = seen_at(tables.decisions, "decided_at") < moment
+    sent = tables.decisions.filter(_.offer_id.notnull(), known)
     sent = sent.left_join(pushes, "push_id").select(
         "decision_id", "push_id", "member_id", "decided_at",
         seconds=(window * 86_400).cast("int64"),
@@ -161,7 +165,7 @@ def _sent(tables: Tables, period: Period, reactions: tuple[str, ...]) -> ir.Tabl
 
 def _heard(tables: Tables, sent: ir.Table, as_of: datetime, reactions: tuple[str, ...]) -> ir.Table:
     """Outcomes known at ``as_of``, by decision; one may name its decision, or member and push."""
-    known = ibis.coalesce(_.known_at, _.occurred_at) < ibis.literal(as_of)
+    known = seen_at(tables.outcomes) < ibis.literal(as_of)
     outcomes = tables.outcomes.filter(known).select(
         "type", "occurred_at", named="decision_id", of_member="member_id", of_push="push_id"
     )
