@@ -37,6 +37,7 @@ from experiments.errors import ExperimentError
 
 LEAST_UNITS = 30  # on either side
 BALANCED = 0.1  # standardised difference before, up to which the groups count as alike
+UNBALANCED = 0.25  # and from which on they never do, however few units make it uncertain
 LEAST_OVERLAP = 0.75  # share of the treated among whose like there are untreated ones
 _PLACEBO_P = 0.05  # a placebo less likely than this by chance shows a fault
 _POWER = 2.0  # a placebo says something if its error is at most so many times the effect's
@@ -219,7 +220,8 @@ def _too_little(panel: Panel) -> tuple[str, ...]:
 
 def _checks(panel: Panel, effect: Difference) -> tuple[PanelCheck, ...]:
     apart = _apart(panel)
-    alike = abs(apart) <= BALANCED
+    # Chance alone sets small groups apart.
+    alike = abs(apart) <= min(UNBALANCED, max(BALANCED, 2 * _apart_by_chance(panel)))
     checks = [_overlap(panel)]
     placebos = [
         _placebo("placebo, unusual stretch", _against_other_stretches(panel), effect),
@@ -246,6 +248,12 @@ def _apart(panel: Panel) -> float:
     spread = np.sqrt((treated.var() + untreated.var()) / 2)
     gap = float(treated.mean() - untreated.mean())
     return gap / float(spread) if spread > 0 else (0.0 if gap == 0 else float("inf"))
+
+
+def _apart_by_chance(panel: Panel) -> float:
+    """Standard error of ``_apart`` where units are drawn."""
+    sides = (panel.unit[panel.treated], panel.unit[~panel.treated])
+    return float(np.sqrt(sum(1 / len(np.unique(side)) for side in sides)))
 
 
 def _overlap(panel: Panel) -> PanelCheck:

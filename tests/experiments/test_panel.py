@@ -80,9 +80,10 @@ def test_an_effect_that_is_there_is_found(chosen_by: str) -> None:
     assert readout.answer.low > 15
 
 
-def test_one_campaign_sent_at_random_needs_no_placebo() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_one_campaign_sent_at_random_needs_no_placebo(seed: int) -> None:
     readout = campaign_readout(
-        without_earlier(panel(0, effect=30, chosen_by="chance", campaigns=1))
+        without_earlier(panel(seed, effect=30, chosen_by="chance", campaigns=1))
     )
     assert isinstance(readout.answer, Difference), readout
     assert readout.answer.low < 30 < readout.answer.high

@@ -28,7 +28,7 @@ def trial(folder: Path, empty_record: Path, members: int, *, by_hand: bool = Fal
 def test_one_email_test_with_member_attributes_alone_is_enough(
     tmp_path: Path, empty_record: Path
 ) -> None:
-    workspace = trial(tmp_path, empty_record, 4_000)
+    workspace = trial(tmp_path, empty_record, 3_000)
     stages: list[tuple[str, int, int]] = []
     found = train_response(workspace, AS_OF, progress=lambda *at: stages.append(at))
     assert ("response", 3, 3) in stages
@@ -42,7 +42,7 @@ def test_one_email_test_with_member_attributes_alone_is_enough(
 def test_a_log_that_nobody_drew_is_learned_from_when_asked_and_every_number_says_so(
     tmp_path: Path, empty_record: Path
 ) -> None:
-    workspace = trial(tmp_path, empty_record, 4_000, by_hand=True)
+    workspace = trial(tmp_path, empty_record, 3_000, by_hand=True)
     with pytest.raises(TrainingError, match="train with --observational"):
         train_response(workspace, AS_OF)
     found = train_response(workspace, AS_OF, observational=True)
