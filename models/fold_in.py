@@ -31,7 +31,7 @@ class FoldIn:
     Source: Hu, Koren and Volinsky, ICDM 2008, equation 4.
     """
 
-    item_factors: NDArray[np.float64]  # (items, factors) Y
+    item_factors: NDArray[np.float32]  # (items, factors) Y
     root: NDArray[np.float64]  # (factors, factors) L, lower
     confidence: float  # added to 1 for each unit of weight
 
@@ -44,18 +44,18 @@ class FoldIn:
         confidence: float,
     ) -> Self:
         """Args: learned: (items,) which items the factorisation was fitted on; G is of these."""
-        wide = item_factors.astype(np.float64)
-        seen = wide[learned]
-        gram = seen.T @ seen + regularization * np.eye(wide.shape[1])
+        seen = item_factors[learned].astype(np.float64)
+        gram = seen.T @ seen + regularization * np.eye(seen.shape[1])
         root = np.asarray(np.linalg.cholesky(np.linalg.inv(gram)), dtype=np.float64)
-        return cls(wide, root, confidence)
+        return cls(item_factors, root, confidence)
 
     def factors(self, histories: Histories) -> NDArray[np.float32]:
         """(members, factors); zeros for an empty history."""
-        solved = np.zeros((len(histories), len(self.root)))
+        solved = np.zeros((len(histories), len(self.root)), dtype=np.float32)
+        root = self.root.astype(np.float32)
         met, place = np.unique(histories.items, return_inverse=True)
         # Single precision, as the factors have it, halves what has to be moved.
-        turned = (self.item_factors[met] @ self.root).astype(np.float32)
+        turned = self.item_factors[met] @ root
         sizes = np.diff(histories.starts)
 
         def solve(members: NDArray[np.int64]) -> None:
@@ -71,7 +71,7 @@ class FoldIn:
         else:
             for part in parts:
                 solve(part)
-        return (solved @ self.root.T).astype(np.float32)
+        return np.asarray(solved @ root.T, dtype=np.float32)
 
     def _alike(self, sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Members of histories of one size, so many that their stack is not too large."""
