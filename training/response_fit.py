@@ -78,8 +78,10 @@ def fit_response(
     near_mix, rest_mix = parts.mixes(weights)
     offset = _levels(log, _without(known.near, near_mix), sent)
     offset += _levels(log, _without(known.rest, rest_mix), sent)
-    passed = gate(_held_out(parts, learning), mean, known.scores)
-    if not weights.personal:
+    apart = _held_out(parts, learning)
+    passed = gate(apart, mean, known.scores)
+    # What was learned of near conversions must show there too, where far less is chance.
+    if not weights.personal or gate(apart, mean, known.near).personal == 0:
         passed = replace(passed, personal=0.0)
     everything = np.ones(len(learning), dtype=bool)
     effect = EffectModel(
