@@ -110,7 +110,9 @@ class Found:
 
 def measure(prepared: Prepared, seed: int) -> tuple[Found, FittedResponse]:
     known, truth = prepared.known, prepared.truth
-    fitted = fit_response(known.log, known.values, known.names, seed, known.called)
+    fitted = fit_response(
+        known.log, known.values, known.names, seed, known.called, known.categories
+    )
     members = prepared.ask.members
     told = fitted.model.estimate(members.values, members.encoding.names, prepared.ask.offers)
     predicted = told.p_if_sent - told.p_if_not[:, None]
@@ -224,7 +226,9 @@ def figures(quick: bool, kept: Path | None = None) -> Iterator[Figure]:
         for seed in seeds:
             config = MarketConfig(members, seed, effects_off=True)
             known = prepare(config, folder / f"{members}-{seed}-off").known
-            fitted = fit_response(known.log, known.values, known.names, seed, known.called)
+            fitted = fit_response(
+                known.log, known.values, known.names, seed, known.called, known.categories
+            )
             silenced += fitted.gate.personal == 0
     share = float(np.mean([one.ours / one.oracle for one in found]))
     ceiling = float(np.mean([one.ceiling / one.oracle for one in found]))

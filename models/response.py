@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.artifact import Artifact, ArtifactError
 from models.calibration import Platt, sigmoid
 from models.effect import EffectModel, Joint, Level, Levels, Pairs, Ridge, Weights
+from models.linear import Linear
 from models.pairs import OfferTerms, PairFeatures
 from models.tastes import Tastes
 from models.trees import Trees
@@ -34,6 +35,11 @@ class ResponseEstimates:
     evidence: tuple[str, ...]  # (m,)
 
 
+# Log odds by member: whichever told better what happens.
+Chance = Trees | Linear
+_LINEAR = "base_"  # what a linear base's arrays begin with
+
+
 @dataclass(frozen=True, eq=False)
 class ResponseModel:
     """A fitted model of what members do with and without each offer.
@@ -50,7 +56,7 @@ class ResponseModel:
     """
 
     pairs: PairFeatures
-    base: Trees
+    base: Chance
     base_scale: Platt
     effect: EffectModel
     redeem: Trees | None
@@ -110,7 +116,7 @@ class ResponseModel:
 
     def save(self, folder: Path) -> None:
         maybe = {
-            "base": self.base,
+            "base": self.base if isinstance(self.base, Trees) else None,
             "joint": self.effect.joint.trees,
             "gains": self.effect.gains,
             "redeem": self.redeem,
@@ -141,6 +147,9 @@ class ResponseModel:
             "ridge_weights": self.effect.ridge.weights,
             "elsewhere_weights": self.effect.elsewhere.weights,
         }
+        if isinstance(self.base, Linear):
+            config["base_names"] = list(self.base.names)
+            arrays |= {_LINEAR + name: array for name, array in self.base.arrays().items()}
         texts = {name: part.text() for name, part in trees.items()}
         Artifact(KIND, config, arrays, texts).save(folder)
 
@@ -160,7 +169,7 @@ class ResponseModel:
             }
             return cls(
                 _pairs(config, stored.arrays),
-                trees["base"],
+                _base(config, stored.arrays, trees),
                 Platt(*config["base_scale"]),
                 _effect(config, stored.arrays, trees),
                 trees.get("redeem"),
@@ -182,6 +191,19 @@ def _pairs(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Pai
         arrays["similarity"],
         Tastes(arrays["taste_chance"], arrays["taste_share"]),
     )
+
+
+def _base(
+    config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], trees: Mapping[str, Trees]
+) -> Chance:
+    if "base_names" not in config:
+        return trees["base"]
+    own = {
+        name.removeprefix(_LINEAR): array
+        for name, array in arrays.items()
+        if name.startswith(_LINEAR)
+    }
+    return Linear.read(own, tuple(config["base_names"]))
 
 
 def _effect(

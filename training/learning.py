@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,10 @@ ROUNDS = 100
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """What is learned from: the log, its members' features at the time, folds by member."""
+    """What is learned from: the log, its members' features at the time, folds by member.
+
+    categories: the names of features that hold codes.
+    """
 
     log: PushLog
     values: NDArray[np.float32]  # (n, features)
@@ -27,16 +30,22 @@ class Learning:
     member: NDArray[np.int64]  # (n,) whose row it is
     fold: NDArray[np.int64]  # (n,)
     seed: int
+    categories: Collection[str] = ()
 
     @classmethod
     def of(
-        cls, log: PushLog, values: NDArray[np.float32], names: tuple[str, ...], seed: int
+        cls,
+        log: PushLog,
+        values: NDArray[np.float32],
+        names: tuple[str, ...],
+        seed: int,
+        categories: Collection[str] = (),
     ) -> Learning:
         """Folds go by member: the rows of one member never stand on both sides."""
         _, member = np.unique(log.rows["member_id"].to_numpy(dtype=str), return_inverse=True)
         rng = np.random.default_rng(seed)
         fold_of = rng.permutation(int(member.max(initial=-1)) + 1) % FOLDS
-        return cls(log, values, names, member.astype(np.int64), fold_of[member], seed)
+        return cls(log, values, names, member.astype(np.int64), fold_of[member], seed, categories)
 
     def __len__(self) -> int:
         return len(self.values)

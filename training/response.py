@@ -172,7 +172,9 @@ def _weighed(known: Known, seed: int) -> Known:
 
 
 def _fit(known: Known, seed: int) -> FittedResponse:
-    fitted = fit_response(known.log, known.values, known.names, seed, known.called)
+    fitted = fit_response(
+        known.log, known.values, known.names, seed, known.called, known.categories
+    )
     if known.overlap:
         return replace(fitted, model=replace(fitted.model, grade=OBSERVATIONAL))
     return fitted
@@ -236,6 +238,7 @@ def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, obj
         "conversion_rate": round(float(log.converted.mean()), 6),
         "weights": str(fitted.model.effect.weights),
         "personal_share": fitted.gate.personal,
+        **{f"nuisance_{name}": kind for name, kind in fitted.nuisances.items()},
     }
 
 

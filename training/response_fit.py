@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -18,7 +18,8 @@ from training.errors import TrainingError
 from training.gate import Gate, gate
 from training.learning import FOLDS, Growth, Learning, Target, grow
 from training.levels import fit_levels, rising_in_depth, shrunk_means
-from training.nuisances import Nuisances, base_trees, fit_joint, nuisances, redeem_trees
+from training.nuisance_race import fit_chance
+from training.nuisances import Nuisances, fit_joint, nuisances, redeem_trees
 from training.push_log import NO_SEND, PushLog
 from training.scores import MeanEffect, Scores
 from training.stacking import Parts, calibration_slope
@@ -33,6 +34,8 @@ class FittedResponse:
     effects: mean effect of each offer on conversions, out of fold, with its error.
     slope: of the doubly robust score on the mix's prediction, out of fold; 1 is calibrated.
     scores: the doubly robust scores of conversions, out of fold.
+    nuisances: which kind of model, trees or linear, told better what happens: without a send by
+        member, and in scope by member and offer.
     """
 
     model: ResponseModel
@@ -40,6 +43,7 @@ class FittedResponse:
     slope: MeanEffect
     gate: Gate
     scores: Scores
+    nuisances: Mapping[str, str]
 
 
 def fit_response(
@@ -48,16 +52,18 @@ def fit_response(
     names: tuple[str, ...],
     seed: int,
     called: Mapping[str, str] = MappingProxyType({}),
+    categories: Collection[str] = (),
 ) -> FittedResponse:
     """Fit on the decisions of ``log`` and their members' ``values``, (n, features ``names``).
 
     Args:
         called: what offers call a category, by its name in features, where the two differ.
+        categories: the names of features that hold codes.
 
     Raises:
         TrainingError: too few conversions, or too few sent nothing, to tell anything.
     """
-    learning = Learning.of(log, values, names, seed)
+    learning = Learning.of(log, values, names, seed, categories)
     check_enough(learning)
     pairs = PairFeatures.fit(values, names, called)
     known = nuisances(learning, pairs)
@@ -95,7 +101,8 @@ def fit_response(
     )
     model = _with_money(learning, pairs, effect, known)
     slope = calibration_slope(near_mix + rest_mix, known.scores)
-    return FittedResponse(model, effects, slope, passed, known.scores)
+    kinds = {"if_not": known.base, "in_scope": known.rates}
+    return FittedResponse(model, effects, slope, passed, known.scores, kinds)
 
 
 def check_enough(learning: Learning) -> None:
@@ -157,13 +164,14 @@ def _with_money(
     """The rest of the model: level without a send, coupon use, and the money of a conversion."""
     log = learning.log
     everything = np.ones(len(learning), dtype=bool)
+    unsent = np.flatnonzero(log.offer == NO_SEND)
     bought = np.flatnonzero(log.converted)
     whole = log.margin[bought] + log.coupon[bought]  # margins are after, this is before coupons
     mean_margin = float(whole.mean())
     revenue_rate = _ratio(float((log.revenue[bought] + log.coupon[bought]).mean()), mean_margin)
     model = ResponseModel(
         pairs=pairs,
-        base=base_trees(learning, everything),
+        base=fit_chance(known.base, learning, unsent, log.converted),
         base_scale=known.base_scale,
         effect=effect,
         redeem=redeem_trees(learning, pairs, everything),

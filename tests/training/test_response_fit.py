@@ -111,7 +111,7 @@ def test_a_saved_model_estimates_as_before(
     before = fitted.model.estimate(world.values[:50], NAMES, OFFERS)
     assert (again.p_if_sent == before.p_if_sent).all()
     assert (again.coupon == before.coupon).all()
-    (tmp_path / "base.txt").unlink()
+    (tmp_path / "joint.txt").unlink()
     with pytest.raises(ArtifactError, match="not a readable response model"):
         ResponseModel.load(tmp_path)
 
