@@ -65,44 +65,32 @@ class _Ahead(Protocol):
     ) -> Trained: ...
 
 
+def _days(ask: TrainingAsk, usual: int = 30) -> int:
+    return usual if ask.horizon_days is None else ask.horizon_days
+
+
 def _ahead(load: Callable[[], _Ahead], days: int = 30) -> Trainer:
     """``load`` brings the trainer when it is wanted: its libraries take seconds to import."""
 
     def train(ask: TrainingAsk, progress: Progress) -> Trained:
-        horizon = days if ask.horizon_days is None else ask.horizon_days
+        horizon = _days(ask, days)
         return load()(ask.workspace, ask.as_of, horizon, ask.seed, progress, promote=ask.promote)
 
     return train
 
 
-def _propensity() -> _Ahead:
-    from training.propensity import train_propensity
+def _outcome(which: Which) -> Trainer:
+    """The trainer of one propensity."""
 
-    return train_propensity
+    def train(ask: TrainingAsk, progress: Progress) -> Trained:
+        from training.outcomes import Period
+        from training.propensity import OUTCOMES, train_outcome
 
+        period = Period(ask.as_of, _days(ask), ask.seed)
+        outcome = OUTCOMES[which.value]
+        return train_outcome(ask.workspace, outcome, period, progress, promote=ask.promote)
 
-def _lapse() -> _Ahead:
-    from training.propensity import train_lapse
-
-    return train_lapse
-
-
-def _open() -> _Ahead:
-    from training.propensity import train_open
-
-    return train_open
-
-
-def _click() -> _Ahead:
-    from training.propensity import train_click
-
-    return train_click
-
-
-def _category() -> _Ahead:
-    from training.propensity import train_category
-
-    return train_category
+    return train
 
 
 def _clv() -> _Ahead:
@@ -139,11 +127,11 @@ def _response(ask: TrainingAsk, progress: Progress) -> Trained:
 # Lifetime value first: value tiers come from it, which the others learn from.
 TRAINERS: Mapping[Which, Trainer] = {
     Which.CLV: _ahead(_clv, days=90),
-    Which.PROPENSITY: _ahead(_propensity),
-    Which.LAPSE: _ahead(_lapse),
-    Which.OPEN: _ahead(_open),
-    Which.CLICK: _ahead(_click),
-    Which.CATEGORY: _ahead(_category),
+    Which.PROPENSITY: _outcome(Which.PROPENSITY),
+    Which.LAPSE: _outcome(Which.LAPSE),
+    Which.OPEN: _outcome(Which.OPEN),
+    Which.CLICK: _outcome(Which.CLICK),
+    Which.CATEGORY: _outcome(Which.CATEGORY),
     Which.RECOMMENDER: _ahead(_recommender),
     Which.REPEAT: _ahead(_repeat),
     Which.RESPONSE: _response,

@@ -37,6 +37,9 @@ from training.trained import (
     standing,
 )
 
+# All that is trained here, by registered name.
+OUTCOMES = {one.name: one for one in (BUY, LAPSE, OPEN, CLICK, CATEGORY)}
+
 
 def train_propensity(
     workspace: Workspace,
@@ -50,62 +53,6 @@ def train_propensity(
     """Who will buy within the horizon. Args and errors as of ``train_outcome``."""
     period = Period(as_of, horizon_days, seed)
     return train_outcome(workspace, BUY, period, progress, promote=promote)
-
-
-def train_lapse(
-    workspace: Workspace,
-    as_of: datetime,
-    horizon_days: int = 30,
-    seed: int = 0,
-    progress: Progress = silent,
-    *,
-    promote: bool = True,
-) -> Trained:
-    """Who, having bought before, will buy nothing within the horizon. As ``train_outcome``."""
-    period = Period(as_of, horizon_days, seed)
-    return train_outcome(workspace, LAPSE, period, progress, promote=promote)
-
-
-def train_open(
-    workspace: Workspace,
-    as_of: datetime,
-    horizon_days: int = 30,
-    seed: int = 0,
-    progress: Progress = silent,
-    *,
-    promote: bool = True,
-) -> Trained:
-    """Who will open a push that is sent to them. As ``train_outcome``."""
-    period = Period(as_of, horizon_days, seed)
-    return train_outcome(workspace, OPEN, period, progress, promote=promote)
-
-
-def train_click(
-    workspace: Workspace,
-    as_of: datetime,
-    horizon_days: int = 30,
-    seed: int = 0,
-    progress: Progress = silent,
-    *,
-    promote: bool = True,
-) -> Trained:
-    """Who will click on a push that is sent to them. As ``train_outcome``."""
-    period = Period(as_of, horizon_days, seed)
-    return train_outcome(workspace, CLICK, period, progress, promote=promote)
-
-
-def train_category(
-    workspace: Workspace,
-    as_of: datetime,
-    horizon_days: int = 30,
-    seed: int = 0,
-    progress: Progress = silent,
-    *,
-    promote: bool = True,
-) -> Trained:
-    """Who will buy in which category within the horizon. As ``train_outcome``."""
-    period = Period(as_of, horizon_days, seed)
-    return train_outcome(workspace, CATEGORY, period, progress, promote=promote)
 
 
 def train_outcome(

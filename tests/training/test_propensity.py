@@ -16,7 +16,7 @@ from tests.training.shops import AS_OF, purchases, store
 from training.errors import TrainingError
 from training.frames import Split
 from training.outcomes import BUY, LAPSE, Period
-from training.propensity import comparable, promised, train_lapse, train_propensity
+from training.propensity import comparable, promised, train_outcome, train_propensity
 from training.propensity_fit import Asked
 from training.propensity_measure import compare
 from training.tracking import promote
@@ -85,7 +85,7 @@ def test_who_lapses_bought_before_and_buys_nothing(shop: Workspace, split: Split
 
 
 def test_lapse_is_a_model_of_its_own(trained: Trained, shop: Workspace) -> None:
-    lapse = train_lapse(shop, AS_OF)
+    lapse = train_outcome(shop, LAPSE, Period(AS_OF, 30))
     model, buying = Propensity.load(lapse.folder), Propensity.load(trained.folder)
     assert (lapse.name, model.outcome) == ("propensity-lapse", "lapse")
     assert lapse.comparisons[0].ours > 0.65

@@ -19,7 +19,7 @@ from training.categories import CATEGORY
 from training.errors import TrainingError
 from training.frames import Split
 from training.outcomes import Period
-from training.propensity import train_category, train_click, train_open
+from training.propensity import train_outcome
 from training.reactions import CLICK, OPEN, parts_by_time
 
 
@@ -74,7 +74,10 @@ def test_features_know_nothing_of_the_push_itself(opens: Split) -> None:
 
 @pytest.mark.slow
 def test_who_opened_before_opens_again(reacting: Workspace) -> None:
-    opening, clicking = train_open(reacting, AS_OF), train_click(reacting, AS_OF)
+    opening, clicking = (
+        train_outcome(reacting, OPEN, Period(AS_OF, 30)),
+        train_outcome(reacting, CLICK, Period(AS_OF, 30)),
+    )
     assert (opening.name, clicking.name) == ("propensity-open", "propensity-click")
     assert opening.comparisons[0].ours > 0.65
     assert clicking.comparisons[0].ours > 0.55
@@ -86,7 +89,7 @@ def test_who_opened_before_opens_again(reacting: Workspace) -> None:
 
 @pytest.mark.slow
 def test_buys_in_a_category_are_learned_of_all_categories_together(reacting: Workspace) -> None:
-    trained = train_category(reacting, AS_OF)
+    trained = train_outcome(reacting, CATEGORY, Period(AS_OF, 30))
     assert set(trained.comparisons[0].baselines) == {"interest", "recency", "popularity"}
     assert trained.comparisons[0].ours > 0.65
     model = CategoryPropensity.load(trained.folder)
@@ -97,7 +100,7 @@ def test_buys_in_a_category_are_learned_of_all_categories_together(reacting: Wor
 
 def test_no_pushes_are_no_reactions(shop: Workspace) -> None:
     with pytest.raises(TrainingError, match="no sent decision whose window closed"):
-        train_open(shop, AS_OF)
+        train_outcome(shop, OPEN, Period(AS_OF, 30))
 
 
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=60), st.integers(1, 40))
