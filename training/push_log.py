@@ -58,11 +58,14 @@ class PushLog:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def part(self, kept: NDArray[np.bool_]) -> PushLog:
-        """The decisions ``kept``, (n,); pushes and offers keep their numbers."""
+    def part(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> PushLog:
+        """The decisions ``kept``: (n,) which ones, or row numbers, each as often as it is named.
+
+        Pushes and offers keep their numbers.
+        """
         return replace(
             self,
-            rows=self.rows[kept].reset_index(drop=True),
+            rows=self.rows.iloc[kept].reset_index(drop=True),
             push=self.push[kept],
             offer=self.offer[kept],
             probability=self.probability[kept],

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
 from training.levels import fit_levels, rising_in_depth
-from training.push_log import NO_SEND, PushLog
+from training.push_log import NO_SEND
 from training.response_fit import FittedResponse, fit_response
 from training.scores import MeanEffect
 
@@ -25,23 +24,6 @@ def sane(fitted: FittedResponse, world: Simulated) -> None:
         assert ((part >= 0) & (part <= 1)).all()
     for part in (estimates.margin, estimates.revenue, estimates.p_redeem, estimates.coupon):
         assert np.isfinite(part).all()
-
-
-def picked(log: PushLog, rows: NDArray[np.int64]) -> PushLog:
-    """Rows of ``log``, any of them as often as it is named."""
-    return replace(
-        log,
-        rows=log.rows.take(rows).reset_index(drop=True),
-        push=log.push[rows],
-        offer=log.offer[rows],
-        probability=log.probability[rows],
-        converted=log.converted[rows],
-        redeemed=log.redeemed[rows],
-        margin=log.margin[rows],
-        revenue=log.revenue[rows],
-        coupon=log.coupon[rows],
-        in_scope=log.in_scope[rows],
-    )
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +83,13 @@ def test_fifty_members_of_whom_many_convert_get_one_effect_for_all() -> None:
     half = replace(world.log, converted=np.arange(50) % 4 > 0)
     found = fit_response(half, world.values, NAMES, seed=0)
     sane(found, world)
+    assert found.gate.personal == 0
+    estimates = found.model.estimate(world.values, NAMES, OFFERS)
+    for level in found.model.effect.levels.by_offer.values():
+        assert np.isfinite(level.effect)
+    expected = [found.model.effect.levels.of(offer).effect for offer in OFFERS]
+    whole = np.clip(estimates.p_if_not[:, None] + expected, 0, 1)
+    assert estimates.p_if_sent == pytest.approx(whole)
 
 
 def test_everybody_converting_is_no_effect(small: Simulated) -> None:
@@ -121,7 +110,13 @@ def test_features_missing_everywhere_or_here_and_there_are_no_obstacle(small: Si
     holes = np.where(
         np.random.default_rng(0).random(small.values.shape) < 0.5, np.nan, small.values
     )
-    sane(fit_response(small.log, holes.astype(np.float32), NAMES, seed=0), small)
+    holes[:, 0] = np.nan
+    found = fit_response(small.log, holes.astype(np.float32), NAMES, seed=0)
+    sane(found, small)
+    nothing = np.full((1, len(NAMES)), np.nan, dtype=np.float32)
+    estimates = found.model.estimate(nothing, NAMES, OFFERS)
+    assert np.isfinite(estimates.p_if_sent).all()
+    assert estimates.p_if_not[0] == pytest.approx(small.p_if_not.mean(), abs=0.1)
 
 
 def test_an_arm_that_nobody_got_is_estimated_from_the_others(small: Simulated) -> None:
@@ -142,7 +137,7 @@ def test_nobody_left_out_cannot_be_learned_from(small: Simulated) -> None:
 def test_a_member_repeated_a_thousand_times_does_not_open_the_gate() -> None:
     world = simulated(3_000, seed=5, strength=0.0)
     rows = np.r_[np.arange(3_000), np.full(1_000, 7)]
-    log = picked(world.log, rows)
+    log = world.log.part(rows)
     found = fit_response(log, world.values[rows], NAMES, seed=0)
     sane(found, world)
     assert found.gate.personal == 0
