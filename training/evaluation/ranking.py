@@ -137,19 +137,6 @@ def member_quality(
     return MemberQuality(recall, ndcg)
 
 
-def ranking_quality(
-    ranked: Mapping[str, Sequence[str]], wanted: Mapping[str, Collection[str]], k: int
-) -> RankingQuality:
-    """Means of ``member_quality`` over the members who wanted something.
-
-    Raises:
-        TrainingError: nobody wanted anything.
-    """
-    seeking = [member for member, items in wanted.items() if items]
-    lists = [ranked[member] for member in seeking]
-    return member_quality(lists, [wanted[member] for member in seeking], k).means
-
-
 def lists_quality(
     recommender: Recommender, later: LaterPeriod, kind: Kind, k: int
 ) -> MemberQuality:

@@ -16,7 +16,6 @@ from training.evaluation.ranking import (
     lists_quality,
     member_quality,
     paired_error,
-    ranking_quality,
 )
 
 POPULAR = Popularity(np.array([b"gin", b"rum", b"tea"]), np.array([1, 3, 2], dtype=np.float32))
@@ -27,9 +26,8 @@ LATER = LaterPeriod(
 
 
 def test_recall_and_ndcg_by_hand() -> None:
-    ranked = {"ann": ["tea", "rum", "bread"], "bob": ["rum", "tea"], "eve": ["tea"]}
-    wanted = {"ann": {"rum", "gin"}, "bob": {"rum"}, "eve": set[str]()}
-    quality = ranking_quality(ranked, wanted, k=2)
+    ranked = [["tea", "rum", "bread"], ["rum", "tea"]]
+    quality = member_quality(ranked, [{"rum", "gin"}, {"rum"}], k=2).means
     assert quality.members == 2
     assert quality.recall == pytest.approx((1 / 2 + 1) / 2)
     second = 1 / np.log2(3)
@@ -38,7 +36,9 @@ def test_recall_and_ndcg_by_hand() -> None:
 
 def test_nobody_wanting_anything_cannot_be_judged() -> None:
     with pytest.raises(TrainingError, match="no member bought"):
-        ranking_quality({"ann": ["tea"]}, {"ann": set()}, k=1)
+        member_quality([["tea"]], [set()], k=1)
+    with pytest.raises(TrainingError, match="no member bought"):
+        member_quality([], [], k=1)
 
 
 @given(
