@@ -65,15 +65,19 @@ class Prepared:
         return true[self.rows]
 
 
+@contextmanager
+def _market(config: MarketConfig) -> Iterator[Prepared]:
+    """A market in a folder that is gone afterwards: twenty of them would fill a disk."""
+    with tempfile.TemporaryDirectory() as scratch:
+        yield prepare(config, Path(scratch))
+
+
 def prepare(config: MarketConfig, folder: Path) -> Prepared:
-    """Make the market, or take up the one that an earlier run left in ``folder``."""
+    """Make the market in ``folder``, and bring it in as any shop."""
     workspace = open_workspace(folder / "workspace")
-    done = folder / "ingested"
-    if not done.exists():
-        market = make_market(folder / "market", config, silent)
-        for table, files in market.tables.items():
-            ingest(workspace, table, list(files))
-        done.touch()
+    market = make_market(folder / "market", config, silent)
+    for table, files in market.tables.items():
+        ingest(workspace, table, list(files))
     known = with_features(workspace, push_log(workspace, config.history_end))
     ask = _ask(workspace, config)
     truth = evaluation.truth_of(folder / "market", PLANNED_PUSH)
@@ -97,7 +101,7 @@ def _ask(workspace: Workspace, config: MarketConfig) -> Ask:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Gains in money, slopes, and what the gate said."""
+    """Gains in money, and slopes."""
 
     ours: float
     oracle: float
@@ -105,14 +109,14 @@ class Found:
     ceiling: float
     true_slope: float
     slope: float
-    personal: float
 
 
-def measure(prepared: Prepared, seed: int) -> tuple[Found, FittedResponse]:
-    known, truth = prepared.known, prepared.truth
-    fitted = fit_response(
-        known.log, known.values, known.names, seed, known.called, known.categories
-    )
+def _fitted(known: Known, seed: int) -> FittedResponse:
+    return fit_response(known.log, known.values, known.names, seed, known.called, known.categories)
+
+
+def measure(prepared: Prepared, seed: int) -> Found:
+    truth, fitted = prepared.truth, _fitted(prepared.known, seed)
     members = prepared.ask.members
     told = fitted.model.estimate(members.values, members.encoding.names, prepared.ask.offers)
     predicted = told.p_if_sent - told.p_if_not[:, None]
@@ -127,16 +131,14 @@ def measure(prepared: Prepared, seed: int) -> tuple[Found, FittedResponse]:
         )
         for offer in range(len(truth.offer_ids))
     ]
-    found = Found(
+    return Found(
         ours=_earned(prepared, fitted.model),
         oracle=evaluation.earned(truth, best, *limits).gain,
         single=float(max(singles)),
         ceiling=_earned(prepared, _Regressed(prepared)),
         true_slope=_slope(predicted, prepared.uplift),
         slope=fitted.slope.mean,
-        personal=fitted.gate.personal,
     )
-    return found, fitted
 
 
 def _limits(prepared: Prepared) -> tuple[float, float]:
@@ -209,27 +211,18 @@ def _crossed(
     return out.reshape(truth.shape)
 
 
-def figures(quick: bool, kept: Path | None = None) -> Iterator[Figure]:
-    """Shares, slopes and verdicts by seed, then what they come to.
-
-    Args:
-        kept: a folder in which the prepared markets stay for the next run.
-    """
+def figures(quick: bool) -> Iterator[Figure]:
+    """Shares, slopes and verdicts by seed, then what they come to."""
     seeds, members = (QUICK_SEEDS, QUICK_MEMBERS) if quick else (SEEDS, MEMBERS)
-    with _folder(kept) as folder:
-        found = []
-        for seed in seeds:
-            one = prepare(MarketConfig(members, seed), folder / f"{members}-{seed}-on")
-            found.append(measure(one, seed)[0])
-            yield from _of_seed(seed, found[-1])
-        silenced = 0
-        for seed in seeds:
-            config = MarketConfig(members, seed, effects_off=True)
-            known = prepare(config, folder / f"{members}-{seed}-off").known
-            fitted = fit_response(
-                known.log, known.values, known.names, seed, known.called, known.categories
-            )
-            silenced += fitted.gate.personal == 0
+    found = []
+    for seed in seeds:
+        with _market(MarketConfig(members, seed)) as prepared:
+            found.append(measure(prepared, seed))
+        yield from _of_seed(seed, found[-1])
+    silenced = 0
+    for seed in seeds:
+        with _market(MarketConfig(members, seed, effects_off=True)) as prepared:
+            silenced += _fitted(prepared.known, seed).gate.personal == 0
     share = float(np.mean([one.ours / one.oracle for one in found]))
     ceiling = float(np.mean([one.ceiling / one.oracle for one in found]))
     goal = 0.8
@@ -258,12 +251,3 @@ def _of_seed(seed: int, one: Found) -> Iterator[Figure]:
             f"market_{name}_slope_seed_{seed}", slope, 1.0, "slope", slope, ".8 to 1.2",
             bool(0.8 <= slope <= 1.2),
         )  # fmt: skip
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        yield kept
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            yield Path(scratch)
