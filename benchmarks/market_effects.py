@@ -94,7 +94,9 @@ def _ask(workspace: Workspace, config: MarketConfig) -> Ask:
         offers = offers_as_of(tables, config.history_end)
         pushes = {push.push_id: push for push in pushes_from(tables, config.history_end)}
     push = pushes[PLANNED_PUSH]
-    members = Members.everybody(snapshot.member_ids, snapshot.values, snapshot.encoding)
+    members = Members.everybody(
+        snapshot.member_ids, snapshot.values, snapshot.encoding, snapshot.as_of
+    )
     candidates = tuple(offers[offer] for offer in push.offer_ids)
     return Ask(push, candidates, members, Policy("benchmark"), Prices(), frozenset())
 

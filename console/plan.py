@@ -146,7 +146,9 @@ def ask_of(
         )
     candidates = tuple(known[offer_id] for offer_id in push.offer_ids)
     snapshot = release.snapshot
-    members = Members.everybody(snapshot.member_ids, snapshot.values, snapshot.encoding)
+    members = Members.everybody(
+        snapshot.member_ids, snapshot.values, snapshot.encoding, snapshot.as_of
+    )
     return Ask(push, candidates, members, release.policy, Prices(), suppressed)
 
 

@@ -101,7 +101,7 @@ def _satisfies(rule: str, members: Members, whose: str) -> NDArray[np.bool_]:
     if not rule:
         return np.ones(len(members), dtype=bool)
     try:
-        return matches(parse(rule), members.values, members.encoding)
+        return matches(parse(rule), members.values, members.encoding, members.as_of)
     except RuleError as error:
         raise RuleError(f"eligibility of {whose}: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 import numpy as np
@@ -19,12 +20,14 @@ class Members:
     ids: in the order asked.
     values: (members, features) float32, NaN where missing; column order is ``encoding.names``.
     known: (members,) whether features of the member exist at all.
+    as_of: the moment whose knowledge the values show.
     """
 
     ids: tuple[str, ...]
     values: NDArray[np.float32]
     known: NDArray[np.bool_]
     encoding: FeatureNames
+    as_of: datetime
 
     def __post_init__(self) -> None:
         wanted = (len(self.ids), len(self.encoding.names))
@@ -33,11 +36,15 @@ class Members:
 
     @classmethod
     def everybody(
-        cls, ids: NDArray[np.bytes_], values: NDArray[np.float32], encoding: FeatureNames
+        cls,
+        ids: NDArray[np.bytes_],
+        values: NDArray[np.float32],
+        encoding: FeatureNames,
+        as_of: datetime,
     ) -> Self:
         """All members of a feature snapshot; ``ids`` are UTF-8."""
         names = tuple(member.decode() for member in ids)
-        return cls(names, values, np.ones(len(names), dtype=bool), encoding)
+        return cls(names, values, np.ones(len(names), dtype=bool), encoding, as_of)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.encoding import Encoding, EncodingError
+from features.inputs import vocabulary_file
 from features.lifecycle import STAGES, TIERS
 from features.record import view_file
+from features.vocabulary import Vocabulary
 from features.workspace import Workspace, write_atomically
 
 if TYPE_CHECKING:
@@ -91,7 +93,14 @@ def extend_encoding(
             found = _values(workspace, view, name, moments) - set(old)
             known[name] = (*old, *sorted(found))
     names = [name for view, kinds in columns.items() if view not in KEYS for name in kinds]
-    encoded = Encoding(tuple(names), known)
+    words = vocabulary_file(workspace)
+    called = {} if not words.exists() else Vocabulary.load(words).called
+    encoded = Encoding.of(
+        tuple(names),
+        known,
+        workspace.conventions.attributes,
+        {category: name for name, category in called.items()},
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, encoded.to_json().encode())
 

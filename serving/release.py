@@ -101,7 +101,8 @@ class Release:
     def _known(self, members: Sequence[str]) -> Members:
         rows = self.snapshot.rows(members)
         values = self.snapshot.take(rows)
-        return Members(tuple(members), values, rows >= 0, self.snapshot.encoding)
+        snapshot = self.snapshot
+        return Members(tuple(members), values, rows >= 0, snapshot.encoding, snapshot.as_of)
 
     def _decide(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
         offers = tuple(self.offers[offer_id] for offer_id in push.offer_ids)

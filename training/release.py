@@ -169,7 +169,9 @@ def _prices(
     estimator: Estimator,
 ) -> Prices:
     candidates = tuple(offers[offer_id] for offer_id in push.offer_ids)
-    members = Members.everybody(snapshot.member_ids, snapshot.values, snapshot.encoding)
+    members = Members.everybody(
+        snapshot.member_ids, snapshot.values, snapshot.encoding, snapshot.as_of
+    )
     ask = Ask(push, candidates, members, policy, Prices(), frozenset())
     return plan(ask, estimator).prices
 

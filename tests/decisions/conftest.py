@@ -16,6 +16,7 @@ from decisions.members import Members
 from decisions.policy import Policy, Prices
 
 SEND_AT = datetime(2026, 5, 1, 9, tzinfo=UTC)
+AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Names:
     categories: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"lifecycle": ("active", "slipping")}
     )
+    since: tuple[str, ...] = ("recency_days",)
+    until: tuple[str, ...] = ()
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
 
     def code(self, name: str, value: str) -> float:
         values = self.categories[name]
@@ -87,7 +91,7 @@ def members(*rows: tuple[float, float, float, float]) -> Members:
     """Members m0, m1, …: consent_push, recency_days, lifecycle code, contacts_7d."""
     values = np.array(rows, dtype=np.float32).reshape(len(rows), 4)
     ids = tuple(f"m{i}" for i in range(len(rows)))
-    return Members(ids, values, np.ones(len(rows), dtype=bool), Names())
+    return Members(ids, values, np.ones(len(rows), dtype=bool), Names(), AS_OF)
 
 
 def crowd(count: int) -> Members:

@@ -85,6 +85,7 @@ def test_attributes_are_features_with_their_types_and_free_text_is_none(
     assert "note" not in codes.names
     assert codes.categories["segment"] == ("family", "single")
     assert not set(NUMBERS) & set(codes.categories)
+    assert codes.since == ("tenure_days", "married_at")
 
 
 @pytest.mark.slow

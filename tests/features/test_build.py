@@ -156,20 +156,25 @@ def test_an_attribute_may_not_hide_a_feature(given: Given, name: str, message: s
 
 def test_the_vocabulary_is_frozen_and_codes_are_only_appended(given: Given) -> None:
     workspace = given.workspace
-    seen = [{**BOUGHT, "category": "beach"}, {**BOUGHT, "category": "city", "member_id": "ben"}]
-    write_batch(workspace, "events", events(*seen, {**BOUGHT, "category": "city"}))
+    seen = [
+        {**BOUGHT, "category": "beach"},
+        {**BOUGHT, "category": "city (US)", "member_id": "ben"},
+    ]
+    write_batch(workspace, "events", events(*seen, {**BOUGHT, "category": "city (US)"}))
     build_features(workspace, [AS_OF])
     first = Encoding.load(workspace.features / "encoding.json")
-    assert first.categories["top_category"] == ("beach", "city")
+    assert first.categories["top_category"] == ("beach", "city (US)")
     assert [name for name in first.names if name.startswith("interest")] == [
-        "interest__city", "interest__beach",
+        "interest__city__US_", "interest__beach",
     ]  # fmt: skip
     late = {**BOUGHT, "category": "alps", "member_id": "cleo", "event_id": "new"}
     write_batch(workspace, "events", [late], "b")
     build_features(workspace, [AS_OF])
     later = Encoding.load(workspace.features / "encoding.json")
-    assert later.categories["top_category"] == ("beach", "city", "other")
+    assert later.categories["top_category"] == ("beach", "city (US)", "other")
     assert later.names == first.names
+    assert later.vocabulary == {"city (US)": "city__US_", "beach": "beach"}
+    assert "bought_days__beach" in later.since
 
 
 def test_taste_comes_with_the_first_recommender_where_it_is_wanted(given: Given) -> None:

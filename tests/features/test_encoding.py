@@ -24,8 +24,28 @@ def test_columns_are_found_by_name() -> None:
 
 
 def test_an_encoding_survives_saving(tmp_path: Path) -> None:
-    ENCODING.save(tmp_path / "encoding.json")
-    assert Encoding.load(tmp_path / "encoding.json") == ENCODING
+    full = Encoding.of(
+        ("recency_days", "points_expire_days", "tier"), ENCODING.categories, {}, {"Art!": "Art_"}
+    )
+    for encoding in (ENCODING, full):
+        encoding.save(tmp_path / "encoding.json")
+        assert Encoding.load(tmp_path / "encoding.json") == encoding
+
+
+def test_names_and_declared_attributes_tell_what_counts_days() -> None:
+    names = ("recency_days", "birthday", "tenure_days", "points_expire_days", "bought_days__x", "n")
+    encoding = Encoding.of(names, {}, {"birthday": "time", "tenure_days": "number"}, {"X!": "x"})
+    assert encoding.since == ("recency_days", "birthday", "bought_days__x")
+    assert encoding.until == ("points_expire_days",)
+    assert encoding.vocabulary == {"X!": "x"}
+
+
+def test_an_older_file_is_read_by_the_names_of_its_features(tmp_path: Path) -> None:
+    path = tmp_path / "encoding.json"
+    path.write_text('{"names": ["last_seen_days", "interest__art", "a"], "categories": {}}')
+    encoding = Encoding.load(path)
+    assert encoding.since == ("last_seen_days",)
+    assert encoding.vocabulary == {"art": "art"}
 
 
 @pytest.mark.parametrize(
