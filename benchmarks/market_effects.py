@@ -33,8 +33,8 @@ from features.progress import silent
 from features.store import apply, export_snapshot
 from features.tables import opened
 from features.workspace import Workspace, open_workspace
+from models.estimates import ResponseEstimates
 from models.pairs import PairFeatures
-from models.response import ResponseEstimates
 from training.catalogue import offers_as_of, pushes_from
 from training.evaluation import market as evaluation
 from training.market.config import MarketConfig
@@ -192,8 +192,11 @@ class _Regressed:
             p_if_sent=self.gain + self.cost,
             margin=np.ones(n),
             revenue=np.ones(n),
+            spread=np.zeros(n),
             p_redeem=np.ones((n, m)),
             coupon=self.cost - contact - redeemed,
+            p_unsubscribe=np.zeros(n),
+            member_value=np.zeros(n),
             evidence=("modelled",) * m,
         )
 

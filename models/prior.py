@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact, ArtifactError
+from models.estimates import Reliability, ResponseEstimates
+from models.leaving import ASSUMED_RATE, DISCOUNTED
 from models.pairs import OfferTerms
 from models.propensity import Propensity
-from models.response import ResponseEstimates, face_value
+from models.response import face_value
 from models.trees import positions
 
 KIND = "prior"
@@ -28,12 +30,28 @@ class PriorResponse:
         that those who buy anyway and those who never do change least in probability.
     mean_order: revenue per order in the workspace; for members without an order of their own.
     margin_rate: margin as a share of revenue.
+    variation: standard deviation of an order's margin over its mean.
+    unsubscribe_rate: assumed share of sends that make a member unsubscribe.
+    contacts: assumed contacts of a member a year, each of which would gain what this one does.
     """
 
     propensity: Propensity
     log_odds: float
     mean_order: float
     margin_rate: float
+    variation: float = 1.0
+    unsubscribe_rate: float = ASSUMED_RATE
+    contacts: float = 12.0
+
+    @property
+    def reliability(self) -> Reliability | None:
+        """None: an assumption was never held against what happened."""
+        return None
+
+    def channel_factor(self, channel: str) -> tuple[float, str]:
+        """The effect is assumed the same in every ``channel``."""
+        del channel
+        return 1.0, "prior"
 
     def estimate(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
@@ -53,14 +71,19 @@ class PriorResponse:
             columns = positions((_ORDER,), names)
             own = values[:, columns if columns is not None else [0]][:, 0].astype(np.float64)
             revenue = np.where(np.isnan(own) | (own <= 0), revenue, own)
+        margin = revenue * self.margin_rate
+        added = np.maximum(odds / (1 + odds) - p_if_not, 0.0) * margin
         usable = np.array([offer.kind != "content" for offer in offers])
         return ResponseEstimates(
             p_if_not=p_if_not,
             p_if_sent=p_if_sent,
-            margin=revenue * self.margin_rate,
+            margin=margin,
             revenue=revenue,
+            spread=margin * self.variation,
             p_redeem=p_if_sent * usable,
             coupon=face_value(revenue, offers),
+            p_unsubscribe=np.full(len(values), self.unsubscribe_rate),
+            member_value=added * self.contacts * DISCOUNTED,
             evidence=("prior",) * len(offers),
         )
 
@@ -69,6 +92,9 @@ class PriorResponse:
             "log_odds": self.log_odds,
             "mean_order": self.mean_order,
             "margin_rate": self.margin_rate,
+            "variation": self.variation,
+            "unsubscribe_rate": self.unsubscribe_rate,
+            "contacts": self.contacts,
         }
         Artifact(KIND, config).save(folder)
         self.propensity.save(folder / "propensity")

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from models.artifact import Artifact, ArtifactError
 from models.calibration import Platt, sigmoid
 from models.effect import EffectModel, Joint, Level, Levels, Pairs, Ridge, Weights
+from models.estimates import Reliability, ResponseEstimates
+from models.leaving import Leaving, Reach, leaving_config, read_leaving
 from models.linear import Linear
 from models.pairs import OfferTerms, PairFeatures
 from models.tastes import Tastes
@@ -22,22 +24,10 @@ KIND = "response"
 CHUNK = 8_192  # members at a time: bounds the memory of the pair table
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseEstimates:
-    """Expected outcomes of n members and m offers; see ``ResponseModel.estimate``."""
-
-    p_if_not: NDArray[np.float64]  # (n,)
-    p_if_sent: NDArray[np.float64]  # (n, m)
-    margin: NDArray[np.float64]  # (n,) money per conversion, before coupons
-    revenue: NDArray[np.float64]  # (n,) money per conversion, before coupons
-    p_redeem: NDArray[np.float64]  # (n, m)
-    coupon: NDArray[np.float64]  # (n, m) money one use takes off the purchase
-    evidence: tuple[str, ...]  # (m,)
-
-
 # Log odds by member: whichever told better what happens.
 Chance = Trees | Linear
-_LINEAR = "base_"  # what a linear base's arrays begin with
+# What the arrays of a linear part begin with.
+_BASE, _LEAVING = "base_", "leaving_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +41,11 @@ class ResponseModel:
     margin: expected margin per conversion before coupons, by member; None means ``mean_margin``.
     revenue_rate: revenue per unit of margin.
     coupon_rate: money that a used coupon took off, per unit of its face value.
-    grade: the evidence of offers that were sent: ``modelled`` on decisions that chance had a part
-        in, ``observational`` on others.
+    variation: standard deviation of a conversion's margin over the expected one.
+    leaving, reach: whom a send makes unsubscribe, and what is lost then.
+    channels: by channel that was used, by how much effects differ there from those learned of all.
+    reliability: of the effect, out of fold; None where it could not be told.
+    drawn: whether chance had a part in the decisions that were learned from.
     """
 
     pairs: PairFeatures
@@ -64,7 +57,33 @@ class ResponseModel:
     mean_margin: float
     revenue_rate: float
     coupon_rate: float
-    grade: str = "modelled"
+    variation: float
+    leaving: Leaving
+    reach: Reach
+    channels: Mapping[str, float]
+    reliability: Reliability | None = None
+    drawn: bool = True
+
+    @property
+    def grade(self) -> str:
+        """The evidence of offers that were sent.
+
+        ``randomised``: the average effect that was measured by chance. ``modelled``: the same,
+        moved by what was learned of differences between members. ``observational``: chance had no
+        part.
+        """
+        if not self.drawn:
+            return "observational"
+        return "modelled" if self.effect.personal else "randomised"
+
+    def channel_factor(self, channel: str) -> tuple[float, str]:
+        """Effect of a send in ``channel`` over the one that is estimated, and its evidence.
+
+        1 and ``prior`` for a channel that no past push used.
+        """
+        if channel not in self.channels:
+            return 1.0, "prior"
+        return self.channels[channel], self.grade
 
     def estimate(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
@@ -89,8 +108,11 @@ class ResponseModel:
             p_if_sent=np.clip(p_if_not[:, None] + uplift, 0.0, 1.0),
             margin=margin,
             revenue=revenue,
+            spread=margin * self.variation,
             p_redeem=p_redeem,
             coupon=self.coupon_rate * face_value(revenue, offers),
+            p_unsubscribe=self.leaving.risk(values, names),
+            member_value=self.reach.value(values, names, margin),
             evidence=tuple(
                 self.grade if offer.offer_id in self.effect.levels.by_offer else "prior"
                 for offer in offers
@@ -136,7 +158,12 @@ class ResponseModel:
             "mean_margin": self.mean_margin,
             "revenue_rate": self.revenue_rate,
             "coupon_rate": self.coupon_rate,
-            "grade": self.grade,
+            "variation": self.variation,
+            "leaving": leaving_config(self.leaving),
+            "reach": asdict(self.reach),
+            "channels": dict(self.channels),
+            "reliability": asdict(self.reliability) if self.reliability else None,
+            "drawn": self.drawn,
         }
         arrays: dict[str, NDArray[Any]] = {
             "similarity": self.pairs.similarity,
@@ -149,7 +176,9 @@ class ResponseModel:
         }
         if isinstance(self.base, Linear):
             config["base_names"] = list(self.base.names)
-            arrays |= {_LINEAR + name: array for name, array in self.base.arrays().items()}
+            arrays |= {_BASE + name: array for name, array in self.base.arrays().items()}
+        if isinstance(self.leaving.sent, Linear):
+            arrays |= {_LEAVING + name: one for name, one in self.leaving.sent.arrays().items()}
         texts = {name: part.text() for name, part in trees.items()}
         Artifact(KIND, config, arrays, texts).save(folder)
 
@@ -177,7 +206,12 @@ class ResponseModel:
                 config["mean_margin"],
                 config["revenue_rate"],
                 config["coupon_rate"],
-                config["grade"],
+                config["variation"],
+                read_leaving(config["leaving"], _own(_LEAVING, stored.arrays)),
+                Reach(**config["reach"]),
+                config["channels"],
+                Reliability(**config["reliability"]) if config["reliability"] else None,
+                config["drawn"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
@@ -198,12 +232,16 @@ def _base(
 ) -> Chance:
     if "base_names" not in config:
         return trees["base"]
-    own = {
-        name.removeprefix(_LINEAR): array
+    return Linear.read(_own(_BASE, arrays), tuple(config["base_names"]))
+
+
+def _own(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
         for name, array in arrays.items()
-        if name.startswith(_LINEAR)
+        if name.startswith(prefix)
     }
-    return Linear.read(own, tuple(config["base_names"]))
 
 
 def _effect(

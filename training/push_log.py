@@ -40,6 +40,8 @@ class PushLog:
     in_scope: (n,) converted, and bought something inside the window that any of the push's
         candidates is about, sent or not. False where purchases are not known.
     margin, revenue: (n,) money of the conversions, after coupons. coupon: (n,) money of coupons.
+    unsubscribed: (n,) whether the member unsubscribed inside the window.
+    channel: (n,) what the decision's push goes through.
     """
 
     offers: tuple[Offer, ...]
@@ -54,6 +56,8 @@ class PushLog:
     revenue: NDArray[np.float64]
     coupon: NDArray[np.float64]
     in_scope: NDArray[np.bool_]
+    unsubscribed: NDArray[np.bool_]
+    channel: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,6 +79,8 @@ class PushLog:
             margin=self.margin[kept],
             revenue=self.revenue[kept],
             coupon=self.coupon[kept],
+            unsubscribed=self.unsubscribed[kept],
+            channel=self.channel[kept],
         )
 
     @property
@@ -152,6 +158,8 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
         margin=frame["margin"].to_numpy(dtype=np.float64),
         revenue=frame["revenue"].to_numpy(dtype=np.float64),
         coupon=frame["coupon"].to_numpy(dtype=np.float64),
+        unsubscribed=frame["unsubscribed"].to_numpy(dtype=bool),
+        channel=frame["channel"].to_numpy(dtype=np.str_),
     )
 
 
@@ -210,12 +218,13 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
     """One row per decision with its outcomes inside the window."""
     pushes = tables.pushes.select(
         "push_id",
+        "channel",
         push_offers="offer_ids",
         window=(_.attribution_days.fill_null(14.0) * 86_400).cast("int64"),
     )
     decided = tables.decisions.join(pushes, "push_id").select(
         "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at",
-        "push_offers", "window",
+        "push_offers", "channel", "window",
     )  # fmt: skip
     window_end = decided.decided_at + decided.window.as_interval("s")
     closed = decided.mutate(window_end=window_end).filter(_.window_end <= ibis.literal(as_of))
@@ -228,10 +237,11 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
     reports = with_outcomes.told.fill_null(0).max().over(group_by="push_id") > 0
     return with_outcomes.select(
         "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at",
-        "push_offers",
+        "push_offers", "channel",
         until=_.window_end,
         converted=ibis.ifelse(reports, _.told.fill_null(0) > 0, _.orders.fill_null(0) > 0),
         redeemed=_.used.fill_null(0) > 0,
+        unsubscribed=_.left.fill_null(0) > 0,
         revenue=ibis.ifelse(reports, _.told_revenue, _.bought_revenue).fill_null(0.0),
         margin=ibis.ifelse(reports, _.told_margin, _.bought_margin).fill_null(0.0),
         coupon=_.used_money.fill_null(0.0),
@@ -243,7 +253,8 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
 def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
     """Outcomes that campaign engines reported, added up by decision.
 
-    A conversion reported without its margin has the workspace's default share of its value.
+    A conversion reported without its margin has the workspace's default share of its value. An
+    unsubscription that names its member alone counts for every decision whose window it falls in.
     """
     outcomes = tables.outcomes.filter(_.known_at < ibis.literal(as_of)).select(
         "type", "occurred_at", "value", "margin",
@@ -251,13 +262,16 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
     )  # fmt: skip
     by_id = outcomes.filter(_.named.notnull())
     by_pair = outcomes.filter(_.named.isnull())
+    alone = by_pair.filter(_.of_push.isnull(), _["type"] == "unsubscribed")
     of = decided.select("decision_id", "member_id", "push_id", "decided_at", "window_end")
     joined = ibis.union(
         by_id.join(of, by_id.named == of.decision_id),
         by_pair.join(of, (by_pair.of_member == of.member_id) & (by_pair.of_push == of.push_id)),
+        alone.join(of, alone.of_member == of.member_id),
     )
     inside = joined.filter(_.occurred_at >= _.decided_at, _.occurred_at < _.window_end)
     converted, redeemed = inside["type"] == "converted", inside["type"] == "redeemed"
+    left = inside["type"] == "unsubscribed"
     share = (inside.value.cast("float64") * margin_rate).cast(MONEY)
     margin = ibis.coalesce(inside.margin, share)
     return inside.group_by("decision_id").agg(
@@ -265,6 +279,7 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
         told_revenue=inside.value.sum(where=converted).cast("float64"),
         told_margin=margin.sum(where=converted).cast("float64"),
         used=redeemed.sum(),
+        left=left.sum(),
         used_money=inside.value.sum(where=redeemed).cast("float64"),
     )
 

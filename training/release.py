@@ -60,7 +60,7 @@ class Contents:
 class Assembled:
     """models: which registered versions went in. golden: requests whose answers are pinned.
 
-    evidence: what the estimates rest on, ``modelled``, ``observational`` or ``prior``.
+    evidence: what the estimates rest on: ``randomised``, ``modelled``, ``observational``, ``prior``.
     """
 
     models: Mapping[str, TrackedVersion]

@@ -176,7 +176,7 @@ def _fit(known: Known, seed: int) -> FittedResponse:
         known.log, known.values, known.names, seed, known.called, known.categories
     )
     if known.overlap:
-        return replace(fitted, model=replace(fitted.model, grade=OBSERVATIONAL))
+        return replace(fitted, model=replace(fitted.model, drawn=False))
     return fitted
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.effect import EffectModel
+from models.estimates import Reliability
+from models.leaving import Leaving, Reach
 from models.pairs import PairFeatures
 from models.response import ResponseModel, face_value
 from models.trees import Trees
@@ -17,6 +19,7 @@ from training.effect_fit import fit_gains, fit_ridges
 from training.errors import TrainingError
 from training.gate import Gate, gate
 from training.learning import FOLDS, Growth, Learning, Target, grow
+from training.leaving_fit import fit_leaving, fit_reach
 from training.levels import fit_levels, rising_in_depth, shrunk_means
 from training.nuisance_race import fit_chance
 from training.nuisances import Nuisances, fit_joint, nuisances, redeem_trees
@@ -99,8 +102,9 @@ def fit_response(
         weights=weights,
         personal=passed.personal,
     )
-    model = _with_money(learning, pairs, effect, known)
     slope = calibration_slope(near_mix + rest_mix, known.scores)
+    model = _with_money(learning, pairs, effect, known)
+    model = replace(model, leaving=fit_leaving(learning), reliability=_reliability(slope))
     kinds = {"if_not": known.base, "in_scope": known.rates}
     return FittedResponse(model, effects, slope, passed, known.scores, kinds)
 
@@ -179,8 +183,33 @@ def _with_money(
         mean_margin=mean_margin,
         revenue_rate=revenue_rate,
         coupon_rate=1.0,
+        variation=0.0,
+        leaving=Leaving.assumed(),
+        reach=Reach(0.0, 0.0, 0.0, 0.0),
+        channels=dict.fromkeys(np.unique(log.channel).tolist(), 1.0),
     )
-    return replace(model, coupon_rate=_coupon_rate(learning, model))
+    model = replace(
+        model,
+        coupon_rate=_coupon_rate(learning, model),
+        variation=_variation(learning, model, bought, whole),
+    )
+    return replace(model, reach=fit_reach(learning, model))
+
+
+def _variation(
+    learning: Learning, model: ResponseModel, bought: NDArray[np.int64], whole: NDArray[np.float64]
+) -> float:
+    """Standard deviation of the margin of the conversions ``bought`` over the expected one."""
+    told = model.estimate(learning.values[bought], learning.names, learning.log.offers[:1]).margin
+    away = float(np.sqrt(np.mean((whole - told) ** 2)))
+    return _ratio(away, float(told.mean()))
+
+
+def _reliability(slope: MeanEffect) -> Reliability | None:
+    """None where the predictions are all the same."""
+    if not np.isfinite([slope.mean, slope.error]).all():
+        return None
+    return Reliability(slope.mean, slope.error)
 
 
 def _margin(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from decisions.catalogue import Push
 from decisions.gain import Gain, gain
-from models.response import ResponseEstimates, ResponseModel
+from models.estimates import ResponseEstimates
+from models.response import ResponseModel
 from training.charts import Chart
 from training.comparison import Comparison
 from training.errors import TrainingError
@@ -199,7 +200,7 @@ def _told(effect: MeanEffect) -> str:
 def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     """Gain in money at one budget, per thousand members, and at many; and how sure it is."""
     later, estimates = judged.later, judged.estimates
-    expected = _gain(later, estimates)
+    expected = money_gain(later.log, estimates)
     unsent = estimates.p_if_not * estimates.margin
     outcome = _earned(later.log)
     scores = _scored(later, outcome, np.column_stack([unsent, unsent[:, None] + expected.gain]))
@@ -227,12 +228,11 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     return Comparison("gain_at_budget", mine, found), chart, told
 
 
-def _gain(later: Later, estimates: ResponseEstimates) -> Gain:
-    """Of every offer, in money, as a push for margin would count it."""
-    offers = later.log.offers
-    ids = tuple(offer.offer_id for offer in offers)
+def money_gain(log: PushLog, estimates: ResponseEstimates) -> Gain:
+    """Of every offer of ``log``, in money, as a push for margin would count it."""
+    ids = tuple(offer.offer_id for offer in log.offers)
     push = Push("measured", "push", datetime(2000, 1, 1, tzinfo=UTC), ids)
-    return gain(push, offers, estimates)
+    return gain(push, log.offers, estimates)
 
 
 def _earned(log: PushLog) -> NDArray[np.float64]:

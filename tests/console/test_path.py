@@ -190,7 +190,7 @@ def test_releases_are_listed_published_and_rolled_back(
         )
     )  # fmt: skip
     assert set(built["pushes"]) == {released.push_id, "spring-break"}
-    assert built["evidence"] == "modelled"
+    assert built["evidence"] in ("modelled", "randomised")
     listed = answered(pushwise(copy, "release", "list", "--json"))
     assert [one["current"] for one in listed] == [False, True]
     back = answered(pushwise(copy, "release", "rollback", "--json"))

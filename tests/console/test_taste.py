@@ -45,7 +45,7 @@ def test_taste_appears_with_the_first_recommender_and_models_from_before_still_s
     assert set(NAMES) <= set(ResponseModel.load(response.folder).pairs.member_names)
     assert "taste" not in BuildRecord.load(market).absent
     first = build_release(market, as_of, [], silent)
-    assert first.evidence == "modelled"
+    assert first.evidence in ("modelled", "randomised")
     assert first.models["propensity"] == before.version.version
     assert not set(NAMES) & set(Propensity.load(before.folder).names)
 

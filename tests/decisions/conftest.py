@@ -44,6 +44,16 @@ class Fixed:
     margin_each: float = 100.0
     redeemed: float = 0.0
     coupon_money: float = 0.0
+    risk: float = 0.0
+    value_each: float = 0.0
+    channels: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+    @property
+    def reliability(self) -> None:
+        return None
+
+    def channel_factor(self, channel: str) -> tuple[float, str]:
+        return self.channels.get(channel, (1.0, "modelled"))
 
     def estimate(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[Offer]
@@ -81,6 +91,18 @@ class FixedEstimates:
     @property
     def coupon(self) -> NDArray[np.float64]:
         return np.full((self.n, self.m), self.by.coupon_money)
+
+    @property
+    def spread(self) -> NDArray[np.float64]:
+        return np.zeros(self.n)
+
+    @property
+    def p_unsubscribe(self) -> NDArray[np.float64]:
+        return np.full(self.n, self.by.risk)
+
+    @property
+    def member_value(self) -> NDArray[np.float64]:
+        return np.full(self.n, self.by.value_each)
 
     @property
     def evidence(self) -> tuple[str, ...]:

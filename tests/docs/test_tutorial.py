@@ -65,7 +65,7 @@ def test_both_runs_work_as_written(data: Path, tmp_path: Path) -> None:
     best = pq.read_table(tmp_path / "tutorial" / "best-offer.parquet").to_pydict()
     assert sum(best["expected_cost"]) <= 20_000
     assert len(set(best["offer_id"])) > 1
-    assert set(best["evidence"]) == {"modelled"}
+    assert set(best["evidence"]) in ({"modelled"}, {"randomised"})
 
 
 def test_the_script_holds_every_block_of_the_page() -> None:

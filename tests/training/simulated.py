@@ -41,6 +41,8 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
     base = np.where(np.isnan(seen), 0.03, 0.15)
     fan = (sea > 1.2) & np.isnan(seen)
     depth = np.array([0.0, 0.5, 1.0])
+    push = np.arange(n) % 2
+    at = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(30 * push, unit="D")
     uplift = strength * (np.where(fan, 0.06, 0.002)[:, None] * depth + 0.002)
     chosen = np.where(rng.random(n) < NO_SEND_SHARE, -1, rng.integers(0, 3, n))
     sent = chosen >= 0
@@ -51,9 +53,14 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
     log = PushLog(
         offers=OFFERS,
         rows=pd.DataFrame(
-            {"row_id": np.arange(n), "member_id": [f"m{i // repeats}" for i in range(n)]}
+            {
+                "row_id": np.arange(n),
+                "member_id": [f"m{i // repeats}" for i in range(n)],
+                "as_of": at,
+                "until": at + pd.Timedelta(days=14),
+            }
         ),
-        push=np.arange(n) % 2,
+        push=push,
         offer=chosen.astype(np.int64),
         probability=np.where(sent, (1 - NO_SEND_SHARE) / 3, NO_SEND_SHARE),
         candidates=np.ones((2, 3), dtype=bool),
@@ -63,5 +70,7 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
         margin=np.where(converted, 40.0, 0.0) - coupon,
         revenue=np.where(converted, 120.0, 0.0) - coupon,
         coupon=coupon,
+        unsubscribed=np.zeros(n, dtype=bool),
+        channel=np.full(n, "push"),
     )
     return Simulated(log, values, uplift, base)

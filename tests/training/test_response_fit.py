@@ -78,7 +78,7 @@ def test_a_candidate_that_was_never_sent_is_no_evidence() -> None:
     log = replace(world.log, offer=np.where(world.log.offer == 2, 1, world.log.offer))
     fitted = fit_response(log, world.values, NAMES, seed=0)
     estimates = fitted.model.estimate(world.values[:10], NAMES, OFFERS)
-    assert estimates.evidence == ("modelled", "modelled", "prior")
+    assert estimates.evidence == (fitted.model.grade, fitted.model.grade, "prior")
     assert fitted.effects[2].error == float("inf")
     assert np.isfinite(estimates.p_if_sent).all()
 
