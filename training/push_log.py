@@ -253,8 +253,7 @@ def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> 
 def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
     """Outcomes that campaign engines reported, added up by decision.
 
-    A conversion reported without its margin has the workspace's default share of its value. An
-    unsubscription that names its member alone counts for every decision whose window it falls in.
+    A conversion reported without its margin has the workspace's default share of its value.
     """
     outcomes = tables.outcomes.filter(_.known_at < ibis.literal(as_of)).select(
         "type", "occurred_at", "value", "margin",
@@ -262,12 +261,10 @@ def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: f
     )  # fmt: skip
     by_id = outcomes.filter(_.named.notnull())
     by_pair = outcomes.filter(_.named.isnull())
-    alone = by_pair.filter(_.of_push.isnull(), _["type"] == "unsubscribed")
     of = decided.select("decision_id", "member_id", "push_id", "decided_at", "window_end")
     joined = ibis.union(
         by_id.join(of, by_id.named == of.decision_id),
         by_pair.join(of, (by_pair.of_member == of.member_id) & (by_pair.of_push == of.push_id)),
-        alone.join(of, alone.of_member == of.member_id),
     )
     inside = joined.filter(_.occurred_at >= _.decided_at, _.occurred_at < _.window_end)
     converted, redeemed = inside["type"] == "converted", inside["type"] == "redeemed"

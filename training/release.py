@@ -60,7 +60,8 @@ class Contents:
 class Assembled:
     """models: which registered versions went in. golden: requests whose answers are pinned.
 
-    evidence: what the estimates rest on: ``randomised``, ``modelled``, ``observational``, ``prior``.
+    evidence: what the estimates rest on, ``randomised``, ``modelled``, ``observational`` or
+        ``prior``.
     """
 
     models: Mapping[str, TrackedVersion]

@@ -15,6 +15,7 @@ from models.leaving import Leaving, Reach
 from models.pairs import PairFeatures
 from models.response import ResponseModel, face_value
 from models.trees import Trees
+from training.channel_fit import channel_factors
 from training.effect_fit import fit_gains, fit_ridges
 from training.errors import TrainingError
 from training.gate import Gate, gate
@@ -25,7 +26,7 @@ from training.nuisance_race import fit_chance
 from training.nuisances import Nuisances, fit_joint, nuisances, redeem_trees
 from training.push_log import NO_SEND, PushLog
 from training.scores import MeanEffect, Scores
-from training.stacking import Parts, calibration_slope
+from training.stacking import Parts, calibration_slope, slope_through_origin
 
 LEAST_CONVERSIONS = 30
 
@@ -35,7 +36,8 @@ class FittedResponse:
     """The model and what was seen while fitting it.
 
     effects: mean effect of each offer on conversions, out of fold, with its error.
-    slope: of the doubly robust score on the mix's prediction, out of fold; 1 is calibrated.
+    slope: of the doubly robust score on what the model predicts, out of fold; 1 is calibrated.
+        Where members are not told apart, through the origin.
     scores: the doubly robust scores of conversions, out of fold.
     nuisances: which kind of model, trees or linear, told better what happens: without a send by
         member, and in scope by member and offer.
@@ -102,9 +104,18 @@ def fit_response(
         weights=weights,
         personal=passed.personal,
     )
-    slope = calibration_slope(near_mix + rest_mix, known.scores)
-    model = _with_money(learning, pairs, effect, known)
-    model = replace(model, leaving=fit_leaving(learning), reliability=_reliability(slope))
+    whole = near_mix + rest_mix + np.nan_to_num(offset)
+    predicted = np.where(known.open, mean + passed.personal * (whole - mean), np.nan)
+    if passed.personal:
+        slope = calibration_slope(predicted, known.scores)
+    else:
+        slope = slope_through_origin(_levels_out(learning, known, sent), known.scores)
+    model = replace(
+        _with_money(learning, pairs, effect, known),
+        leaving=fit_leaving(learning),
+        reliability=_reliability(slope),
+        channels=channel_factors(log.channel, predicted, known.scores),
+    )
     kinds = {"if_not": known.base, "in_scope": known.rates}
     return FittedResponse(model, effects, slope, passed, known.scores, kinds)
 
@@ -139,6 +150,19 @@ def check_enough(learning: Learning) -> None:
 def _levels(log: PushLog, scores: Scores, sent: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(m,) mean effects, shrunk and rising with depth; NaN for an offer never sent."""
     return rising_in_depth(log.offers, shrunk_means(scores, sent))
+
+
+def _levels_out(
+    learning: Learning, known: Nuisances, sent: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(n, m) mean effects, each decision's by the members of the other folds."""
+    out = np.full(known.open.shape, np.nan)
+    for fold in range(FOLDS):
+        mine = learning.fold == fold
+        others = known.near.part(~mine), known.rest.part(~mine)
+        level = sum(_levels(learning.log, scores, sent) for scores in others)
+        out[mine] = np.where(known.open[mine], level, np.nan)
+    return out
 
 
 def _without(scores: Scores, mix: NDArray[np.float64]) -> Scores:
@@ -186,7 +210,7 @@ def _with_money(
         variation=0.0,
         leaving=Leaving.assumed(),
         reach=Reach(0.0, 0.0, 0.0, 0.0),
-        channels=dict.fromkeys(np.unique(log.channel).tolist(), 1.0),
+        channels={},
     )
     model = replace(
         model,

@@ -63,13 +63,23 @@ def nearest_mix(parts: NDArray[np.float64], score: NDArray[np.float64]) -> NDArr
 
 def calibration_slope(mix: NDArray[np.float64], scores: Scores) -> MeanEffect:
     """Slope of score on prediction through the pairs, error clustered by member."""
+    return _slope(mix, scores, centred=True)
+
+
+def slope_through_origin(level: NDArray[np.float64], scores: Scores) -> MeanEffect:
+    """As ``calibration_slope`` where nothing but the level is predicted: the line begins at 0."""
+    return _slope(level, scores, centred=False)
+
+
+def _slope(mix: NDArray[np.float64], scores: Scores, *, centred: bool) -> MeanEffect:
     score = scores.uplift()
     row, offer = np.nonzero(~np.isnan(score) & ~np.isnan(mix))
     x, y = mix[row, offer], score[row, offer]
-    x = x - x.mean()
+    if centred:
+        x, y = x - x.mean(), y - y.mean()
     spread = float((x**2).sum())
     if spread < 1e-12 * len(x):  # the same prediction for everybody has no slope
         return MeanEffect(float("nan"), float("inf"))
     slope = float((x * y).sum() / spread)
-    by_member = np.bincount(scores.member[row], weights=x * (y - y.mean() - slope * x))
+    by_member = np.bincount(scores.member[row], weights=x * (y - slope * x))
     return MeanEffect(slope, float(np.sqrt((by_member**2).sum()) / spread))

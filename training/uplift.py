@@ -11,8 +11,12 @@ from training.scores import MeanEffect
 _SPREADS = 200
 
 
-def shrunk(effects: Sequence[MeanEffect]) -> tuple[list[float], float]:
+def shrunk(
+    effects: Sequence[MeanEffect], towards: float | None = None
+) -> tuple[list[float], float]:
     """Each mean moved towards the common one by how uncertain it is, and the common one.
+
+    The common one is found from the effects, unless it is known to be ``towards``.
 
     The spread of the true effects is averaged over, not fixed at its likeliest value: that is
     often 0, and offers moved all the way to one number would keep no order.
@@ -26,16 +30,22 @@ def shrunk(effects: Sequence[MeanEffect]) -> tuple[list[float], float]:
     errors = np.array([effect.error for effect in effects])
     known = np.isfinite(errors)
     if not known.any():
-        return [0.0 for _ in effects], 0.0
+        nothing = towards or 0.0
+        return [nothing for _ in effects], nothing
     least = 0.1 * float(np.median(errors[known]))
     mean = np.array([effect.mean for effect in effects])[known]
     squared = np.maximum(errors[known], max(least, 1e-12)) ** 2
     # Up to the range of the means beside their errors: above that no spread is likely.
-    spread = np.linspace(0.0, np.ptp(mean) + np.sqrt(squared.min()), _SPREADS)[:, None] ** 2
+    widest = np.ptp(mean if towards is None else np.append(mean, towards))
+    spread = np.linspace(0.0, widest + np.sqrt(squared.min()), _SPREADS)[:, None] ** 2
     weight = 1 / (squared + spread)
-    common = (weight * mean).sum(axis=1) / weight.sum(axis=1)
+    if towards is None:
+        common = (weight * mean).sum(axis=1) / weight.sum(axis=1)
+        free = np.log(weight.sum(axis=1))
+    else:
+        common, free = np.full(_SPREADS, towards), np.zeros(_SPREADS)
     misfit = (weight * (mean - common[:, None]) ** 2).sum(axis=1)
-    fit = 0.5 * (np.log(weight).sum(axis=1) - np.log(weight.sum(axis=1)) - misfit)
+    fit = 0.5 * (np.log(weight).sum(axis=1) - free - misfit)
     before = 1 / (1 + spread[:, 0] / np.median(squared))
     likely = before * np.exp(fit - fit.max())
     likely /= likely.sum()

@@ -80,6 +80,21 @@ def test_outcomes_count_inside_the_window_by_decision_or_by_member_and_push(
     assert log.coupon.tolist() == [10, 0, 0, 0]
 
 
+def test_who_unsubscribed_inside_the_window_is_told_and_through_which_channel(
+    workspace: Workspace,
+) -> None:
+    put(
+        workspace,
+        "outcomes",
+        outcome(1, "unsubscribed", 2, decision_id="d-a"),
+        outcome(2, "unsubscribed", 20, member_id="b", push_id="new-year"),
+        outcome(3, "unsubscribed", 3, member_id="c", push_id="new-year"),
+    )
+    log = push_log(workspace, LATER)
+    assert log.unsubscribed.tolist() == [True, False, True, False]
+    assert log.channel.tolist() == ["push"] * 4
+
+
 def test_where_no_conversion_is_reported_purchases_count_with_refunds_taken_off(
     workspace: Workspace,
 ) -> None:
