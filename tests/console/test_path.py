@@ -122,7 +122,10 @@ def test_csv_and_parquet_hold_the_same_audience(
             PUSH.replace('"thanks"]', '"thank"]'),
             "names offer 'thank', which is neither in its file",
         ),
-        (PUSH.replace("lifecycle", "lifecycel"), "no feature 'lifecycel'; nearest: lifecycle"),
+        (
+            PUSH.replace("lifecycle", "lifecycel"),
+            "no feature 'lifecycel' at character 1; nearest: lifecycle",
+        ),
         (PUSH.replace('["hualien-content", "thanks"]', "[]"), "has no offers"),
         (PUSH.replace("send_at = 2026-05-20T09:00:00Z", ""), "push needs 'send_at'"),
         (PUSH.replace("09:00:00Z", "09:00:00"), "send_at of push 'spring-break' has no offset"),
