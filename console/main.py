@@ -49,6 +49,7 @@ def application() -> typer.Typer:
         fresh,
         ingest,
         models,
+        personas,
         plan,
         release,
         serve,
@@ -70,6 +71,7 @@ def application() -> typer.Typer:
     app.add_typer(release.app)
     serve.register(app)
     app.command("plan")(plan.plan)
+    app.add_typer(personas.app)
     app.add_typer(evaluate.app)
     return app
 

@@ -81,7 +81,7 @@ class Release:
         """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
         push = self.pushes[push_id]
         known = self._known(members)
-        decided = self._decide(push, known, suppressed)
+        decided = self.decided(push, known, suppressed)
         items = self._items(push, members, decided)
         return [
             self._choice(push, decided, row, items[row], known.values[row])
@@ -95,7 +95,7 @@ class Release:
         and the push that it was for may be over and no longer in the release.
         """
         any_push = replace(next(iter(self.pushes.values())), channel=channel)
-        reasons = self._decide(any_push, self._known(members), frozenset()).reason
+        reasons = self.decided(any_push, self._known(members), frozenset()).reason
         return {m: why for m, why in zip(members, reasons, strict=True) if why in _LASTING}
 
     def _known(self, members: Sequence[str]) -> Members:
@@ -104,7 +104,8 @@ class Release:
         snapshot = self.snapshot
         return Members(tuple(members), values, rows >= 0, snapshot.encoding, snapshot.as_of)
 
-    def _decide(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
+    def decided(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
+        """``push``, one of the release's own or changed a little, decided at its prices."""
         offers = tuple(self.offers[offer_id] for offer_id in push.offer_ids)
         prices = self.prices[push.push_id]
         ask = Ask(push, offers, known, self.policy, prices, suppressed)
