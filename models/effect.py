@@ -28,10 +28,28 @@ class Ridge:
     weights: NDArray[np.float64]
     intercept: float
 
-    def predict(self, table: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(self, pairs: Pairs, told: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n × m,) for the pairs of ``told``: what is of the member alone is weighed once."""
+        members = len(pairs.p_if_not)
+        if not members:
+            return np.zeros(0)
+        own = self._weighed(told[:: len(told) // members], slice(None, pairs.shared))
+        rest = self._weighed(told, slice(pairs.shared, None))
+        return np.asarray(np.repeat(own, len(pairs.offers)) + rest + self.intercept)
+
+    def _weighed(self, table: NDArray[np.float32], part: slice) -> NDArray[np.float64]:
         # Not ``@``: BLAS adds in another order for one row than for many.
-        weighed = np.sum(standardised(table, self.mean, self.scale) * self.weights, axis=1)
-        return np.asarray(weighed + self.intercept)
+        standard = standardised(table[:, part], self.mean[part], self.scale[part])
+        return np.asarray(np.sum(standard * self.weights[part], axis=1))
+
+    def mixed(self, weight: float, other: Ridge, its: float) -> Ridge:
+        """``weight`` times this and ``its`` times the ``other``, which reads the same columns."""
+        return Ridge(
+            self.mean,
+            self.scale,
+            weight * self.weights + its * other.weights,
+            weight * self.intercept + its * other.intercept,
+        )
 
 
 def standardised(
@@ -39,7 +57,9 @@ def standardised(
 ) -> NDArray[np.float64]:
     """(rows, columns) in standard deviations, held to ±4 so that no outlier steers a fit."""
     centred = (table - mean) / scale
-    return np.nan_to_num(np.clip(centred, -4.0, 4.0), nan=0.0)
+    np.clip(centred, -4.0, 4.0, out=centred)
+    centred[np.isnan(centred)] = 0.0
+    return np.asarray(centred)
 
 
 def hinted(
@@ -77,27 +97,42 @@ class Joint:
         self, table: NDArray[np.float32], names: tuple[str, ...]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(pairs,) rate if not sent, and if sent, each at most 1."""
-        read = (*names, SENT)
-        both = []
-        for side in (False, True):
-            told = with_sending(table, names, np.full(len(table), side))
-            both.append(np.exp(np.minimum(self.trees.score(told, read), 0.0)))
-        return both[0], both[1]
+        return self._rate(table, names, sent=False), self._rate(table, names, sent=True)
 
-    def change(self, table: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float64]:
-        unsent, sent = self.rates(table, names)
-        return sent - unsent
+    def change(self, pairs: Pairs) -> NDArray[np.float64]:
+        """(n × m,) rate if sent less rate if not.
+
+        Unsent, offers of one scope are the same, and are asked about once.
+        """
+        n, m = len(pairs.p_if_not), len(pairs.offers)
+        scopes = [tuple(sorted(offer.categories)) for offer in pairs.offers]
+        first = [scopes.index(scope) for scope in scopes]
+        asked = sorted(set(first))
+        cube = pairs.table.reshape(n, m, -1)
+        few = cube if len(asked) == m else cube[:, asked]
+        unsent = self._rate(few.reshape(n * len(asked), -1), pairs.names, sent=False)
+        place = [asked.index(one) for one in first]
+        sent = self._rate(pairs.table, pairs.names, sent=True)
+        return sent - unsent.reshape(n, len(asked))[:, place].ravel()
+
+    def _rate(
+        self, table: NDArray[np.float32], names: tuple[str, ...], *, sent: bool
+    ) -> NDArray[np.float64]:
+        told = with_sending(table, names, np.full(len(table), sent))
+        return np.asarray(np.exp(np.minimum(self.trees.score(told, (*names, SENT)), 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """What the effect is told of the pairs of n members and m offers.
 
-    table: (n × m, columns ``names``). p_if_not: (n,). p_redeem: (n × m,).
+    table: (n × m, columns ``names``), of which the first ``shared`` are of the member alone.
+    p_if_not: (n,). p_redeem: (n × m,).
     """
 
     table: NDArray[np.float32]
     names: tuple[str, ...]
+    shared: int
     p_if_not: NDArray[np.float64]
     p_redeem: NDArray[np.float64]
     offers: Sequence[OfferTerms]
@@ -195,13 +230,11 @@ class EffectModel:
         w = self.weights
         mix = np.zeros(n * m)
         if w.joint:
-            mix += w.joint * self.joint.change(pairs.table, pairs.names)
+            mix += w.joint * self.joint.change(pairs)
         if w.gains:
             mix += w.gains * self.gains.score(told, (*pairs.names, *HINTS))
-        if w.ridge:
-            mix += w.ridge * self.ridge.predict(told)
-        if w.elsewhere:
-            mix += w.elsewhere * self.elsewhere.predict(told)
+        if w.ridge or w.elsewhere:
+            mix += self.ridge.mixed(w.ridge, self.elsewhere, w.elsewhere).predict(pairs, told)
         offset = np.array([level.offset for level in levels])
         whole = mix.reshape(n, m) + w.level * known + offset
         return np.asarray(known + self.personal * (whole - known))

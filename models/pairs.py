@@ -98,6 +98,11 @@ class PairFeatures:
         return (*self._own, *(_PAIR if self.categories else ()), *OFFER_COLUMNS)
 
     @property
+    def shared(self) -> int:
+        """How many columns of ``table``, the first ones, are the same for all offers."""
+        return len(self._own)
+
+    @property
     def _own(self) -> tuple[str, ...]:
         return tuple(name for name in self.member_names if not name.startswith(_BY_CATEGORY))
 

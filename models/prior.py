@@ -100,10 +100,14 @@ class PriorResponse:
         self.propensity.save(folder / "propensity")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Raises ``ArtifactError``: another kind of model, or parts that do not fit each other."""
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
+        """Read what ``save`` wrote; ``threads`` as of ``Trees``.
+
+        Raises:
+            ArtifactError: another kind of model, or parts that do not fit each other.
+        """
         stored = Artifact.load(folder, KIND)
         try:
-            return cls(Propensity.load(folder / "propensity"), **stored.config)
+            return cls(Propensity.load(folder / "propensity", threads), **stored.config)
         except TypeError as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error

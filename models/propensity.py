@@ -101,8 +101,11 @@ class Propensity:
         Artifact(KIND, config, arrays, texts).save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
         """Read what ``save`` wrote; check the files' hashes first where they came from elsewhere.
+
+        Args:
+            threads: that one call uses, as of ``Trees``.
 
         Raises:
             ArtifactError: another kind of model, or parts that do not fit each other.
@@ -110,7 +113,9 @@ class Propensity:
         stored = Artifact.load(folder, KIND)
         try:
             config = stored.config
-            parts = tuple(_part(kind, told, stored) for kind, told in config["parts"].items())
+            parts = tuple(
+                _part(kind, told, stored, threads) for kind, told in config["parts"].items()
+            )
             scorer = Blend(parts) if len(parts) != 1 else parts[0]
             calibration = Platt(**config["calibration"])
             return cls(scorer, int(config["horizon_days"]), calibration, str(config["outcome"]))
@@ -118,10 +123,10 @@ class Propensity:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
 
 
-def _part(kind: str, told: Any, stored: Artifact) -> Part:
+def _part(kind: str, told: Any, stored: Artifact, threads: int | None) -> Part:
     match kind:
         case "trees":
-            return Trees.read(stored.texts["booster"], tuple(told))
+            return Trees.read(stored.texts["booster"], tuple(told), threads)
         case "linear":
             return Linear.read(stored.arrays, tuple(told))
         case "habit":

@@ -21,7 +21,7 @@ from models.tastes import Tastes
 from models.trees import Trees
 
 KIND = "response"
-CHUNK = 8_192  # members at a time: bounds the memory of the pair table
+CHUNK = 131_072  # pairs at a time: bounds the memory of their table
 
 
 # Log odds by member: whichever told better what happens.
@@ -96,9 +96,10 @@ class ResponseModel:
         Raises:
             ModelError: a feature that the model reads is missing.
         """
+        step = max(CHUNK // max(len(offers), 1), 1)
         chunks = [
-            self._chunk(values[start : start + CHUNK], names, offers)
-            for start in range(0, max(len(values), 1), CHUNK)
+            self._chunk(values[start : start + step], names, offers)
+            for start in range(0, max(len(values), 1), step)
         ]
         joined = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
         p_if_not, uplift, margin, p_redeem = joined
@@ -129,7 +130,9 @@ class ResponseModel:
         if self.redeem is not None:
             used = sigmoid(self.redeem.score(table, self.pairs.names))
             p_redeem = used.reshape(n, m) * usable(offers)
-        pairs = Pairs(table, self.pairs.names, p_if_not, p_redeem.ravel(), offers)
+        pairs = Pairs(
+            table, self.pairs.names, self.pairs.shared, p_if_not, p_redeem.ravel(), offers
+        )
         uplift = self.effect.uplift(pairs)
         margin = np.full(n, self.mean_margin)
         if self.margin is not None:
@@ -183,8 +186,11 @@ class ResponseModel:
         Artifact(KIND, config, arrays, texts).save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, threads: int | None = None) -> Self:
         """Read what ``save`` wrote; check the files' hashes first where they came from elsewhere.
+
+        Args:
+            threads: that one call uses, as of ``Trees``.
 
         Raises:
             ArtifactError: another kind of model, or parts that do not fit each other.
@@ -193,7 +199,7 @@ class ResponseModel:
         config = stored.config
         try:
             trees = {
-                name: Trees.read(stored.texts[name], tuple(names))
+                name: Trees.read(stored.texts[name], tuple(names), threads)
                 for name, names in config["trees"].items()
             }
             return cls(

@@ -21,10 +21,13 @@ class Trees:
     """A fitted ``lightgbm.Booster`` and the names of what it reads, in its order.
 
     Category features are the codes of the feature encoding; NaN is missing.
+
+    threads: that a call uses; None: one where there is little to do, else one for each core.
     """
 
     booster: Any
     names: tuple[str, ...]
+    threads: int | None = None
 
     def score(self, values: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float64]:
         """Raw scores (n,): log odds of a binary objective, the logarithm of a Poisson rate.
@@ -42,7 +45,9 @@ class Trees:
             return np.zeros(0)
         columns = positions(self.names, names)
         chosen = np.ascontiguousarray(values if columns is None else values[:, columns])
-        threads = 1 if len(chosen) < ONE_THREAD_BELOW else 0  # 0: as many as there are cores
+        threads = self.threads
+        if threads is None:
+            threads = 1 if len(chosen) < ONE_THREAD_BELOW else 0  # 0: as many as there are cores
         scores = self.booster.predict(chosen, raw_score=True, num_threads=threads)
         return np.asarray(scores, dtype=np.float64)
 
@@ -51,7 +56,7 @@ class Trees:
         return str(self.booster.model_to_string())
 
     @classmethod
-    def read(cls, text: str, names: tuple[str, ...]) -> Self:
+    def read(cls, text: str, names: tuple[str, ...], threads: int | None = None) -> Self:
         """Raises ``ArtifactError`` when ``text`` is no model over as many columns as ``names``.
 
         LightGBM may abort the process on a damaged text: check hashes before.
@@ -66,7 +71,7 @@ class Trees:
             raise ArtifactError(
                 f"the trees read {booster.num_feature()} columns, {len(names)} are named"
             )
-        return cls(booster, names)
+        return cls(booster, names, threads)
 
 
 @lru_cache(maxsize=64)

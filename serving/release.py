@@ -294,7 +294,7 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
             prices={push_id: Prices.from_json(priced[push_id]) for push_id in pushes},
             policy=Policy.from_json(json.loads(policy_text)),
             snapshot=snapshot,
-            estimator=load_estimator(folder),
+            estimator=load_estimator(folder, threads=1),  # others answer beside this one
             shelf=load_shelf(folder, offers),
         )
     except KeyError as error:

@@ -10,6 +10,8 @@ import pytest
 
 from decisions.catalogue import Offer
 from models.artifact import ArtifactError
+from models.effect import Weights
+from models.estimator import load_estimator
 from models.response import ResponseModel
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
@@ -131,6 +133,31 @@ def test_members_alone_and_in_company_get_the_same_estimates(
     whole = fitted.model.estimate(world.values[:300], NAMES, OFFERS)
     alone = fitted.model.estimate(world.values[299:300], NAMES, OFFERS)
     assert alone.p_if_sent[0] == pytest.approx(whole.p_if_sent[299], abs=1e-12)
+
+
+def test_offers_alone_and_among_others_get_the_same_estimates(
+    world: Simulated, fitted: FittedResponse
+) -> None:
+    every = Weights(joint=0.4, gains=0.3, ridge=0.2, level=0.1, elsewhere=0.1)
+    effect = replace(fitted.model.effect, weights=every, personal=1.0)
+    model = replace(fitted.model, effect=effect)
+    offers = (*OFFERS, Offer("all", "content"), Offer("sea", "content", categories=("sea",)))
+    whole = model.estimate(world.values[:500], NAMES, offers)
+    for j, offer in enumerate(offers):
+        alone = model.estimate(world.values[:500], NAMES, [offer])
+        np.testing.assert_allclose(alone.p_if_sent[:, 0], whole.p_if_sent[:, j], atol=1e-12)
+    assert np.ptp(whole.p_if_sent - whole.p_if_not[:, None], axis=0).min() > 0
+
+
+def test_a_model_predicts_with_as_many_threads_as_it_was_loaded_for(
+    fitted: FittedResponse, tmp_path: Path
+) -> None:
+    fitted.model.save(tmp_path / "response")
+    for threads in (1, 2, None):
+        found = load_estimator(tmp_path, threads)
+        assert isinstance(found, ResponseModel)
+        assert found.effect.joint.trees.threads == threads
+        assert found.effect.gains.threads == threads
 
 
 def test_a_member_without_features_still_gets_a_finite_estimate(fitted: FittedResponse) -> None:
