@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from features.encoding import Encoding, EncodingError
+from tests.conftest import REPOSITORY
 
 ENCODING = Encoding(("recency_days", "tier"), {"tier": ("basic", "gold")})
 
@@ -38,6 +40,18 @@ def test_names_and_declared_attributes_tell_what_counts_days() -> None:
     assert encoding.since == ("recency_days", "birthday", "bought_days__x")
     assert encoding.until == ("points_expire_days",)
     assert encoding.vocabulary == {"X!": "x"}
+
+
+def test_every_feature_that_the_reference_says_counts_days_is_known_to() -> None:
+    text = (REPOSITORY / "docs" / "reference" / "features.md").read_text(encoding="utf-8")
+    of_members = text.split("\n## popularity")[0]
+    since = re.findall(r"^- `(\w+)(?:<c>)?`: days since", of_members, re.MULTILINE)
+    until = re.findall(r"^- `(\w+)`: days until", of_members, re.MULTILINE)
+    names = tuple(f"{name}x" if name.endswith("__") else name for name in (*since, *until))
+    encoding = Encoding.of(names, {})
+    assert encoding.since == names[: len(since)]
+    assert encoding.until == names[len(since) :] == ("points_expire_days",)
+    assert len(since) >= 7
 
 
 def test_an_older_file_is_read_by_the_names_of_its_features(tmp_path: Path) -> None:
