@@ -52,6 +52,7 @@ def application() -> typer.Typer:
         personas,
         plan,
         release,
+        rules,
         serve,
         train,
     )
@@ -73,6 +74,7 @@ def application() -> typer.Typer:
     app.command("plan")(plan.plan)
     app.add_typer(personas.app)
     app.add_typer(evaluate.app)
+    app.add_typer(rules.app)
     return app
 
 

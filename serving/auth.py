@@ -20,7 +20,7 @@ from serving.log import Log, iso
 from serving.scorer_error import ScorerError
 from serving.tables import api_keys
 
-SCOPES = ("decide", "events:write", "outcomes:write", "admin")
+SCOPES = ("decide", "events:write", "outcomes:write", "audience:export", "admin")
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}")
 _KEY = re.compile(r"pw_([a-z0-9]{1,16})_([0-9a-f]{12})_([0-9a-f]{64})")

@@ -72,6 +72,25 @@ class UnknownDecision(ServiceError):
         super().__init__("no decision with this decision_id in the log")
 
 
+class NoEvidence(ServiceError):
+    status, code = 409, "no_evidence"
+    fix = ("train a response model (`pushwise train response`), then build and publish a release",)
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"release {release} holds no past decisions to judge a rule by")
+
+
+class InvalidRule(ServiceError):
+    status, code = 422, "invalid_rule"
+    fix = (
+        "use the feature names of docs/reference/features.md",
+        "`pushwise rules audit` says where a rule stops making sense",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("the rule does not parse, or names what there is not")
+
+
 class MissingKey(ServiceError):
     status, code = 401, "missing_key"
     fix = ("send `Authorization: Bearer pw_...`", "make a key with `pushwise keys create`")

@@ -31,6 +31,7 @@ from features.workspace import write_atomically
 from models.errors import ModelError
 from models.estimator import load_estimator
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
+from serving.court import FOLDER, Court
 from serving.items import Shelf, load_shelf
 from serving.schemas import MAX_ITEMS, Versions
 from serving.verify import RELEASE_ID, ReleaseError, names, verified
@@ -64,7 +65,10 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Release:
-    """Everything a decision reads, parsed. Never changes: a request keeps the one it began with."""
+    """Everything a decision reads, parsed. Never changes: a request keeps the one it began with.
+
+    court: what rules are judged by; None where no response model left evidence.
+    """
 
     versions: Versions
     pushes: Mapping[str, Push]
@@ -74,6 +78,7 @@ class Release:
     snapshot: Snapshot
     estimator: Estimator
     shelf: Shelf | None
+    court: Court | None
 
     def choose(
         self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
@@ -296,6 +301,7 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
             snapshot=snapshot,
             estimator=load_estimator(folder, threads=1),  # others answer beside this one
             shelf=load_shelf(folder, offers),
+            court=Court.load(folder / FOLDER) if (folder / FOLDER).is_dir() else None,
         )
     except KeyError as error:
         raise ReleaseError(f"{folder}: prices.json has no prices for push {error}") from error

@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from decisions.rules import MAX_LENGTH
+from experiments.rule_court import Effective, Findings
+from serving.court import Mistake, Pool
+
 MAX_MEMBERS = 1000
 MAX_ROWS = 1000
 MAX_ITEMS = 10
@@ -54,6 +58,18 @@ class OutcomesGiven(Strict):
     """Rows of the contract's table ``outcomes``, each checked alone."""
 
     outcomes: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class RuleAsked(Strict):
+    """``pool``: what is sent: the offer, any past offer whose scope meets its, or any at all.
+
+    ``in_scope``: count only purchases that the past push was about.
+    """
+
+    rule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00]+$")]
+    offer_id: Id
+    pool: Pool = "offer"
+    in_scope: bool = False
 
 
 class Estimates(BaseModel):
@@ -168,6 +184,34 @@ class Receipt(BaseModel):
     rejected: list[Rejected]
 
 
+class RuleAudited(BaseModel):
+    """``findings`` is null where ``answer`` is ``cannot_say``; then ``reasons`` say why.
+
+    ``reversed``: members whom the rule leaves out, all or as many as it picks, earn more than those
+    it picks. Gains are money per contact against no send, with 95 % intervals; ``decisions`` are
+    past decisions. ``picked_in_vain``, ``left_out_in_vain``: whom the rule gets wrong.
+    """
+
+    verdict: str
+    answer: Literal["effect", "cannot_say"]
+    reversed: bool | None
+    reasons: list[str]
+    warnings: list[str]
+    rule: str
+    offer_id: str | None
+    pool: Pool
+    in_scope: bool
+    offers: list[str]
+    decisions: int
+    members: int
+    pushes: int
+    picked: int
+    effective: Effective
+    findings: Findings | None
+    picked_in_vain: Mistake | None
+    left_out_in_vain: Mistake | None
+
+
 class Alive(BaseModel):
     alive: bool
 
@@ -183,6 +227,6 @@ class Readiness(BaseModel):
 def field_names() -> set[str]:
     """Every field a caller may name: what an error may point at."""
     return {
-        name for model in (AskedMember, DecisionsAsked, EventsGiven, OutcomesGiven)
+        name for model in (AskedMember, DecisionsAsked, EventsGiven, OutcomesGiven, RuleAsked)
         for name in model.model_fields
     }  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 
 from decisions.catalogue import Push
 from decisions.eligibility import HOLDOUT, SUPPRESSED
+from serving.court import Court
 from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
 from serving.log import Log, LoggedDecision, iso
 from serving.release import Choice
@@ -29,6 +30,8 @@ class Answering(Protocol):
     def versions(self) -> Versions: ...
     @property
     def pushes(self) -> Mapping[str, Push]: ...
+    @property
+    def court(self) -> Court | None: ...
     def choose(
         self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
     ) -> list[Choice]: ...

@@ -18,6 +18,7 @@ _ALLOWED = re.compile(
     r"|snapshot/(snapshot\.json|encoding\.json|members\.npy|values\.npy)"
     r"|(response|prior|propensity|recommender)(/[a-z0-9_-]+)?"
     r"/(artifact\.json|arrays\.npz|[A-Za-z0-9_-]+\.txt)"
+    r"|court/(artifact\.json|arrays\.npz|values\.npy|encoding\.json)"
 )
 REQUIRED = (
     "offers.json", "pushes.json", "policy.json", "prices.json", "golden.json",

@@ -44,6 +44,7 @@ class Nuisances:
         log odds; p_if_not is calibrated.
     rates: which kind tells best the rates of near conversions, that the scores rest on.
     joint: change of near conversions by ``Joint``.
+    near_if_not: (n,) rate of near conversions without a send.
     near, rest: doubly robust scores of conversions in the scope of the push, and of the others.
         Where scopes tell nothing, every conversion is near. scores: of all, their sum.
     """
@@ -55,6 +56,7 @@ class Nuisances:
     p_if_not: NDArray[np.float64]  # (n,)
     p_redeem: NDArray[np.float64]
     joint: NDArray[np.float64]
+    near_if_not: NDArray[np.float64]
     near: Scores
     rest: Scores
     scores: Scores
@@ -84,6 +86,7 @@ def nuisances(learning: Learning, pairs: PairFeatures) -> Nuisances:
         p_if_not=scale.probability(base.score),
         p_redeem=np.where(candidate, by_pair.p_redeem * usable(log.offers), np.nan),
         joint=by_pair.joint,
+        near_if_not=by_pair.rates[:, 0],
         near=near_scores,
         rest=rest_scores,
         scores=Scores(near_scores.matrix + rest_scores.matrix, learning.member),

@@ -33,6 +33,7 @@ from models.propensity import Propensity
 from models.response import ResponseModel
 from training.catalogue import categories, offers_as_of, pushes_from
 from training.errors import TrainingError
+from training.rule_evidence import FOLDER
 from training.tracking import champion
 
 STAGE = "release"
@@ -137,6 +138,8 @@ def _models(
         if found is not None:
             versions[name], source = found
             shutil.copytree(source, folder / name)
+            if name == "response" and (source.parent / FOLDER).is_dir():
+                shutil.copytree(source.parent / FOLDER, folder / FOLDER)
     if "response" not in versions:
         if "propensity" not in versions:
             raise TrainingError(

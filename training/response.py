@@ -26,6 +26,7 @@ from training.plots import effect_plot
 from training.push_log import PushLog, push_log
 from training.response_fit import FittedResponse, fit_response
 from training.response_measure import Later, Measured, measure
+from training.rule_evidence import FOLDER, Court, rule_evidence
 from training.trained import (
     FEATURE_MOMENTS,
     KNOWN_UNTIL,
@@ -110,6 +111,7 @@ def train_response(
         _figures(fitted, known.log, measured),
         _card(known),
         measured=twin.model,
+        beside={FOLDER: _court(workspace, known, fitted)},
     )
     trained = record(workspace, KIND, fitted.model, account, promote=promote)
     progress(STAGE, 3, 3)
@@ -227,6 +229,15 @@ def _comparable(folder: Path, names: tuple[str, ...], offers: tuple[Offer, ...])
     except ModelError as error:
         raise TrainingError(f"does not answer from the features of today: {error}") from error
     return model
+
+
+def _court(workspace: Workspace, known: Known, fitted: FittedResponse) -> Court:
+    """What rules are judged by."""
+    from features.encode import encoding
+
+    drawn = not known.overlap
+    evidence = rule_evidence(known.log, known.values, fitted, drawn=drawn)
+    return Court(evidence, encoding(workspace))
 
 
 def _params(fitted: FittedResponse, log: PushLog, seed: int) -> Mapping[str, object]:

@@ -23,7 +23,14 @@ from training.learning import FOLDS, Growth, Learning, Target, grow
 from training.leaving_fit import fit_leaving, fit_reach
 from training.levels import fit_levels, rising_in_depth, shrunk_means
 from training.nuisance_race import fit_chance
-from training.nuisances import Nuisances, fit_joint, nuisances, redeem_trees
+from training.nuisances import (
+    Nuisances,
+    fit_joint,
+    near_conversions,
+    nuisances,
+    redeem_trees,
+)
+from training.out_of_fold import OutOfFold
 from training.push_log import NO_SEND, PushLog
 from training.scores import MeanEffect, Scores
 from training.stacking import Parts, calibration_slope, slope_through_origin
@@ -39,6 +46,7 @@ class FittedResponse:
     slope: of the doubly robust score on what the model predicts, out of fold; 1 is calibrated.
         Where members are not told apart, through the origin.
     scores: the doubly robust scores of conversions, out of fold.
+    out: what the model tells of the decisions, out of fold.
     nuisances: which kind of model, trees or linear, told better what happens: without a send by
         member, and in scope by member and offer.
     """
@@ -48,6 +56,7 @@ class FittedResponse:
     slope: MeanEffect
     gate: Gate
     scores: Scores
+    out: OutOfFold
     nuisances: Mapping[str, str]
 
 
@@ -116,8 +125,9 @@ def fit_response(
         reliability=_reliability(slope),
         channels=channel_factors(log.channel, predicted, known.scores),
     )
+    out = _out_of_fold(learning, model, known, mean + passed.personal * apart)
     kinds = {"if_not": known.base, "in_scope": known.rates}
-    return FittedResponse(model, effects, slope, passed, known.scores, kinds)
+    return FittedResponse(model, effects, slope, passed, known.scores, out, kinds)
 
 
 def check_enough(learning: Learning) -> None:
@@ -234,6 +244,37 @@ def _reliability(slope: MeanEffect) -> Reliability | None:
     if not np.isfinite([slope.mean, slope.error]).all():
         return None
     return Reliability(slope.mean, slope.error)
+
+
+def _out_of_fold(
+    learning: Learning, model: ResponseModel, known: Nuisances, uplift: NDArray[np.float64]
+) -> OutOfFold:
+    """What ``model`` would tell of its own decisions had it not seen their members.
+
+    Args:
+        uplift: (n, m) change of probability, out of fold.
+    """
+    log = learning.log
+    bought = np.flatnonzero(log.converted)
+    whole = log.margin[bought] + log.coupon[bought]
+    margin = np.full(len(log), model.mean_margin)
+    for fold in range(FOLDS):
+        kept, mine = learning.fold[bought] != fold, learning.fold == fold
+        trees = _margin(learning, bought[kept], whole[kept]) if kept.any() else None
+        if trees is not None:
+            told = trees.score(learning.values[mine], learning.names)
+            margin[mine] = model.mean_margin * np.exp(np.clip(told, -3, 3))
+    coupon = model.coupon_rate * face_value(margin * model.revenue_rate, log.offers)
+    return OutOfFold(
+        uplift=uplift,
+        p_if_not=known.p_if_not,
+        p_redeem=known.p_redeem,
+        margin=margin,
+        coupon=coupon,
+        near=near_conversions(learning),
+        near_if_not=known.near_if_not,
+        near_scores=known.near,
+    )
 
 
 def _margin(

@@ -202,7 +202,7 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     later, estimates = judged.later, judged.estimates
     expected = money_gain(later.log, estimates)
     unsent = estimates.p_if_not * estimates.margin
-    outcome = _earned(later.log)
+    outcome = earned(later.log)
     scores = _scored(later, outcome, np.column_stack([unsent, unsent[:, None] + expected.gain]))
     worth = np.where(later.open, expected.gain, 0.0).mean(axis=0)
     # Where contacts cost nothing, the budget is a number of members.
@@ -235,7 +235,7 @@ def money_gain(log: PushLog, estimates: ResponseEstimates) -> Gain:
     return gain(push, log.offers, estimates)
 
 
-def _earned(log: PushLog) -> NDArray[np.float64]:
+def earned(log: PushLog) -> NDArray[np.float64]:
     """(n,) margin of the conversions less what the contact and what was redeemed cost."""
     sent = np.flatnonzero(log.offer != NO_SEND)
     contact = np.array([offer.contact_cost for offer in log.offers])[log.offer[sent]]

@@ -57,6 +57,7 @@ class Account:
     measured: the twin: the model as it was measured, trained before the later period, where what
         is kept was fitted again on everything. None where what is kept is what was measured.
     checks: the trainer's own gates.
+    beside: what else is kept in the run, by the name of its folder.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -66,6 +67,7 @@ class Account:
     card: Card = field(default_factory=Card)
     measured: Model | None = None
     checks: tuple[Check, ...] = ()
+    beside: Mapping[str, Model] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,10 @@ def record(
         run.text(FIGURES, json.dumps(figures_document(account.comparisons, checks), indent=1))
         model.save(Path(scratch) / name)
         folder = run.folder(Path(scratch) / name)
-        if account.measured is not None:
-            account.measured.save(Path(scratch) / MEASURED)
-            run.folder(Path(scratch) / MEASURED)
+        twin = {} if account.measured is None else {MEASURED: account.measured}
+        for other, kept in {**twin, **account.beside}.items():
+            kept.save(Path(scratch) / other)
+            run.folder(Path(scratch) / other)
     version = register(workspace, name, run, folder, account.facts, card)
     if promoted:
         set_champion(workspace, name, version)

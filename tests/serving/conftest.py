@@ -34,6 +34,7 @@ from models.recommender import AlsRecommender
 from models.trees import Trees
 from serving.app import create_app
 from serving.auth import Access, Keys, NewKey
+from serving.court import Court
 from serving.log import Log
 from serving.parts import Parts
 from serving.release import Choice, golden, seal
@@ -58,6 +59,7 @@ class FakeRelease:
     no_consent: frozenset[str] = frozenset()
     no_consent_by: str = ""  # the channel it is about; empty for any
     known_pushes: tuple[Push, ...] = (SPRING,)
+    court: Court | None = None
 
     @property
     def versions(self) -> Versions:

@@ -1,0 +1,163 @@
+"""``pushwise rules``: what hand-written rules are worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
+
+if TYPE_CHECKING:
+    from experiments.rule_court import Findings, Group
+    from serving.court import Audit, Mistake, Pool
+    from training.charts import Chart
+
+app = typer.Typer(name="rules", no_args_is_help=True, help="What hand-written rules are worth.")
+_GROUPS = {
+    "picked": "the rule picks",
+    "left_out": "the rule leaves out",
+    "best_left_out": "as many of those, best by the model",
+    "model": "as many of all, best by the model",
+}
+_DIFFERENCES = {
+    "picked_less_left_out": "picked less left out",
+    "picked_less_best_left_out": "picked less the best left out",
+    "picked_less_model": "picked less the model's",
+}
+
+
+@app.callback()
+def rules() -> None:
+    """What hand-written rules are worth."""
+
+
+@app.command("audit")
+def audit(
+    rule: Annotated[str, typer.Argument(help="Such as: seen_days__hualien <= 30")],
+    offer: Annotated[str | None, typer.Option(help="The offer that the rule sends.")] = None,
+    scope: Annotated[
+        bool, typer.Option("--scope", help="Pool all past offers whose scope meets the offer's.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Pool all past offers.")] = False,
+    in_scope: Annotated[
+        bool,
+        typer.Option(
+            "--in-scope",
+            help="Count only purchases that the past push was about: far less chance is in them.",
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture: a .png, or a .html page.")
+    ] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """What a rule earns against no send, its opposite, and as many members of the model's choice.
+
+    By past pushes that chance had a part in, as the last training of the response model scored
+    them. Where they cannot tell, it says so and why.
+    """
+    from serving.court import Court, Question
+    from training.rule_evidence import court_folder
+
+    pool = _pool(offer, scope=scope, every=every)
+    if plot is not None and plot.suffix not in (".png", ".html"):
+        raise typer.BadParameter(f"{plot.name} ends in neither .png nor .html", param_hint="--plot")
+    court = Court.load(court_folder(load_workspace(workspace)))
+    found = court.audit(Question(rule, offer, pool, in_scope))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
+    else:
+        _print(found)
+    if plot is not None:
+        _plot(found, plot)
+
+
+def _pool(offer: str | None, *, scope: bool, every: bool) -> Pool:
+    if scope and every:
+        raise typer.BadParameter("name one of --scope and --all")
+    if offer is None and not every:
+        raise typer.BadParameter("name the --offer that the rule sends, or pool --all")
+    return "all" if every else "scope" if scope else "offer"
+
+
+def _print(found: Audit) -> None:
+    from experiments.panel import CannotSay
+
+    ruling, answer = found.ruling, found.ruling.answer
+    typer.echo(ruling.verdict)
+    counted = "purchases in scope" if found.question.in_scope else "all purchases"
+    typer.echo(
+        f"{ruling.decisions:,} decisions about {ruling.members:,} members in {ruling.pushes} "
+        f"pushes, {ruling.picked:,} by the rule; {counted}; offers: "
+        f"{', '.join(found.offers) or 'none'}"
+    )
+    for warning in ruling.warnings:
+        typer.echo(f"  {warning}")
+    if isinstance(answer, CannotSay):
+        if found.question.pool != "all":
+            typer.echo("  more decisions: --scope pools the offers of one scope, --all every offer")
+        return
+    _table(answer)
+    _wrong("picked, though a send earns nothing or loses", found.picked_in_vain)
+    _wrong("left out, though among as many that the model picks", found.left_out_in_vain)
+
+
+def _table(answer: Findings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("members", "decisions", "gain per contact", "more conversions in 1,000", box=None)
+    for name, words in _GROUPS.items():
+        group: Group = getattr(answer, name)
+        low, high = 1000 * group.conversions.low, 1000 * group.conversions.high
+        conversions = f"{1000 * group.conversions.mean:.1f} ({low:.1f} to {high:.1f})"
+        table.add_row(words, f"{group.decisions:,}", group.gain.told, conversions)
+    for name, words in _DIFFERENCES.items():
+        table.add_row(words, "", getattr(answer, name).told, "")
+    Console().print(table)
+
+
+def _wrong(words: str, mistake: Mistake | None) -> None:
+    if mistake is None:
+        return
+    share = mistake.decisions / max(mistake.of, 1)
+    typer.echo(f"{words}: {mistake.decisions:,} of {mistake.of:,} ({share:.0%})")
+    for trait in mistake.traits:
+        typer.echo(f"  {trait.told}")
+
+
+def _plot(found: Audit, file: Path) -> None:
+    from experiments.panel import CannotSay
+    from training.charts import page
+
+    if isinstance(found.ruling.answer, CannotSay):
+        typer.echo("nothing to plot", err=True)
+        return
+    chart = _chart(found.ruling.answer, found.question.rule)
+    if file.suffix == ".png":
+        chart.figure().savefig(file, dpi=100)
+    else:
+        file.write_text(page(found.ruling.verdict, {"rule": chart}), encoding="utf-8")
+    typer.echo(f"plot written to {file}", err=True)
+
+
+def _chart(answer: Findings, rule: str) -> Chart:
+    from training.charts import Chart, Series
+
+    groups: dict[str, Group] = {words: getattr(answer, name) for name, words in _GROUPS.items()}
+    # Guides run along the named places, which stand one below the other for room.
+    wide = [group.gain.high - group.gain.mean for group in groups.values()]
+    means = [group.gain.mean for group in groups.values()]
+    return Chart(
+        rule,
+        "members",
+        "gain per contact, money, 95 % interval",
+        (
+            Series("gain", list(groups), means, "points", wide),
+            Series("no send", list(groups), [0.0] * len(groups), "guide"),
+        ),
+    )

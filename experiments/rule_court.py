@@ -1,0 +1,321 @@
+"""What a hand-written rule earns, by past sends that chance had a part in.
+
+A rule picks members. Whether it picks the right ones shows only beside others: the members that it
+leaves out, nobody at all, and as many members whom a model would pick. Who bought after a send says
+nothing of it: members picked for being about to buy buy anyway.
+
+Everything is an average of doubly robust scores of a send against no send, so it leans on no model
+of what members do. The model picks by predictions that never saw the member's own outcome, push by
+push as many members as the rule. Errors are clustered by member. Nothing is winsorised.
+
+Source: doubly robust scores: Robins, Rotnitzky and Zhao, JASA 89, 1994; effective sample size:
+Kish, Survey Sampling, 1965.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.panel import CannotSay
+
+LEAST_EFFECTIVE = 100  # decisions, after weighing, sent and unsent on either side of the rule
+FEW_EFFECTIVE = 1_000  # fewer than these are told
+LEAST_CONVERSIONS = 10  # on either side: without any, scores hardly vary and an interval is a lie
+MOST_OFF = 3.0  # standard errors that a mean weight may be away from 1
+_WIDE = 1.959964  # half a 95 % interval in standard errors
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """n past decisions in which the offers asked about could have been sent.
+
+    The treatment is one of the offers asked about that were candidates, each as likely.
+
+    gain: (n,) doubly robust score of what it earns against no send, money.
+    conversions: (n,) the same in conversions.
+    predicted: (n,) gain in money that a model promised, which did not see the member's outcome.
+    sent_weight: (n,) how likely the treatment is to send what was sent, over the probability with
+        which it was sent; 0 where none of the offers was.
+    unsent_weight: (n,) one over the probability of no send where that was drawn; else 0.
+    converted: (n,). member, push: (n,) numbers of whose decision, and in which push.
+    drawn: whether chance had a part, with probabilities that are known.
+    """
+
+    gain: NDArray[np.float64]
+    conversions: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    sent_weight: NDArray[np.float64]
+    unsent_weight: NDArray[np.float64]
+    converted: NDArray[np.bool_]
+    member: NDArray[np.int64]
+    push: NDArray[np.int64]
+    drawn: bool = True
+
+    def __len__(self) -> int:
+        return len(self.gain)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean, its standard error clustered by member, and its 95 % interval."""
+
+    mean: float
+    error: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, mean: float, error: float) -> Estimate:
+        return cls(mean, error, mean - _WIDE * error, mean + _WIDE * error)
+
+    @property
+    def told(self) -> str:
+        return f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some of the decisions; a member met in two pushes counts twice.
+
+    gain: money per contact against no send. conversions: per contact, the same.
+    """
+
+    decisions: int
+    gain: Estimate
+    conversions: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was measured. Differences are of the gain per contact.
+
+    picked, left_out: by the rule. best_left_out: of the latter as many as the rule picks, best by
+    the model. model: as many of all, best by the model.
+    """
+
+    picked: Group
+    left_out: Group
+    best_left_out: Group
+    model: Group
+    picked_less_left_out: Estimate
+    picked_less_best_left_out: Estimate
+    picked_less_model: Estimate
+
+    @property
+    def reversed(self) -> bool:
+        """Whether members that the rule leaves out earn more than those it picks.
+
+        All of them, or as many as it picks.
+        """
+        return self.picked_less_left_out.high < 0 or self.picked_less_best_left_out.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Decisions that the weighed ones are worth, by what happened and side of the rule."""
+
+    picked_sent: float
+    picked_unsent: float
+    left_out_sent: float
+    left_out_unsent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The answer about a rule and what it rests on.
+
+    decisions, members, pushes: over how many. picked: decisions that the rule picks.
+    warnings: what to bear in mind, in words.
+    """
+
+    answer: Findings | CannotSay
+    decisions: int
+    members: int
+    pushes: int
+    picked: int
+    effective: Effective
+    warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The answer in one sentence."""
+        if isinstance(self.answer, CannotSay):
+            return f"Cannot say: {'; '.join(self.answer.reasons)}."
+        return _sentence(self.answer)
+
+
+def rule_court(trial: Trial, picked: NDArray[np.bool_]) -> Ruling:
+    """Judge the rule that picks (n,) ``picked`` of the decisions."""
+    effective = Effective(
+        _effective(trial.sent_weight[picked]),
+        _effective(trial.unsent_weight[picked]),
+        _effective(trial.sent_weight[~picked]),
+        _effective(trial.unsent_weight[~picked]),
+    )
+    reasons = _too_little(trial, picked, effective) or _weights_off(trial)
+    return Ruling(
+        answer=CannotSay(reasons) if reasons else _findings(trial, picked),
+        decisions=len(trial),
+        members=len(np.unique(trial.member)),
+        pushes=len(np.unique(trial.push)),
+        picked=int(picked.sum()),
+        effective=effective,
+        warnings=() if reasons else _warnings(effective),
+    )
+
+
+def best_by_model(
+    trial: Trial, picked: NDArray[np.bool_], among: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(n,) shares: in each push as many of ``among`` as the rule picks, highest prediction first.
+
+    Equal predictions share the places that they take up together, so that order never counts.
+    """
+    share = np.zeros(len(trial))
+    predicted = np.round(trial.predicted, 9)
+    for push in np.unique(trial.push[picked]):
+        rows = np.flatnonzero((trial.push == push) & among)
+        wanted = min(int((picked & (trial.push == push)).sum()), len(rows))
+        _, level, count = np.unique(-predicted[rows], return_inverse=True, return_counts=True)
+        before = np.cumsum(count) - count
+        share[rows] = np.clip((wanted - before) / count, 0.0, 1.0)[level]
+    return share
+
+
+def _findings(trial: Trial, picked: NDArray[np.bool_]) -> Findings:
+    inside, outside = picked.astype(np.float64), (~picked).astype(np.float64)
+    best_out = best_by_model(trial, picked, ~picked)
+    model = best_by_model(trial, picked, np.ones(len(trial), dtype=bool))
+    return Findings(
+        picked=_group(trial, inside),
+        left_out=_group(trial, outside),
+        best_left_out=_group(trial, best_out),
+        model=_group(trial, model),
+        picked_less_left_out=_difference(trial, inside, outside),
+        picked_less_best_left_out=_difference(trial, inside, best_out),
+        picked_less_model=_difference(trial, inside, model),
+    )
+
+
+def _group(trial: Trial, share: NDArray[np.float64]) -> Group:
+    return Group(
+        decisions=round(float(share.sum())),
+        gain=_estimate(trial, *_parts(trial.gain, share)),
+        conversions=_estimate(trial, *_parts(trial.conversions, share)),
+    )
+
+
+def _difference(trial: Trial, share: NDArray[np.float64], other: NDArray[np.float64]) -> Estimate:
+    """Of two groups that may overlap: the error is that of the pair."""
+    mean, part = _parts(trial.gain, share)
+    mean_other, part_other = _parts(trial.gain, other)
+    return _estimate(trial, mean - mean_other, part - part_other)
+
+
+def _parts(
+    score: NDArray[np.float64], share: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """The mean of the scores by ``share``, and what each row adds to it beyond itself."""
+    size = max(float(share.sum()), 1.0)
+    mean = float(share @ score) / size
+    return mean, share * (score - mean) / size
+
+
+def _estimate(trial: Trial, mean: float, part: NDArray[np.float64]) -> Estimate:
+    by_member = np.bincount(trial.member, weights=part)
+    return Estimate.of(mean, float(np.sqrt((by_member**2).sum())))
+
+
+def _effective(weight: NDArray[np.float64]) -> float:
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def _too_little(trial: Trial, picked: NDArray[np.bool_], effective: Effective) -> tuple[str, ...]:
+    if not len(trial):
+        return ("no past decision had one of these offers among its candidates",)
+    if not trial.drawn:
+        return ("who was sent what was not drawn at random, so the log cannot tell the effect",)
+    if picked.all() or not picked.any():
+        whom = "everybody" if picked.all() else "nobody"
+        return (f"the rule picks {whom} in the {len(trial)} past decisions about these offers",)
+    reasons = []
+    for name, count in (
+        ("picks and were sent an offer", effective.picked_sent),
+        ("picks and were sent nothing", effective.picked_unsent),
+        ("leaves out and were sent an offer", effective.left_out_sent),
+        ("leaves out and were sent nothing", effective.left_out_unsent),
+    ):
+        if count < LEAST_EFFECTIVE:
+            reasons.append(
+                f"members whom the rule {name} are worth {count:.0f} decisions after weighing, "
+                f"wanted at least {LEAST_EFFECTIVE}"
+            )
+    told = (trial.sent_weight > 0) | (trial.unsent_weight > 0)
+    for name, side in (("picks", picked), ("leaves out", ~picked)):
+        count = int((trial.converted & side & told).sum())
+        if not reasons and count < LEAST_CONVERSIONS:
+            reasons.append(
+                f"{count} conversions of members whom the rule {name}, "
+                f"wanted at least {LEAST_CONVERSIONS}"
+            )
+    return tuple(reasons)
+
+
+def _weights_off(trial: Trial) -> tuple[str, ...]:
+    """Where the logged probabilities are right, weights are 1 on average."""
+    for name, weight in (("sends", trial.sent_weight), ("no send", trial.unsent_weight)):
+        mean, part = _parts(weight, np.ones(len(trial)))
+        found = _estimate(trial, mean, part)
+        if abs(mean - 1) > MOST_OFF * found.error:
+            return (f"the logged probabilities of {name} do not fit: mean weight {mean:.3f}",)
+    return ()
+
+
+def _warnings(effective: Effective) -> tuple[str, ...]:
+    least = min(
+        effective.picked_sent,
+        effective.picked_unsent,
+        effective.left_out_sent,
+        effective.left_out_unsent,
+    )
+    if least >= FEW_EFFECTIVE:
+        return ()
+    return (f"the smallest group is worth {least:.0f} decisions after weighing: few",)
+
+
+def _sentence(found: Findings) -> str:
+    picked, best = found.picked.gain, found.best_left_out.gain
+    if found.picked_less_left_out.high < 0:
+        return (
+            "The rule sends to the wrong members: a push to those it leaves out earned "
+            f"{found.left_out.gain.told} per contact, to those it picks {picked.told}."
+        )
+    if found.picked_less_best_left_out.high < 0:
+        works = (
+            "works, but not on the best members" if picked.low > 0 else "picks the wrong members"
+        )
+        return (
+            f"The rule {works}: as many of those it leaves out, best by the model, earned "
+            f"{best.told} per contact, those it picks {picked.told}."
+        )
+    if picked.high < 0:
+        return f"The rule loses money: a push to those it picks earned {picked.told} per contact."
+    if picked.low <= 0:
+        return (
+            "Nothing shows that the rule earns anything: a push to those it picks earned "
+            f"{picked.told} per contact."
+        )
+    if found.picked_less_model.high < 0:
+        return (
+            f"The rule works, with {picked.told} per contact, but the model's best as many members "
+            f"earned {found.model.gain.told}."
+        )
+    beyond = "more than" if found.picked_less_left_out.low > 0 else "no less than"
+    return (
+        f"The rule works: a push to those it picks earned {picked.told} per contact, {beyond} to "
+        f"those it leaves out, {found.left_out.gain.told}."
+    )
