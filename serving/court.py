@@ -181,9 +181,10 @@ def _trial(
     """The decisions in which one of the ``asked`` was a candidate, and their scores."""
     # No candidate, and no send, are -1 and read the last.
     of_offer: NDArray[np.bool_] = np.append(asked, False)
-    taken = np.asarray(of_offer[evidence.candidates])
-    rows = np.flatnonzero(taken.any(axis=1)[evidence.push])
-    mine = np.asarray(taken[evidence.push[rows]])
+    taken: NDArray[np.bool_] = of_offer[evidence.candidates]
+    some = np.asarray(taken.any(axis=1))
+    rows = np.flatnonzero(some[evidence.push])
+    mine = taken[evidence.push[rows]]
     count = mine.sum(axis=1)
 
     def mean(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from decisions.rules import MAX_LENGTH
+from decisions.rule_text import MAX_LENGTH
 from experiments.rule_court import Effective, Findings
 from serving.court import Mistake, Pool
 

@@ -24,6 +24,7 @@ from decisions.decide import decide
 from decisions.plan import plan
 from features.progress import silent
 from features.workspace import Workspace
+from serving.court import Question
 from tests.conftest import MarketWorkspace
 from training.evaluation import market as evaluation
 
@@ -271,3 +272,18 @@ def test_the_demo_does_not_touch_a_folder_that_is_not_its_own(tmp_path: Path) ->
     assert result.exit_code == 1
     assert "holds something that no demo made" in result.stderr
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+def test_a_rule_is_judged_alike_by_the_command_and_by_what_the_scorer_serves(
+    released: MarketWorkspace,
+) -> None:
+    rule, offer = "viewed_category('hualien', 30d)", "hualien-percent-5"
+    asked = ("rules", "audit", rule, "--offer", offer, "--scope", "--in-scope", "--json")
+    told = answered(pushwise(released.workspace, *asked))
+    court = published_release(released.workspace).court
+    assert court is not None
+    served = court.audit(Question(rule, offer, "scope", in_scope=True)).to_json()
+    assert told == json.loads(json.dumps(served))
+    assert told["pushes"] == 3
+    assert set(told["offers"]) >= {offer, "hualien-points"}
+    assert 0 < told["picked"] < told["decisions"]

@@ -10,6 +10,8 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.serving.past_pushes import past_court
+
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
 
@@ -95,6 +97,43 @@ def test_a_hostile_body_is_refused_without_echo(caller: Scored, body: bytes) -> 
     assert not caller.decider.release.asked
 
 
+AUDIT = {"rule": "seen_days__hualien <= 30", "offer_id": "H-5"}
+AUDITS = {
+    "empty": b"",
+    "no JSON": MARK.encode(),
+    "a list": b"[]",
+    "no rule": json.dumps({"offer_id": MARK}).encode(),
+    "rule empty": json.dumps({**AUDIT, "rule": ""}).encode(),
+    "rule with NUL": json.dumps({**AUDIT, "rule": f"{MARK}\x00"}).encode(),
+    "rule too long": json.dumps({**AUDIT, "rule": MARK * 1000}).encode(),
+    "rule a number": json.dumps({**AUDIT, "rule": 1}).encode(),
+    "rule of an unknown feature": json.dumps({**AUDIT, "rule": f"{MARK} < 1"}).encode(),
+    "rule that runs code": json.dumps({**AUDIT, "rule": f"__import__('{MARK}')"}).encode(),
+    "deep rule": json.dumps({**AUDIT, "rule": "(" * 2_000 + MARK}).encode(),
+    "deep not": json.dumps({**AUDIT, "rule": "not " * 900 + MARK}).encode(),
+    "surrogate rule": b'{"rule": "\\ud800 < 1", "offer_id": "H-5"}',
+    "no offer": json.dumps({"rule": AUDIT["rule"]}).encode(),
+    "offer null": json.dumps({**AUDIT, "offer_id": None}).encode(),
+    "offer with NUL": json.dumps({**AUDIT, "offer_id": f"{MARK}\x00"}).encode(),
+    "unknown pool": json.dumps({**AUDIT, "pool": MARK}).encode(),
+    "in_scope as text": json.dumps({**AUDIT, "in_scope": "true"}).encode(),
+    "unknown field": json.dumps({**AUDIT, MARK: 1}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", AUDITS.values(), ids=AUDITS.keys())
+def test_a_hostile_question_about_a_rule_is_refused_without_echo(
+    caller: Scored, body: bytes
+) -> None:
+    caller.decider.release.court = past_court(600)
+    response = caller.client.post(
+        "/v1/rules:audit", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert 400 <= response.status_code < 500, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert MARK not in response.text
+
+
 VIEW = '"event_id": "e1", "member_id": "a", "type": "view", "occurred_at": "2026-05-01T00:00:00Z"'
 ROWS = {
     "NaN": f'{{{VIEW}, "unit_price": NaN}}',
@@ -131,7 +170,7 @@ def test_a_hostile_row_is_rejected_alone(caller: Scored, row: str) -> None:
     assert response.json()["accepted"] == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/events", "/v1/outcomes", "/v1/decisions"])
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/outcomes", "/v1/decisions", "/v1/rules:audit"])
 def test_a_body_that_does_not_say_it_is_json_is_refused(caller: Scored, path: str) -> None:
     response = caller.client.post(
         path, content=b"a=b", headers={"Content-Type": "application/x-www-form-urlencoded"}
@@ -185,7 +224,7 @@ def test_a_fault_of_ours_is_a_500_problem_without_detail(
 )
 @given(body=st.binary(max_size=200))
 def test_no_bytes_make_the_scorer_fail(caller: Scored, body: bytes) -> None:
-    for path in ("/v1/decisions", "/v1/events", "/v1/outcomes"):
+    for path in ("/v1/decisions", "/v1/events", "/v1/outcomes", "/v1/rules:audit"):
         response = caller.client.post(
             path, content=body, headers={"Content-Type": "application/json"}
         )
