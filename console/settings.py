@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     members: MembersSettings = MembersSettings()
     consent_when_missing: bool | None = None
     default_margin_rate: float | None = Field(default=None, ge=0, le=1)
+    default_unsubscribe_rate: float | None = Field(default=None, ge=0, le=1)
     engine: EngineName = BY_DEFAULT.name
     memory_limit: str = Field(default=BY_DEFAULT.memory_limit, pattern=r"^[1-9][0-9]*[MGT]i?B$")
     spark: SparkSettings = SparkSettings()
@@ -142,7 +143,7 @@ def load_workspace(root: Path) -> Workspace:
     settings, remembered = load_settings(), open_workspace(root)
     conventions = remembered.conventions
     consent, rate = settings.consent_when_missing, settings.default_margin_rate
-    taste = settings.features.taste
+    taste, leaving = settings.features.taste, settings.default_unsubscribe_rate
     return replace(
         remembered,
         conventions=Conventions(
@@ -150,6 +151,7 @@ def load_workspace(root: Path) -> Workspace:
             conventions.consent_when_missing if consent is None else consent,
             conventions.default_margin_rate if rate is None else rate,
             conventions.taste if taste is None else taste,
+            conventions.default_unsubscribe_rate if leaving is None else leaving,
         ),
         redis_url=settings.redis_url if settings.online_store == "redis" else None,
         engine=EngineSettings(settings.engine, settings.memory_limit, settings.spark.master),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,8 +59,9 @@ def vocabulary_file(workspace: Workspace) -> Path:
 
 def _common(workspace: Workspace) -> str:
     vocabulary = vocabulary_file(workspace)
+    # No feature reads how many unsubscribe.
     content = {
-        "conventions": asdict(workspace.conventions),
+        "conventions": asdict(replace(workspace.conventions, default_unsubscribe_rate=0.0)),
         "vocabulary": vocabulary.read_text(encoding="utf-8") if vocabulary.exists() else None,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())

@@ -23,17 +23,21 @@ class Conventions:
     consent_when_missing: whether a member without a consent value counts as consenting.
     default_margin_rate: margin as a share of price where neither row nor item tells.
     taste: whether members have the view taste once a recommender was trained.
+    default_unsubscribe_rate: share of sends that make a member unsubscribe, where no log tells.
     """
 
     attributes: Mapping[str, Kind] = field(default_factory=dict)
     consent_when_missing: bool = False
     default_margin_rate: float = 0.3
     taste: bool = False
+    default_unsubscribe_rate: float = 0.002
 
     def __post_init__(self) -> None:
         contract_table("members", self.attributes)
-        if not 0 <= self.default_margin_rate <= 1:
-            raise ContractError(f"default_margin_rate is {self.default_margin_rate}, wanted 0 to 1")
+        for name in ("default_margin_rate", "default_unsubscribe_rate"):
+            rate = getattr(self, name)
+            if not 0 <= rate <= 1:
+                raise ContractError(f"{name} is {rate}, wanted 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,13 @@ class Leaving:
             raise ModelError(f"the assumed unsubscription rate is {rate}, wanted 0 to 1")
         return cls(Steps("", (), (rate,), rate), 0.0, "prior")
 
+    @property
+    def told_by(self) -> str:
+        """What tells members' risks apart, in words."""
+        if isinstance(self.sent, Linear):
+            return ", ".join(self.sent.names)
+        return self.sent.column or "nothing: the same for everybody"
+
     def risk(self, values: NDArray[np.float32], names: tuple[str, ...]) -> NDArray[np.float64]:
         """(n,) rate with a send above the rate without; never below 0.
 

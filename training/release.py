@@ -148,21 +148,33 @@ def _models(
                 "shows the champion by hand with `pushwise models promote`"
             )
         propensity = Propensity.load(folder / "propensity")
-        mean_order = _mean_order(tables, contents.as_of)
-        rate = workspace.conventions.default_margin_rate
-        prior = PriorResponse(propensity, contents.prior_log_odds, mean_order, rate)
+        mean_order, variation = _orders(tables, contents.as_of)
+        conventions = workspace.conventions
+        prior = PriorResponse(
+            propensity,
+            contents.prior_log_odds,
+            mean_order,
+            conventions.default_margin_rate,
+            variation,
+            conventions.default_unsubscribe_rate,
+        )
         prior.save(folder / "prior")
     return versions
 
 
-def _mean_order(tables: Tables, as_of: datetime) -> float:
-    """Revenue per order known at ``as_of``, in the workspace's currency; 0 without orders."""
+def _orders(tables: Tables, as_of: datetime) -> tuple[float, float]:
+    """Revenue per order known at ``as_of``, in the workspace's currency, and its standard deviation
+    over that mean; 0 each without orders."""
     events = tables.events.mutate(seen_at=seen_at(tables.events))
     bought = known(events, as_of).filter(lambda t: t["type"] == "purchase")
     worth = (bought.quantity.fill_null(1.0) * bought.unit_price.cast("float64")).cast(MONEY)
-    orders = ibis.coalesce(bought.order_id, bought.event_id).nunique()
-    total = bought.agg(total=worth.sum(), orders=orders).to_pyarrow().to_pylist()[0]
-    return float(total["total"] or 0.0) / total["orders"] if total["orders"] else 0.0
+    orders = bought.group_by(order=ibis.coalesce(bought.order_id, bought.event_id)).agg(
+        worth=worth.sum().fill_null(0).cast("float64")
+    )
+    found = orders.agg(mean=orders.worth.mean(), sd=orders.worth.std(how="pop"))
+    told = found.to_pyarrow().to_pylist()[0]
+    mean = float(told["mean"] or 0.0)
+    return mean, float(told["sd"] or 0.0) / mean if mean > 0 else 0.0
 
 
 def _prices(

@@ -16,6 +16,7 @@ from decisions.catalogue import Offer
 from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.errors import ModelError
+from models.leaving import Leaving
 from models.response import KIND, ResponseModel
 from training.charts import Chart
 from training.errors import TrainingError
@@ -49,7 +50,8 @@ _PURPOSE = (
 )
 _LIMITS = (
     "An offer never sent is estimated from offers like it, and marked `prior`.",
-    "It knows what sending did in the channel, season and market of its past pushes.",
+    "It knows what sending did in the season and market of its past pushes.",
+    "In a channel that no past push used, effects are taken to be the same, and marked `prior`.",
     "Effects on members to whom the past pushes could not go are beyond the data.",
 )
 _OBSERVATIONAL_LIMIT = (
@@ -90,9 +92,10 @@ def train_response(
     )
     if not known.log.drawn:
         known = _weighed(known, seed)
+    rate = workspace.conventions.default_unsubscribe_rate
     progress(STAGE, 0, 3)
     split = _split(known.log)
-    twin = _fit(known.part(split.earlier), seed)
+    twin = _fit(known.part(split.earlier), seed, rate)
     progress(STAGE, 1, 3)
     later = known.part(split.later)
     champion = standing(
@@ -103,7 +106,7 @@ def train_response(
     )
     measured = measure(twin.model, Later(later.log, later.values, later.names), champion.model)
     progress(STAGE, 2, 3)
-    fitted = _fit(known, seed)
+    fitted = _fit(known, seed, rate)
     account = Account(
         measured.comparisons,
         _params(fitted, known.log, seed),
@@ -173,13 +176,15 @@ def _weighed(known: Known, seed: int) -> Known:
     )
 
 
-def _fit(known: Known, seed: int) -> FittedResponse:
+def _fit(known: Known, seed: int, unsubscribe_rate: float) -> FittedResponse:
+    """``unsubscribe_rate`` stands where the log tells none."""
     fitted = fit_response(
         known.log, known.values, known.names, seed, known.called, known.categories
     )
-    if known.overlap:
-        return replace(fitted, model=replace(fitted.model, drawn=False))
-    return fitted
+    model = fitted.model
+    if model.leaving.evidence == "prior":
+        model = replace(model, leaving=Leaving.assumed(unsubscribe_rate))
+    return replace(fitted, model=replace(model, drawn=not known.overlap))
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,8 +271,18 @@ def _facts(fitted: FittedResponse, known: Known, split: _Split) -> Mapping[str, 
         "evidence": OBSERVATIONAL if known.overlap else "randomised",
         "heterogeneity": fitted.gate.verdict,
         "calibration_slope": f"{fitted.slope.mean:.2f} ± {fitted.slope.error:.2f}",
+        "unsubscribed_by_a_send": _risk(fitted, known),
+        "effect_by_channel": ", ".join(
+            f"{name} × {factor:.2f}" for name, factor in fitted.model.channels.items()
+        ),
     }
     return facts | ({"overlap": known.overlap} if known.overlap else {})
+
+
+def _risk(fitted: FittedResponse, known: Known) -> str:
+    leaving = fitted.model.leaving
+    risk = leaving.risk(known.values, known.names)
+    return f"{risk.mean():.3%} of sends ({leaving.evidence}), by {leaving.told_by}"
 
 
 def _figures(fitted: FittedResponse, log: PushLog, measured: Measured) -> dict[str, Chart]:

@@ -41,6 +41,11 @@ def test_a_margin_rate_outside_0_to_1_is_refused() -> None:
         Conventions(default_margin_rate=30)
 
 
+def test_an_unsubscription_rate_outside_0_to_1_is_refused() -> None:
+    with pytest.raises(ContractError, match="default_unsubscribe_rate is -1, wanted 0 to 1"):
+        Conventions(default_unsubscribe_rate=-1)
+
+
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "pointer"
     write_atomically(path, b"old")
