@@ -17,10 +17,11 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from decisions.pacing import Use
 from features.contract import EVENTS, OUTCOMES
 from features.contract import Table as ContractTable
 from features.rows import RowError, Value, parse_row
-from serving import tables, vectors
+from serving import ledger, tables, vectors
 from serving.errors import LogUnavailable
 from serving.vectors import LoggedVector
 from serving.writer import GroupCommit
@@ -30,8 +31,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LoggedDecision:
-    """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context`` and ``answer``
-    are JSON text, the last a ``serving.schemas.Decision``."""
+    """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context``, ``answer``
+    and ``terms`` are JSON text; ``answer`` is a ``serving.schemas.Decision``, ``terms`` what it was
+    made with (``decisions.pacing.Terms``), None where an older scorer decided."""
 
     decision_id: str
     push_id: str
@@ -46,6 +48,20 @@ class LoggedDecision:
     release: str
     context: str | None
     answer: str
+    terms: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What fresh decisions of a push take of its limits.
+
+    most: of each limit, by its name. claims: by decision id; a decision without one takes nothing.
+    at: the moment up to which reservations have expired.
+    """
+
+    most: Mapping[str, int]
+    claims: Mapping[str, ledger.Claim]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +167,46 @@ class Log:
         with self.reading() as connection:
             return frozenset(connection.scalars(select(tables.suppressions.c.member_id)))
 
+    def used(self, push_id: str, at: datetime) -> dict[str, Use]:
+        """What the push has used of its limits, by their names; what expired is given back."""
+        moment = iso(at)
+        with self.reading() as connection:
+            if not ledger.due(connection, push_id, moment):
+                return ledger.used(connection, push_id)
+
+        def work(connection: Connection) -> dict[str, Use]:
+            ledger.expire(connection, push_id, moment)
+            return ledger.used(connection, push_id)
+
+        return self.write(work)
+
     def keep_decisions(
-        self, fresh: Sequence[LoggedDecision], sample: Sequence[LoggedVector] = ()
+        self,
+        fresh: Sequence[LoggedDecision],
+        sample: Sequence[LoggedVector] = (),
+        claims: Claims | None = None,
     ) -> dict[str, LoggedDecision]:
         """Write decisions of one push; what then stands in the log, by member.
 
         A member decided meanwhile keeps the earlier decision: it may have been answered already.
+        A decision whose claim does not fit what is left is not written, and its member is left
+        out: decide again with what is left.
 
         Args:
             sample: vectors of some of ``fresh``, kept in the same commit where the decision stands.
+            claims: None where nothing is to be reserved.
         """
 
         def work(connection: Connection) -> dict[str, LoggedDecision]:
-            keep = insert(tables.decisions).on_conflict_do_nothing(
-                index_elements=["push_id", "member_id"]
-            )
-            connection.execute(keep, [asdict(decision) for decision in fresh])
             members = [decision.member_id for decision in fresh]
-            standing = _decided(connection, fresh[0].push_id, members)
-            made = {decision.decision_id for decision in standing.values()}
+            earlier = _decided(connection, fresh[0].push_id, members)
+            new = [decision for decision in fresh if decision.member_id not in earlier]
+            kept = _reserved(connection, new, claims) if claims else new
+            if kept:
+                connection.execute(insert(tables.decisions), [asdict(one) for one in kept])
+            made = {decision.decision_id for decision in kept}
             vectors.keep(connection, [one for one in sample if one.decision_id in made])
-            return standing
+            return earlier | {decision.member_id: decision for decision in kept}
 
         return self.write(work) if fresh else {}
 
@@ -220,6 +255,7 @@ class _Batch:
         named = self._named(connection, rows)
         fresh: list[dict[str, str]] = []
         refused: list[Refused] = []
+        told: list[_Row] = []
         unsubscribed: list[dict[str, str]] = []
         received_at = iso(self.received_at)
         for index, row in rows:
@@ -232,6 +268,7 @@ class _Batch:
                 refused.append(Refused(index, fault, "decision_id"))
                 continue
             seen[row.key] = row.digest
+            told.append(row)
             fresh.append(
                 {"event_id": row.key, "digest": row.digest, "row": row.text,
                  "received_at": received_at}
@@ -242,6 +279,8 @@ class _Batch:
                 )
         if fresh:
             connection.execute(insert(self.table), fresh)
+        if self.contract is OUTCOMES:
+            ledger.settle(connection, [_report(row) for row in told])
         if unsubscribed:
             connection.execute(insert(tables.suppressions).on_conflict_do_nothing(), unsubscribed)
         return Taken(len(fresh), len(rows) - len(fresh) - len(refused), tuple(refused))
@@ -266,6 +305,23 @@ class _Row:
     values: Mapping[str, Value]
     text: str  # canonical JSON
     digest: str
+
+
+def _reserved(
+    connection: Connection, new: Sequence[LoggedDecision], claims: Claims
+) -> list[LoggedDecision]:
+    """Those of ``new`` whose claims fit."""
+    if not new:
+        return []
+    wanted = [claims.claims[one.decision_id] for one in new if one.decision_id in claims.claims]
+    fit = ledger.reserve(connection, new[0].push_id, wanted, claims.most, iso(claims.at))
+    return [one for one in new if one.decision_id in fit or one.decision_id not in claims.claims]
+
+
+def _report(row: _Row) -> ledger.Report:
+    named = {name: row.values[name] for name in ("decision_id", "push_id", "member_id")}
+    texts = {name: None if value is None else str(value) for name, value in named.items()}
+    return ledger.Report(str(row.values["type"]), **texts)
 
 
 def _checked(contract: ContractTable, row: object) -> _Row | RowError:

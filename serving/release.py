@@ -24,6 +24,8 @@ from decisions.eligibility import NO_CONSENT, SUPPRESSED, UNKNOWN_MEMBER, expire
 from decisions.errors import DecisionError
 from decisions.gain import Estimator
 from decisions.members import Members
+from decisions.online import Online, decide_online
+from decisions.pacing import Terms, Use, limits, takes, terms
 from decisions.policy import Policy, Prices
 from features.errors import FeatureError
 from features.snapshot import Snapshot
@@ -46,6 +48,8 @@ class Choice:
     """What was chosen for one member; the fields of ``decisions.decide.Decisions``.
 
     offer_id: None for no send. Numbers are None where nothing could be estimated.
+    takes, planned: what the choice, and what the choice at the plan's own prices, takes of each
+        limit of the push, by the limit's name; empty for no send.
     vector: (features,) what was known of the member, in the order of the release's encoding.
     """
 
@@ -60,6 +64,8 @@ class Choice:
     expected_gain: float | None
     evidence: str
     expires_at: datetime
+    takes: Mapping[str, int]
+    planned: Mapping[str, int]
     vector: NDArray[np.float32] = field(compare=False, repr=False)
 
 
@@ -80,16 +86,25 @@ class Release:
     shelf: Shelf | None
     court: Court | None
 
+    def limits(self, push_id: str) -> dict[str, int]:
+        """Most that the push may use of each of its limits; see ``decisions.pacing.limits``."""
+        push = self.pushes[push_id]
+        return limits(push, self._offers(push))
+
+    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms:
+        """What the push decides with after ``used``; at first the prices of its plan."""
+        return terms(self.prices[push_id], self.limits(push_id), used)
+
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
     ) -> list[Choice]:
         """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
         push = self.pushes[push_id]
         known = self._known(members)
-        decided = self.decided(push, known, suppressed)
-        items = self._items(push, members, decided)
+        online = decide_online(self._ask(push, known, suppressed), self.estimator, terms)
+        items = self._items(push, members, online.decisions)
         return [
-            self._choice(push, decided, row, items[row], known.values[row])
+            self._choice(push, online, row, items[row], known.values[row])
             for row in range(len(members))
         ]
 
@@ -111,10 +126,14 @@ class Release:
 
     def decided(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
         """``push``, one of the release's own or changed a little, decided at its prices."""
-        offers = tuple(self.offers[offer_id] for offer_id in push.offer_ids)
+        return decide(self._ask(push, known, suppressed), self.estimator)
+
+    def _offers(self, push: Push) -> tuple[Offer, ...]:
+        return tuple(self.offers[offer_id] for offer_id in push.offer_ids)
+
+    def _ask(self, push: Push, known: Members, suppressed: frozenset[str]) -> Ask:
         prices = self.prices[push.push_id]
-        ask = Ask(push, offers, known, self.policy, prices, suppressed)
-        return decide(ask, self.estimator)
+        return Ask(push, self._offers(push), known, self.policy, prices, suppressed)
 
     def _items(
         self, push: Push, members: Sequence[str], decided: Decisions
@@ -133,11 +152,12 @@ class Release:
     def _choice(
         self,
         push: Push,
-        decided: Decisions,
+        online: Online,
         row: int,
         items: tuple[str, ...],
         vector: NDArray[np.float32],
     ) -> Choice:
+        decided = online.decisions
         column = int(decided.offer[row])
         offer_id = None if column == NO_SEND else push.offer_ids[column]
         return Choice(
@@ -156,8 +176,16 @@ class Release:
                 if offer_id is None
                 else expires_at(self.offers[offer_id], push)
             ),
+            takes=_takes(push, online, row, column),
+            planned=_takes(push, online, row, int(online.planned[row])),
             vector=vector,
         )
+
+
+def _takes(push: Push, online: Online, row: int, column: int) -> dict[str, int]:
+    if column == NO_SEND:
+        return {}
+    return takes(push.offer_ids[column], push.channel, int(online.cost[row, column]))
 
 
 def load_release(folder: Path, trusted: Mapping[str, Ed25519PublicKey]) -> Release:
@@ -240,7 +268,7 @@ def _answered(release: Release, requests: Iterable[Mapping[str, Any]]) -> list[d
     for request in requests:
         try:
             push_id, at, members = request["push_id"], request["at"], request["member_ids"]
-            choices = release.choose(push_id, members, frozenset())
+            choices = release.choose(push_id, members, frozenset(), release.terms(push_id, {}))
         except (KeyError, TypeError, DecisionError, ModelError) as error:
             raise ReleaseError(f"a golden request cannot be answered: {error!r}") from error
         answers = [

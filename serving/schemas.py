@@ -158,13 +158,18 @@ class FlatDecision(BaseModel):
 
 
 class StoredDecision(BaseModel):
-    """A decision as logged, with what it was chosen from."""
+    """A decision as logged, with what it was chosen from.
+
+    terms: ``prices`` of the push's limits at that moment, what they had ``left`` (money in
+    millionths), and what the plan's own prices would have taken (``planned``).
+    """
 
     push_id: str
     decided_at: datetime
     candidates: list[str]
     policy: str
     context: dict[str, Any] | None
+    terms: dict[str, Any] | None
     decision: Decision
 
 

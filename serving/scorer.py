@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
@@ -14,13 +14,16 @@ import numpy as np
 from decisions.catalogue import Push
 from decisions.eligibility import HOLDOUT, SUPPRESSED
 from serving.court import Court
+from decisions.pacing import CONTACTS, Terms, Use
 from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
-from serving.log import Log, LoggedDecision, iso
+from serving.ledger import Claim
+from serving.log import Claims, Log, LoggedDecision, iso
 from serving.release import Choice
 from serving.schemas import Decision, Estimates, Experiment, StoredDecision, Versions
 from serving.vectors import LoggedVector, in_sample
 
 SUPPRESSION_UNREADABLE = "suppression_unreadable"
+_TURNS = 8  # tries for what is left of a push's limits; after the last one nothing is sent
 
 
 class Answering(Protocol):
@@ -32,8 +35,10 @@ class Answering(Protocol):
     def pushes(self) -> Mapping[str, Push]: ...
     @property
     def court(self) -> Court | None: ...
+    def limits(self, push_id: str) -> Mapping[str, int]: ...
+    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms: ...
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
     ) -> list[Choice]: ...
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
 
@@ -80,17 +85,40 @@ class Scorer:
         if fresh:
             if push_id not in release.pushes:
                 raise UnknownPush(release.versions.release, len(release.pushes))
-            suppressed = self.log.suppressed(fresh)
-            choices = release.choose(push_id, fresh, suppressed)
-            push = release.pushes[push_id]
-            logged = [
-                _logged(_Context(push, release.versions, at), member, choice, asked[member])
-                for member, choice in zip(fresh, choices, strict=True)
-            ]
-            stored |= self.log.keep_decisions(
-                logged, self._sample(logged, choices, release.versions)
-            )
+            context = _Context(release.pushes[push_id], release.versions, at)
+            stored |= self._decided(release, context, {one: asked[one] for one in fresh})
         return self._guarded(release, stored)
+
+    def _decided(
+        self,
+        release: Answering,
+        made: _Context,
+        fresh: Mapping[str, Mapping[str, Any] | None],
+    ) -> dict[str, LoggedDecision]:
+        """Decide at the prices of the moment and keep what fits into the push's limits.
+
+        Another scorer, or an earlier member of the same call, may take what a member was to get:
+        then that member is decided again with what is left, until nothing is.
+        """
+        push_id, most = made.push.push_id, release.limits(made.push.push_id)
+        suppressed = self.log.suppressed(list(fresh))
+        waiting = list(fresh)
+        stored: dict[str, LoggedDecision] = {}
+        for turn in range(_TURNS):
+            terms = release.terms(push_id, self.log.used(push_id, made.at))
+            if turn == _TURNS - 1:
+                terms = replace(terms, left={**terms.left, CONTACTS: 0})
+            choices = release.choose(push_id, waiting, suppressed, terms)
+            logged = [
+                _logged(made, member, choice, terms, fresh[member])
+                for member, choice in zip(waiting, choices, strict=True)
+            ]
+            sample = self._sample(logged, choices, made.versions)
+            stored |= self.log.keep_decisions(logged, sample, _claims(most, logged, choices, made))
+            waiting = [member for member in waiting if member not in stored]
+            if not waiting:
+                break
+        return stored
 
     def look_up(self, decision_id: str) -> StoredDecision:
         """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
@@ -103,6 +131,7 @@ class Scorer:
             candidates=json.loads(row.candidates),
             policy=row.policy,
             context=None if row.context is None else json.loads(row.context),
+            terms=None if row.terms is None else json.loads(row.terms),
             decision=Decision.model_validate_json(row.answer),
         )
 
@@ -158,8 +187,27 @@ class _Context:
     at: datetime
 
 
+def _claims(
+    most: Mapping[str, int],
+    logged: Sequence[LoggedDecision],
+    choices: Sequence[Choice],
+    made: _Context,
+) -> Claims:
+    claims = {
+        decision.decision_id: Claim(
+            decision.decision_id, choice.takes, choice.planned, iso(choice.expires_at)
+        )
+        for decision, choice in zip(logged, choices, strict=True)
+    }
+    return Claims(most, claims, made.at)
+
+
 def _logged(
-    made: _Context, member: str, choice: Choice, context: Mapping[str, Any] | None
+    made: _Context,
+    member: str,
+    choice: Choice,
+    terms: Terms,
+    context: Mapping[str, Any] | None,
 ) -> LoggedDecision:
     arm = "holdout" if choice.reason == HOLDOUT else "policy"
     answer = Decision(
@@ -196,6 +244,7 @@ def _logged(
         release=made.versions.release,
         context=None if context is None else json.dumps(context),
         answer=answer.model_dump_json(),
+        terms=json.dumps({**terms.to_json(), "planned": dict(choice.planned)}),
     )
 
 

@@ -19,6 +19,9 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
+    literal,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,7 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from serving.scorer_error import ScorerError
 
-FORMAT = 1
+FORMAT = 2
 
 metadata = MetaData()
 
@@ -49,6 +52,7 @@ decisions = Table(
     Column("release", String, nullable=False),
     Column("context", String),  # JSON object, as the caller gave it
     Column("answer", String, nullable=False),  # JSON, serving.schemas.Decision
+    Column("terms", String),  # JSON: prices, left, planned; null where an older scorer decided
     Index("one_answer", "push_id", "member_id", unique=True),
     sqlite_autoincrement=True,
 )
@@ -82,6 +86,28 @@ vectors = Table(
     Column("as_of", String, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# What a push has used of each of its limits; see serving.ledger. Money is in millionths.
+limits_used = Table(
+    "limits_used",
+    metadata,
+    Column("push_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("reserved", Integer, nullable=False),
+    Column("spent", Integer, nullable=False),
+    Column("planned", Integer, nullable=False),
+    Column("most", Integer),  # of the release that reserved last; null for no limit
+)
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("decision_id", String, primary_key=True),
+    Column("push_id", String, nullable=False),
+    Column("takes", String, nullable=False),  # JSON: amounts by the name of the limit
+    Column("state", String, nullable=False),  # serving.ledger.State
+    Column("expires_at", String, nullable=False),
+    Index("what_expires", "push_id", "state", "expires_at"),
 )
 
 # Members who must not be contacted, from the moment they said so.
@@ -145,7 +171,10 @@ def open_engine(path: Path, begin: str) -> Engine:
 
 
 def create_tables(engine: Engine, path: Path) -> None:
-    """Make what is missing.
+    """Make what is missing; a log of format 1 gets what was added since.
+
+    The pushes of such a log keep their decisions, whose cost nobody wrote down: they count as
+    asked, and not against the limits.
 
     Raises:
         LogError: the file cannot be written, is no database, or has another format.
@@ -153,10 +182,22 @@ def create_tables(engine: Engine, path: Path) -> None:
     try:
         with engine.begin() as connection:
             found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found not in (0, FORMAT):
+            if found not in (0, 1, FORMAT):
                 raise LogError(f"{path}: log format {found}, this scorer writes {FORMAT}")
             metadata.create_all(connection)
+            if found == 1:
+                _upgrade(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if hasattr(error, "orig") else error
         raise LogError(f"{path}: the log cannot be opened for writing ({cause})") from error
+
+
+def _upgrade(connection: Connection) -> None:
+    """What ``create_all`` does not add to a log of format 1."""
+    connection.exec_driver_sql("ALTER TABLE decisions ADD COLUMN terms VARCHAR")
+    asked = select(
+        decisions.c.push_id, literal("asked"), literal(0), func.count(), literal(0)
+    ).group_by(decisions.c.push_id)
+    columns = ["push_id", "name", "reserved", "spent", "planned"]
+    connection.execute(limits_used.insert().from_select(columns, asked))

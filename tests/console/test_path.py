@@ -175,7 +175,9 @@ def test_notebook_batch_and_scorer_decide_alike(released: MarketWorkspace) -> No
     )  # fmt: skip
     assert (priced.offer == planned.offer).mean() > 0.98
     some = everybody.members.ids[:300]
-    for row, choice in enumerate(release.choose(push.push_id, some, frozenset())):
+    for row, choice in enumerate(
+        release.choose(push.push_id, some, frozenset(), release.terms(push.push_id, {}))
+    ):
         chosen = int(priced.offer[row])
         assert choice.offer_id == (push.offer_ids[chosen] if chosen >= 0 else None)
         assert choice.probability == priced.probability[row]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from decisions.catalogue import Offer, Push
+from decisions.pacing import Terms, Use, takes
 from decisions.policy import Policy, Prices
 from features.encoding import Encoding
 from features.snapshot import Snapshot
@@ -69,8 +70,14 @@ class FakeRelease:
     def pushes(self) -> Mapping[str, Push]:
         return {push.push_id: push for push in self.known_pushes}
 
+    def limits(self, push_id: str) -> Mapping[str, int]:
+        return {}
+
+    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms:
+        return Terms(Prices(), {})
+
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str]
+        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
     ) -> list[Choice]:
         self.asked.extend(members)
         return [self._choice(member in suppressed) for member in members]
@@ -94,6 +101,8 @@ class FakeRelease:
             expected_gain=None,
             evidence="prior",
             expires_at=SPRING.send_at,
+            takes=takes(offer_id, "push", 0) if offer_id else {},
+            planned={},
             vector=np.arange(4, dtype=np.float32),
         )
 

@@ -128,10 +128,16 @@ def test_sealing_refuses_what_loading_would_refuse(bench: Bench) -> None:
 @pytest.mark.slow
 def test_a_loaded_release_answers_its_members(bench: Bench) -> None:
     release = load_release(bench.release("r1"), bench.trusted)
-    choices = release.choose("spring", ["m00", "m01", "stranger"], frozenset({"m01"}))
+    choices = release.choose(
+        "spring", ["m00", "m01", "stranger"], frozenset({"m01"}), release.terms("spring", {})
+    )
     assert [choice.reason for choice in choices[1:]] == ["suppressed", "unknown_member_fallback"]
     everyone = [f"m{number:02d}" for number in range(50)]
-    sent = [choice for choice in release.choose("autumn", everyone, frozenset()) if choice.offer_id]
+    sent = [
+        choice
+        for choice in release.choose("autumn", everyone, frozenset(), release.terms("autumn", {}))
+        if choice.offer_id
+    ]
     assert sent
     for choice in sent:
         assert len(choice.items) == (6 if choice.offer_id == "gift" else 10)

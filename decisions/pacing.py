@@ -1,0 +1,120 @@
+"""Prices that follow what a push has used, and what it may still use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decisions.catalogue import Offer, Push
+from decisions.policy import Prices
+
+MONEY, CONTACTS = "money", "contacts"
+UNIT = 1_000_000  # of one unit of currency: money is counted in whole millionths
+_STEP = 8.0  # log of the price, per share of the limit by which use is ahead of the plan
+_BOUND = 4.0  # most that a price is raised or lowered by
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one limit of a push has given so far; money in millionths, contacts one by one.
+
+    reserved: promised to decisions of which nobody knows yet whether they were sent.
+    spent: of decisions that were sent.
+    planned: what the plan's own prices would have taken for the members asked so far.
+    """
+
+    reserved: int = 0
+    spent: int = 0
+    planned: int = 0
+
+    @property
+    def taken(self) -> int:
+        return self.reserved + self.spent
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a single decision is made with.
+
+    prices: of the push's limits at that moment.
+    left: what each limit has left, by its name, counted as in ``Use``; a name that is absent has
+        no limit.
+    """
+
+    prices: Prices
+    left: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def offer_limit(offer_id: str) -> str:
+    """Name of the limit on contacts with an offer."""
+    return f"offer:{offer_id}"
+
+
+def channel_limit(channel: str) -> str:
+    """Name of the limit on contacts by a channel."""
+    return f"channel:{channel}"
+
+
+def money(amount: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Costs in whole millionths, rounded up; binary noise below a billionth does not count."""
+    return np.ceil(np.round(amount * UNIT, 3)).astype(np.int64)
+
+
+def takes(offer_id: str, channel: str, cost: int) -> dict[str, int]:
+    """What one contact takes of each limit; ``cost`` in millionths."""
+    return {MONEY: cost, CONTACTS: 1, offer_limit(offer_id): 1, channel_limit(channel): 1}
+
+
+def limits(push: Push, offers: Sequence[Offer]) -> dict[str, int]:
+    """The most that a push may use of each limit it has, rounded down, by the limit's name."""
+    given: dict[str, float | None] = {
+        MONEY: None if push.budget is None else round(push.budget * UNIT, 3),
+        CONTACTS: push.max_audience,
+        **{offer_limit(offer.offer_id): offer.stock for offer in offers},
+    }
+    return {name: math.floor(most) for name, most in given.items() if most is not None}
+
+
+def terms(prices: Prices, most: Mapping[str, int], used: Mapping[str, Use]) -> Terms:
+    """The terms of the next decisions, after ``used``.
+
+    Each price follows its limit: ``price × exp(8 (taken − planned) / most)``, at most four times
+    up or down. The plan's prices spend the budget exactly when everybody of the plan is asked, in
+    whatever order; so the pace to keep is what they would have taken of the members asked so far.
+    What failed, expired or was not to be had lowers the price, and is spent on those still to
+    come. With few members asked the exponent is small, and the price is the plan's.
+
+    Args:
+        prices: of the plan.
+        most: see ``limits``.
+        used: by the limit's name; absent means nothing yet.
+
+    Source: dual mirror descent with the entropy mirror map, whose steps of one size add up to the
+    formula above (Balseiro, Lu and Mirrokni, Dual mirror descent for online allocation problems,
+    2020); the pace as a target for each request after Balseiro, Kumar, Mirrokni and Sivan, Robust
+    budget pacing with a single sample, 2023.
+    """
+
+    def follow(name: str, price: float) -> float:
+        if price <= 0 or not most.get(name):
+            return price  # nothing that could run out: a price of zero, or below it for a floor
+        use = used.get(name, Use())
+        ahead = _STEP * (use.taken - use.planned) / most[name]
+        return price * math.exp(min(max(ahead, -math.log(_BOUND)), math.log(_BOUND)))
+
+    paced = replace(
+        prices,
+        budget=follow(MONEY, prices.budget),
+        audience=follow(CONTACTS, prices.audience),
+        stock={offer: follow(offer_limit(offer), price) for offer, price in prices.stock.items()},
+    )
+    left = {name: max(limit - used.get(name, Use()).taken, 0) for name, limit in most.items()}
+    return Terms(paced, left)
