@@ -63,8 +63,9 @@ class Report:
 
 
 def used(connection: Connection, push_id: str) -> dict[str, Use]:
-    """By the name of the limit; what was never used is left out."""
-    return {name: _use(row) for name, row in _counters(connection, push_id).items()}
+    """By the name of the limit; one that nothing is taken of, or planned for, is left out."""
+    found = {name: _use(row) for name, row in _counters(connection, push_id).items()}
+    return {name: use for name, use in found.items() if use != Use()}
 
 
 def due(connection: Connection, push_id: str, at: str) -> bool:
@@ -142,6 +143,7 @@ class _Counters:
         self._push_id = push_id
         found = _counters(connection, push_id)
         self.most: Mapping[str, int | None] = {name: row["most"] for name, row in found.items()}
+        self._changed: set[str] = set()
         self._values = {
             name: [row["reserved"], row["spent"], row["planned"]] for name, row in found.items()
         }
@@ -173,7 +175,7 @@ class _Counters:
         return state
 
     def write(self, most: Mapping[str, int | None]) -> None:
-        """Put the counters into the table, beside the limits that hold from now on."""
+        """Put what changed into the table, beside the limits that hold from now on."""
         row = insert(limits_used)
         change = row.on_conflict_do_update(
             index_elements=["push_id", "name"],
@@ -185,6 +187,7 @@ class _Counters:
                 "reserved": reserved, "spent": spent, "planned": planned,
             }
             for name, (reserved, spent, planned) in self._values.items()
+            if name in self._changed
         ]  # fmt: skip
         if values:
             self._connection.execute(change, values)
@@ -200,6 +203,7 @@ class _Counters:
     def _add(self, column: int, amounts: Mapping[str, int], sign: int = 1) -> None:
         for name, amount in amounts.items():
             self._values.setdefault(name, [0, 0, 0])[column] += sign * amount
+            self._changed.add(name)
 
 
 def _counters(connection: Connection, push_id: str) -> dict[str, RowMapping]:

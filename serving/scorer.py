@@ -13,8 +13,8 @@ import numpy as np
 
 from decisions.catalogue import Push
 from decisions.eligibility import HOLDOUT, SUPPRESSED
-from serving.court import Court
 from decisions.pacing import CONTACTS, Terms, Use
+from serving.court import Court
 from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
 from serving.ledger import Claim
 from serving.log import Claims, Log, LoggedDecision, iso
