@@ -21,7 +21,7 @@ _FLAT, _ALL = "", "all"
 _EDGES = (1.0, 2.0, 3.0, 5.0, 8.0)
 _PENALTY = 1.0  # as of ``fit_linear``: few columns
 _STRENGTHS = np.geomspace(1.0, 1e7, 80)  # sends by which the common rate may count
-_SAMPLE = 20_000  # decisions of which the gain of a contact is taken
+_SAMPLE = 5_000  # decisions of which the gain of a contact is taken
 _LONGEST = 3_650.0  # days by which the mean number of contacts may count
 
 

@@ -97,6 +97,32 @@ def test_without_effects_members_are_not_told_apart() -> None:
             assert np.ptp(uplift, axis=0) == pytest.approx(0.0, abs=1e-12)
 
 
+def test_one_effect_for_all_is_a_randomised_average_that_keeps_its_word() -> None:
+    world = simulated(12_000, seed=1, strength=0.0)
+    rng = np.random.default_rng(2)
+    sent = world.log.offer != NO_SEND
+    chance = world.p_if_not + np.where(sent, np.array([0.02, 0.03, 0.04])[world.log.offer], 0.0)
+    converted = rng.random(len(sent)) < chance
+    worth = rng.lognormal(np.log(40), 0.6, len(sent))  # its coefficient of variation is .658
+    none = np.zeros(len(sent))
+    log = replace(
+        world.log,
+        converted=converted,
+        redeemed=none > 0,
+        coupon=none,
+        margin=np.where(converted, worth, 0.0),
+        revenue=np.where(converted, 3 * worth, 0.0),
+    )
+    fitted = fit_response(log, world.values, NAMES, seed=1)
+    told = fitted.model.estimate(world.values, NAMES, OFFERS)
+    assert told.evidence == ("randomised",) * 3
+    assert fitted.model.reliability is not None
+    slope, error = fitted.model.reliability.slope, fitted.model.reliability.error
+    assert (slope, error) == (fitted.slope.mean, fitted.slope.error)
+    assert abs(slope - 1) < 3 * error < 1
+    assert (told.spread / told.margin).mean() == pytest.approx(0.658, abs=0.1)
+
+
 def test_the_same_log_and_seed_give_the_same_model(world: Simulated, tmp_path: Path) -> None:
     small = simulated(4_000, seed=3)
     for name in ("one", "two"):
