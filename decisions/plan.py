@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.allocation import Allocation, Limits, allocate
+from decisions.allocation import Allocation, allocate
 from decisions.decide import (
     NO_SEND,
     Ask,
@@ -22,8 +22,10 @@ from decisions.decide import (
     explores,
     returns_enough,
 )
+from decisions.draws import uniforms
 from decisions.errors import DecisionError
 from decisions.gain import Estimator
+from decisions.limits import Group, Limits, Pairs
 from decisions.policy import Prices
 
 
@@ -78,14 +80,15 @@ def plan(ask: Ask, estimator: Estimator) -> Plan:
     candidates = candidates_of(ask, estimator)
     settled = candidates.eligibility.held | explores(ask, candidates.eligibility.allowed)
     open_pairs = candidates.eligibility.allowed & returns_enough(ask.push, candidates.worth)
+    open_gain = np.where(open_pairs & ~settled[:, None], candidates.worth.gain, -np.inf)
     found = allocate(
-        np.where(open_pairs & ~settled[:, None], candidates.worth.gain, -np.inf),
-        candidates.worth.cost,
+        Pairs(open_gain, candidates.worth.cost, len(ask.offers)),
         _limits(ask, candidates),
+        uniforms(ask.policy.salt, "ties", ask.push.push_id, ask.members.ids),
     )
     priced = replace(ask, prices=_prices(ask, found))
     # What a settled member would have got without the draw is part of their probability.
-    best = np.where(settled, best_at_prices(priced, candidates), found.offer)
+    best = np.where(settled, best_at_prices(priced, candidates), found.slot[:, 0])
     decisions = explore(priced, candidates, best)
     sent = np.flatnonzero(decisions.offer != NO_SEND)
     order = np.argsort(-decisions.expected_gain[sent], kind="stable")
@@ -109,13 +112,19 @@ def _limits(ask: Ask, candidates: Candidates) -> Limits:
             f"to {len(rows)} members at a cost of {spent:.2f}, more than the push's limits; "
             "lower exploration or raise budget, max_audience or stock"
         )
-    return Limits(budget - spent, audience - len(rows), stock - taken)
+    groups = tuple(
+        Group(
+            f"stock of offer {offer.offer_id}", np.arange(len(stock)) == j, most=stock[j] - taken[j]
+        )
+        for j, offer in enumerate(ask.offers)
+    )
+    return Limits(budget - spent, audience_most=audience - len(rows), groups=groups)
 
 
 def _prices(ask: Ask, found: Allocation) -> Prices:
     stock = {
         offer.offer_id: float(price)
-        for offer, price in zip(ask.offers, found.stock_price, strict=True)
+        for offer, price in zip(ask.offers, found.prices.groups, strict=True)
         if price > 0
     }
-    return Prices(found.budget_price, found.audience_price, stock)
+    return Prices(found.prices.budget, found.prices.audience, stock)

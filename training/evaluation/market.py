@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.allocation import Limits, allocate
+from decisions.allocation import allocate
+from decisions.limits import Limits, Pairs
 from training.market import truth
 from training.market.truth import PushTruth
 
@@ -59,8 +60,9 @@ def earned(known: PushTruth, ranking: Ranking, budget: float, audience: float = 
 def oracle(known: PushTruth, budget: float, audience: float = np.inf) -> Ranking:
     """The best there is within ``budget`` and size, knowing every effect; largest return first."""
     gain = np.where(known.reachable[:, None], known.expected_gain, -np.inf)
-    unlimited = np.full(gain.shape[1], np.inf)
-    offer = allocate(gain, known.expected_cost, Limits(budget, audience, unlimited)).offer
+    pairs = Pairs(gain, known.expected_cost, gain.shape[1])
+    ties = np.random.default_rng(0).random(len(pairs))
+    offer = allocate(pairs, Limits(budget, audience_most=audience), ties).slot[:, 0]
     rows = np.flatnonzero(offer >= 0)
     returns = gain[rows, offer[rows]] / known.expected_cost[rows, offer[rows]]
     rows = rows[np.argsort(-returns, kind="stable")]
