@@ -22,6 +22,7 @@ from decisions.limits import AUDIENCE, BUDGET, GROUPS, RETURN, Limits, Pairs, Sh
 
 SAMPLE = 50_000
 COOLING = (0.05, 0.01, 0.002)  # temperatures, in standard deviations of the gain
+_HIGHEST = 1e5  # prices, in standard deviations of the gain for a contact
 _EVALUATIONS = 30  # on everyone, after the sample
 
 
@@ -187,7 +188,7 @@ class Search:
     unit: NDArray[np.float64]  # (rows,)
     caps: NDArray[np.int64]
     floors: NDArray[np.int64]
-    highest: float  # of a floor's price, in its unit; inf where a floor must hold
+    highest: tuple[float, float]  # price of a cap, of a floor, in these units
 
     @classmethod
     def over(cls, problem: Problem, scale: float) -> Search:
@@ -197,7 +198,8 @@ class Search:
         unit[BUDGET] = scale / (float(costs.mean(dtype=np.float64)) if costs.size else 1.0)
         unit[RETURN] = scale / Problem(pairs, limits).scale()
         caps, floors = np.isfinite(limits.most), np.isfinite(limits.least)
-        highest = np.inf if problem.worth else 1.0
+        # Where floors cannot be met the prices grow without end.
+        highest = (_HIGHEST, _HIGHEST if problem.worth else 1.0)
         return cls(unit, np.flatnonzero(caps), np.flatnonzero(floors), highest)
 
 
@@ -246,7 +248,7 @@ def least_dual(
             np.maximum(-start[search.floors] / unit[search.floors], 0),
         ]
     )
-    bounds = [(0, np.inf)] * split + [(0, search.highest)] * len(search.floors)
+    bounds = [(0, search.highest[0])] * split + [(0, search.highest[1])] * len(search.floors)
     found = minimize(
         dual, first, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxfun": evaluations, "maxiter": evaluations, "ftol": 1e-13, "gtol": 1e-9},

@@ -18,6 +18,7 @@ _EVERYBODY = 40_000  # pairs up to which all of them are looked at, as whole con
 _CORE = 2_000  # members
 _ROUNDS = 4
 _NOTHING = 1e-6  # of a contact
+_UNPRICED = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Conflict:
 
     name: of the group or segment, or ``budget``, ``audience``, ``least return``.
     side: ``floor`` or ``cap``. limit: as given, for a return the sum that is asked.
-    short: by how much this limit alone would have to give way, the others of the set as they are.
+    short: by how much this limit alone would have to give way, the others of the set as they are;
+        for a large push at least so much.
     """
 
     name: str
@@ -74,7 +76,7 @@ def infeasibility(problem: Problem, ties: NDArray[np.float64]) -> Infeasible | N
     """
     if problem.pairs.gain.size <= _EVERYBODY:
         wanted = programme(problem, np.isfinite(problem.pairs.gain), np.zeros(_rows(problem)))
-        return Infeasible(_conflicts(wanted, problem.limits, _sides(problem.limits), whole=True))
+        return Infeasible(_conflicts(wanted, problem.limits))
     phase = replace(problem, worth=0.0)
     floors = np.flatnonzero(np.isfinite(problem.limits.least))
     rows, temperature = find_prices(phase, ties)
@@ -86,9 +88,9 @@ def infeasibility(problem: Problem, ties: NDArray[np.float64]) -> Infeasible | N
         part = phase.share(core)
         wanted = programme(part, np.isfinite(part.pairs.gain), used_by(phase, rest))
         rows = wanted.prices_of_shortfall(floors)
-        if best_choice(phase, rows, ties, 0.0).bound < -_NOTHING:
-            priced = [side for side in _sides(problem.limits) if _is_priced(rows, *side)]
-            return Infeasible(_conflicts(wanted, problem.limits, priced, whole=False))
+        short = -best_choice(phase, rows, ties, 0.0).bound
+        if short > _NOTHING:
+            return Infeasible(_priced(problem.limits, rows, short))
     return None
 
 
@@ -102,26 +104,27 @@ def _sides(limits: Limits) -> list[tuple[int, bool]]:
     return floors + [(int(row), True) for row in np.flatnonzero(np.isfinite(limits.most))]
 
 
-def _is_priced(rows: NDArray[np.float64], row: int, cap: bool) -> bool:
-    return bool(rows[row] > 1e-9 if cap else rows[row] < -1e-9)
+def _priced(limits: Limits, rows: NDArray[np.float64], short: float) -> tuple[Conflict, ...]:
+    """The limits with a price in a proof: its value falls by the price for each unit given way."""
+    return tuple(
+        _conflict(limits, (row, cap), short / abs(float(rows[row])))
+        for row, cap in _sides(limits)
+        if (rows[row] > _UNPRICED if cap else rows[row] < -_UNPRICED)
+    )
 
 
-def _conflicts(
-    wanted: Programme, limits: Limits, sides: list[tuple[int, bool]], *, whole: bool
-) -> tuple[Conflict, ...]:
-    """The smallest set of ``sides`` that cannot hold together, each with what it alone is short.
+def _conflicts(wanted: Programme, limits: Limits) -> tuple[Conflict, ...]:
+    """A smallest set of limits that cannot hold together, each with what it alone is short.
 
     Source: the deletion filter (Chinneck and Dravnieks, ORSA Journal on Computing 3, 1991).
     """
-    kept = list(sides)
+    kept = sides = _sides(limits)
     for side in sides:
         fewer = [other for other in kept if other != side]
-        if _short(_only(wanted, fewer), fewer, whole=whole) > _NOTHING:
+        if _short(_only(wanted, fewer), fewer) > _NOTHING:
             kept = fewer
     return tuple(
-        _conflict(
-            limits, side, _short(_only(wanted, kept), [side], whole=whole) * wanted.size[side[0]]
-        )
+        _conflict(limits, side, _short(_only(wanted, kept), [side]) * wanted.size[side[0]])
         for side in kept
     )
 
@@ -135,13 +138,13 @@ def _only(wanted: Programme, sides: list[tuple[int, bool]]) -> Programme:
     return replace(wanted, lower=lower, upper=upper)
 
 
-def _short(wanted: Programme, sides: list[tuple[int, bool]], *, whole: bool) -> float:
+def _short(wanted: Programme, sides: list[tuple[int, bool]]) -> float:
     """The least total by which ``sides`` give way; inf where that does not help."""
     floors = np.array([row for row, cap in sides if not cap], dtype=np.int64)
     caps = np.array([row for row, cap in sides if cap], dtype=np.int64)
     if not sides:
         return 0.0
-    short = wanted.shortfall(floors, caps, integral=whole)
+    short = wanted.shortfall(floors, caps)
     return np.inf if short is None else short
 
 

@@ -61,15 +61,13 @@ class Programme:
             fits = bool((lower <= 0).all() and (upper >= 0).all())
             return Solved(self._slots(np.zeros(0, dtype=bool)) if fits else None, 0.0)
         narrowed = replace(self, lower=lower, upper=upper)
-        solved = narrowed._solve(-value, self.matrix, integral=True, gap=gap, nodes=nodes)
+        solved = narrowed._solve(-value, self.matrix, gap=gap, nodes=nodes)
         if solved.x is None:
             return Solved(None, np.inf)
         bound = solved.fun if solved.mip_dual_bound is None else solved.mip_dual_bound
         return Solved(self._slots(solved.x[: len(self.member)] > 0.5), -float(bound))
 
-    def shortfall(
-        self, floors: NDArray[np.int64], caps: NDArray[np.int64], *, integral: bool
-    ) -> float | None:
+    def shortfall(self, floors: NDArray[np.int64], caps: NDArray[np.int64]) -> float | None:
         """Least total, in ``size``, by which these limits give way; None if it does not help."""
         from scipy import sparse
 
@@ -78,7 +76,7 @@ class Programme:
         shape = (self.matrix.shape[0], len(give))
         matrix = sparse.hstack([self.matrix, sparse.csr_array((give, where), shape)]).tocsr()
         value = np.r_[np.zeros(self.matrix.shape[1]), np.ones(len(give))]
-        solved = self._solve(value, matrix, integral=integral, gap=0.0, nodes=1_000)
+        solved = self._solve(value, matrix, gap=0.0, nodes=1_000)
         return None if solved.x is None else float(solved.fun)
 
     def prices_of_shortfall(self, floors: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -109,14 +107,12 @@ class Programme:
         own = self.matrix.shape[1]
         return np.r_[np.ones(own), np.full(columns - own, np.inf)]
 
-    def _solve(
-        self, value: NDArray[np.float64], matrix: Any, *, integral: bool, gap: float, nodes: int
-    ) -> Any:
+    def _solve(self, value: NDArray[np.float64], matrix: Any, *, gap: float, nodes: int) -> Any:
         """SciPy's result of the least ``value`` over the columns of ``matrix``."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         whole = np.zeros(len(value))
-        whole[: len(self.member)] = integral
+        whole[: len(self.member)] = 1
         some = np.isfinite(self.lower) | np.isfinite(self.upper)
         with native_output_on_stderr():
             return milp(
