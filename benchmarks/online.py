@@ -28,15 +28,14 @@ _WORKERS = 8
 
 def figures(quick: bool) -> Iterator[Figure]:
     """Shares of the plan's gain, and units over the limits; ``quick`` takes fewer members."""
-    shop = market(Shape(3_000 if quick else 100_000))
-    everybody = np.random.default_rng(1).permutation(shop.members).tolist()
     goal = "at least 0.97, and 0 over any limit"
-    yield _share("random_order", shop, one_by_one(shop, everybody), goal)
+    shop = market(Shape(5_000 if quick else 100_000))
+    yield _share("random_order", shop, one_by_one(shop, shuffled(shop)), goal)
+    shop = market(Shape(2_000 if quick else 20_000))
     yield _share("best_members_first", shop, one_by_one(shop, best_first(shop)), goal)
-    failing = one_by_one(shop, everybody, failing=0.2)
-    yield _share(
-        "a_fifth_fails", shop, failing, "above 0.8, the share of messages that arrive", 0.8
-    )
+    failing = one_by_one(shop, shuffled(shop), failing=0.2)
+    goal_failing = "above 0.8, the share of messages that arrive"
+    yield _share("a_fifth_fails", shop, failing, goal_failing, 0.8)
     yield from _through_the_ledger(Shape(800 if quick else 5_000))
 
 
@@ -61,6 +60,12 @@ def one_by_one(
             taken.update(choice.takes)
             gain += choice.expected_gain or 0.0
     return gain, dict(taken)
+
+
+def shuffled(shop: Market) -> list[str]:
+    """The members in random order."""
+    ordered: list[str] = np.random.default_rng(1).permutation(shop.members).tolist()
+    return ordered
 
 
 def best_first(shop: Market) -> list[str]:
@@ -117,10 +122,10 @@ def killed_and_resumed(tasks: Sequence[Task]) -> int:
     Raises:
         RuntimeError: a worker failed otherwise.
     """
-    workers = [task.start() for task in tasks]
-    half = tasks[0].shape.members // 3
+    third = tasks[0].shape.members // 3
     with Log(Path(tasks[0].log)) as log:
-        while (decided := _asked(log)) < half and any(one.poll() is None for one in workers):
+        workers = [task.start() for task in tasks]
+        while (decided := _asked(log)) < third and any(one.poll() is None for one in workers):
             sleep(0.02)
     for number, worker in enumerate(workers):
         if number % 2:

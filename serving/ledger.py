@@ -24,6 +24,7 @@ from decisions.pacing import Use
 from serving.tables import decisions, limits_used, reservations
 
 ASKED = "asked"  # counts decisions; not a limit
+AT_ONCE = 2_000  # reservations that one call gives back: more would keep the others waiting
 _SENT = frozenset({"sent", "delivered", "opened", "clicked", "redeemed"})
 
 
@@ -74,8 +75,9 @@ def due(connection: Connection, push_id: str, at: str) -> bool:
 
 
 def expire(connection: Connection, push_id: str, at: str) -> None:
-    """Give back what expired by ``at``; each reservation once."""
-    rows = connection.execute(_due(push_id, at)).mappings().all()
+    """Give back what expired by ``at``, each reservation once; many take several calls."""
+    first = _due(push_id, at).order_by(reservations.c.expires_at).limit(AT_ONCE)
+    rows = connection.execute(first).mappings().all()
     if rows:
         counters = _Counters(connection, push_id)
         for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.online import best_first, one_by_one, over
+from benchmarks.online import best_first, one_by_one, over, shuffled
 from benchmarks.paced_push import PUSH, Shape, market
 from decisions.decide import NO_SEND, decide
 from decisions.online import decide_online
@@ -66,8 +66,7 @@ def test_a_draw_among_what_is_left_is_logged_as_such() -> None:
 @pytest.mark.parametrize("order", ["random", "best first"])
 def test_one_call_at_a_time_earns_what_the_plan_does(order: str) -> None:
     shop = market(Shape(1500, offers=5, stocked=1))
-    everybody = np.random.default_rng(1).permutation(shop.members).tolist()
-    asked = everybody if order == "random" else best_first(shop)
+    asked = shuffled(shop) if order == "random" else best_first(shop)
     gain, taken = one_by_one(shop, asked)
     assert over(shop, taken) == 0
     assert taken[MONEY] > 0.97 * shop.release.limits(PUSH)[MONEY]
@@ -76,8 +75,7 @@ def test_one_call_at_a_time_earns_what_the_plan_does(order: str) -> None:
 
 def test_what_fails_is_spent_on_those_still_to_come() -> None:
     shop = market(Shape(1500, offers=5, stocked=1))
-    everybody = np.random.default_rng(1).permutation(shop.members).tolist()
-    gain, taken = one_by_one(shop, everybody, failing=0.2)
+    gain, taken = one_by_one(shop, shuffled(shop), failing=0.2)
     fixed = 0.8 * shop.plan.gain  # what prices that never move would have kept
     assert gain > 1.02 * fixed
     assert taken[MONEY] > 0.9 * shop.release.limits(PUSH)[MONEY]

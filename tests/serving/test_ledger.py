@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from benchmarks.paced_push import recount
 from decisions.pacing import CONTACTS, MONEY, Use, takes
+from serving import ledger
 from serving.ledger import Claim
 from serving.log import Claims, Log, LoggedDecision, iso
 from serving.tables import LogError
@@ -109,6 +110,16 @@ def test_reading_gives_back_what_expired_once(log: Log) -> None:
     later = NOW + timedelta(hours=2)
     assert [spending(log, later), spending(log, later)] == [(0, 0), (0, 0)]
     assert log.used("spring", later) == recount(log)
+
+
+def test_many_that_expired_are_given_back_over_several_calls(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "AT_ONCE", 2)
+    for number in range(3):
+        keep(log, f"m{number}", cost=1)
+    later = NOW + timedelta(hours=1)
+    assert [spending(log, later) for _ in range(3)] == [(1, 0), (0, 0), (0, 0)]
 
 
 def test_sent_after_it_expired_counts_if_it_fits_and_is_late_if_not(log: Log) -> None:
