@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,20 @@ import typer
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 
 if TYPE_CHECKING:
-    from experiments.rule_court import Findings, Group
+    from experiments.rule_court import Estimate, Findings, Group
     from serving.court import Audit, Mistake, Pool
     from training.charts import Chart
 
 app = typer.Typer(name="rules", no_args_is_help=True, help="What hand-written rules are worth.")
+
+
+class Wanted(Enum):
+    """What decides over a rule: money, or conversions."""
+
+    MARGIN = "margin"
+    CONVERSIONS = "conversions"
+
+
 _GROUPS = {
     "picked": "the rule picks",
     "left_out": "the rule leaves out",
@@ -49,6 +59,7 @@ def audit(
             help="Count only purchases that the past push was about: far less chance is in them.",
         ),
     ] = False,
+    objective: Annotated[Wanted, typer.Option(help="What decides.")] = Wanted.MARGIN,
     plot: Annotated[
         Path | None, typer.Option(help="Write a picture: a .png, or a .html page.")
     ] = None,
@@ -67,7 +78,7 @@ def audit(
     if plot is not None and plot.suffix not in (".png", ".html"):
         raise typer.BadParameter(f"{plot.name} ends in neither .png nor .html", param_hint="--plot")
     court = Court.load(court_folder(load_workspace(workspace)))
-    found = court.audit(Question(rule, offer, pool, in_scope))
+    found = court.audit(Question(rule, offer, pool, in_scope, objective.value))
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
     else:
@@ -113,11 +124,14 @@ def _table(answer: Findings) -> None:
     table = Table("members", "decisions", "gain per contact", "more conversions in 1,000", box=None)
     for name, words in _GROUPS.items():
         group: Group = getattr(answer, name)
-        low, high = 1000 * group.conversions.low, 1000 * group.conversions.high
-        conversions = f"{1000 * group.conversions.mean:.1f} ({low:.1f} to {high:.1f})"
-        table.add_row(words, f"{group.decisions:,}", group.gain.told, conversions)
+        table.add_row(
+            words, f"{group.decisions:,}", group.gain.told(), group.conversions.told(1000)
+        )
+    money = answer.objective == "margin"
     for name, words in _DIFFERENCES.items():
-        table.add_row(words, "", getattr(answer, name).told, "")
+        less: Estimate = getattr(answer, name)
+        row = (less.told(), "") if money else ("", less.told(1000))
+        table.add_row(words, "", *row)
     Console().print(table)
 
 
@@ -148,16 +162,18 @@ def _plot(found: Audit, file: Path) -> None:
 def _chart(answer: Findings, rule: str) -> Chart:
     from training.charts import Chart, Series
 
-    groups: dict[str, Group] = {words: getattr(answer, name) for name, words in _GROUPS.items()}
-    # Guides run along the named places, which stand one below the other for room.
-    wide = [group.gain.high - group.gain.mean for group in groups.values()]
-    means = [group.gain.mean for group in groups.values()]
+    groups = {words: answer.judged(getattr(answer, name)) for name, words in _GROUPS.items()}
+    money = answer.objective == "margin"
+    times = 1.0 if money else 1000.0
+    shown = "gain per contact, money" if money else "more conversions in 1,000 contacts"
+    means = [times * one.mean for one in groups.values()]
+    widths = [times * (one.high - one.mean) for one in groups.values()]
     return Chart(
         rule,
         "members",
-        "gain per contact, money, 95 % interval",
+        f"{shown}, 95 % interval",
         (
-            Series("gain", list(groups), means, "points", wide),
+            Series("measured", list(groups), means, "points", widths),
             Series("no send", list(groups), [0.0] * len(groups), "guide"),
         ),
     )

@@ -15,6 +15,7 @@ Kish, Survey Sampling, 1965.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ LEAST_EFFECTIVE = 100  # decisions, after weighing, sent and unsent on either si
 FEW_EFFECTIVE = 1_000  # fewer than these are told
 LEAST_CONVERSIONS = 10  # on either side: without any, scores hardly vary and an interval is a lie
 MOST_OFF = 3.0  # standard errors that a mean weight may be away from 1
+Objective = Literal["margin", "conversions"]
 _WIDE = 1.959964  # half a 95 % interval in standard errors
 
 
@@ -36,12 +38,13 @@ class Trial:
 
     gain: (n,) doubly robust score of what it earns against no send, money.
     conversions: (n,) the same in conversions.
-    predicted: (n,) gain in money that a model promised, which did not see the member's outcome.
+    predicted: (n,) what a model, which did not see the member's outcome, promised of ``objective``.
     sent_weight: (n,) how likely the treatment is to send what was sent, over the probability with
         which it was sent; 0 where none of the offers was.
     unsent_weight: (n,) one over the probability of no send where that was drawn; else 0.
     converted: (n,). member, push: (n,) numbers of whose decision, and in which push.
     drawn: whether chance had a part, with probabilities that are known.
+    objective: what decides, ``margin`` (money) or ``conversions``.
     """
 
     gain: NDArray[np.float64]
@@ -53,9 +56,15 @@ class Trial:
     member: NDArray[np.int64]
     push: NDArray[np.int64]
     drawn: bool = True
+    objective: Objective = "margin"
 
     def __len__(self) -> int:
         return len(self.gain)
+
+    @property
+    def judged(self) -> NDArray[np.float64]:
+        """(n,) the score that decides."""
+        return self.gain if self.objective == "margin" else self.conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +80,10 @@ class Estimate:
     def of(cls, mean: float, error: float) -> Estimate:
         return cls(mean, error, mean - _WIDE * error, mean + _WIDE * error)
 
-    @property
-    def told(self) -> str:
-        return f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+    def told(self, times: float = 1.0) -> str:
+        """The mean with its interval, ``times`` as much, in words."""
+        mean, low, high = (times * one for one in (self.mean, self.low, self.high))
+        return f"{mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +100,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was measured. Differences are of the gain per contact.
+    """What was measured. Differences are of what decides, per contact.
 
+    objective: ``margin``, money, or ``conversions``.
     picked, left_out: by the rule. best_left_out: of the latter as many as the rule picks, best by
     the model. model: as many of all, best by the model.
     """
 
+    objective: Objective
     picked: Group
     left_out: Group
     best_left_out: Group
@@ -104,13 +116,32 @@ class Findings:
     picked_less_best_left_out: Estimate
     picked_less_model: Estimate
 
+    def judged(self, group: Group) -> Estimate:
+        """Of ``group`` what decides, per contact."""
+        return group.gain if self.objective == "margin" else group.conversions
+
+    def told(self, group: Group) -> str:
+        """The same in words."""
+        if self.objective == "margin":
+            return f"earned {group.gain.told()} per contact"
+        return f"brought {group.conversions.told(1000)} more conversions in 1,000 contacts"
+
+    @property
+    def better(self) -> Group | None:
+        """Members whom the rule leaves out, who earn something and more than those it picks.
+
+        All of them, else as many as it picks; None where that is not shown.
+        """
+        if self.picked_less_left_out.high < 0 < self.judged(self.left_out).low:
+            return self.left_out
+        if self.picked_less_best_left_out.high < 0 < self.judged(self.best_left_out).low:
+            return self.best_left_out
+        return None
+
     @property
     def reversed(self) -> bool:
-        """Whether members that the rule leaves out earn more than those it picks.
-
-        All of them, or as many as it picks.
-        """
-        return self.picked_less_left_out.high < 0 or self.picked_less_best_left_out.high < 0
+        """Whether the rule leaves out members who earn more than those it picks."""
+        return self.better is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +221,7 @@ def _findings(trial: Trial, picked: NDArray[np.bool_]) -> Findings:
     best_out = best_by_model(trial, picked, ~picked)
     model = best_by_model(trial, picked, np.ones(len(trial), dtype=bool))
     return Findings(
+        objective=trial.objective,
         picked=_group(trial, inside),
         left_out=_group(trial, outside),
         best_left_out=_group(trial, best_out),
@@ -210,8 +242,8 @@ def _group(trial: Trial, share: NDArray[np.float64]) -> Group:
 
 def _difference(trial: Trial, share: NDArray[np.float64], other: NDArray[np.float64]) -> Estimate:
     """Of two groups that may overlap: the error is that of the pair."""
-    mean, part = _parts(trial.gain, share)
-    mean_other, part_other = _parts(trial.gain, other)
+    mean, part = _parts(trial.judged, share)
+    mean_other, part_other = _parts(trial.judged, other)
     return _estimate(trial, mean - mean_other, part - part_other)
 
 
@@ -288,34 +320,36 @@ def _warnings(effective: Effective) -> tuple[str, ...]:
 
 
 def _sentence(found: Findings) -> str:
-    picked, best = found.picked.gain, found.best_left_out.gain
-    if found.picked_less_left_out.high < 0:
+    picked, better = found.judged(found.picked), found.better
+    told = found.told(found.picked)
+    if better is found.left_out:
         return (
-            "The rule sends to the wrong members: a push to those it leaves out earned "
-            f"{found.left_out.gain.told} per contact, to those it picks {picked.told}."
+            "The rule sends to the wrong members: a push to those it leaves out "
+            f"{found.told(better)}; to those it picks it {told}."
         )
-    if found.picked_less_best_left_out.high < 0:
+    if better is not None:
         works = (
             "works, but not on the best members" if picked.low > 0 else "picks the wrong members"
         )
         return (
-            f"The rule {works}: as many of those it leaves out, best by the model, earned "
-            f"{best.told} per contact, those it picks {picked.told}."
+            f"The rule {works}: a push to as many of those it leaves out, best by the model, "
+            f"{found.told(better)}; to those it picks it {told}."
         )
     if picked.high < 0:
-        return f"The rule loses money: a push to those it picks earned {picked.told} per contact."
+        return f"The rule does harm: a push to those it picks {told}."
     if picked.low <= 0:
-        return (
-            "Nothing shows that the rule earns anything: a push to those it picks earned "
-            f"{picked.told} per contact."
-        )
+        return f"Nothing shows that the rule gains anything: a push to those it picks {told}."
     if found.picked_less_model.high < 0:
         return (
-            f"The rule works, with {picked.told} per contact, but the model's best as many members "
-            f"earned {found.model.gain.told}."
+            f"The rule works: a push to those it picks {told}; but to as many that the model picks "
+            f"it {found.told(found.model)}."
         )
-    beyond = "more than" if found.picked_less_left_out.low > 0 else "no less than"
+    others = found.told(found.left_out)
+    if found.picked_less_left_out.low > 0:
+        return (
+            f"The rule works: a push to those it picks {told}, to those it leaves out it {others}."
+        )
     return (
-        f"The rule works: a push to those it picks earned {picked.told} per contact, {beyond} to "
-        f"those it leaves out, {found.left_out.gain.told}."
+        f"The rule works no better than sending to anybody: a push to those it picks {told}, to "
+        f"those it leaves out it {others}."
     )

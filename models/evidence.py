@@ -19,7 +19,8 @@ from models.artifact import Artifact, ArtifactError
 KIND = "evidence"
 _ARRAYS = (
     "moment", "push", "candidates", "sent", "probability", "member", "gain", "conversions",
-    "gain_in_scope", "conversions_in_scope", "predicted", "converted", "converted_in_scope",
+    "gain_in_scope", "conversions_in_scope", "predicted", "predicted_conversions", "converted",
+    "converted_in_scope",
 )  # fmt: skip
 
 
@@ -45,7 +46,7 @@ class Evidence:
     gain, conversions: (n, k) doubly robust scores of each candidate against no send, in money and
         in conversions. gain_in_scope, conversions_in_scope: the same of conversions in the scope
         of the push alone, beside fewer that come anyway; of all where too few are in scope.
-    predicted: (n, k) gain that the model promised out of fold.
+    predicted, predicted_conversions: (n, k) what the model promised of both out of fold.
     converted, converted_in_scope: (n,).
     values: (n, features) as known at the row's moment, by the encoding that lies beside.
     """
@@ -64,6 +65,7 @@ class Evidence:
     gain_in_scope: NDArray[np.float32]
     conversions_in_scope: NDArray[np.float32]
     predicted: NDArray[np.float32]
+    predicted_conversions: NDArray[np.float32]
     converted: NDArray[np.bool_]
     converted_in_scope: NDArray[np.bool_]
     values: NDArray[np.float32]
@@ -74,6 +76,7 @@ class Evidence:
             "moment": (n,), "sent": (n,), "probability": (n,), "member": (n,), "converted": (n,),
             "converted_in_scope": (n,), "gain": (n, k), "conversions": (n, k),
             "gain_in_scope": (n, k), "conversions_in_scope": (n, k), "predicted": (n, k),
+            "predicted_conversions": (n, k),
             "values": (n, self.values.shape[-1]),
         }  # fmt: skip
         for name, shape in wanted.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decisions.rules import matches, parse
 from experiments.panel import CannotSay
-from experiments.rule_court import Ruling, Trial, best_by_model, rule_court
+from experiments.rule_court import Objective, Ruling, Trial, best_by_model, rule_court
 from experiments.standout import Trait, traits
 from features.encoding import Encoding
 from models.artifact import ArtifactError
@@ -30,12 +30,14 @@ class Question:
     the offer's. ``all``: any offer; then ``offer_id`` may be None.
     in_scope: count only purchases that the past push was about. There is far less chance in them,
     and what a push changes elsewhere is left out.
+    objective: what decides, money or conversions.
     """
 
     rule: str
     offer_id: str | None
     pool: Pool = "offer"
     in_scope: bool = False
+    objective: Objective = "margin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Audit:
             "offer_id": self.question.offer_id,
             "pool": self.question.pool,
             "in_scope": self.question.in_scope,
+            "objective": self.question.objective,
             "offers": list(self.offers),
             "decisions": ruling.decisions,
             "members": ruling.members,
@@ -118,7 +121,7 @@ class Court:
         """
         rule = parse(question.rule)
         asked = _asked(self.evidence.offers, question)
-        rows, trial = _trial(self.evidence, asked, question.in_scope)
+        rows, trial = _trial(self.evidence, asked, question)
         picked = np.zeros(len(rows), dtype=bool)
         # Dates in a rule mean days before each decision's own moment.
         for moment, at in enumerate(self.evidence.moments):
@@ -176,9 +179,10 @@ def _meet(one: PastOffer, other: PastOffer) -> bool:
 
 
 def _trial(
-    evidence: Evidence, asked: NDArray[np.bool_], in_scope: bool
+    evidence: Evidence, asked: NDArray[np.bool_], question: Question
 ) -> tuple[NDArray[np.int64], Trial]:
     """The decisions in which one of the ``asked`` was a candidate, and their scores."""
+    in_scope, money = question.in_scope, question.objective == "margin"
     # No candidate, and no send, are -1 and read the last.
     of_offer: NDArray[np.bool_] = np.append(asked, False)
     taken: NDArray[np.bool_] = of_offer[evidence.candidates]
@@ -195,13 +199,14 @@ def _trial(
     return rows, Trial(
         gain=mean(evidence.gain_in_scope if in_scope else evidence.gain),
         conversions=mean(evidence.conversions_in_scope if in_scope else evidence.conversions),
-        predicted=mean(evidence.predicted),
+        predicted=mean(evidence.predicted if money else evidence.predicted_conversions),
         sent_weight=np.where(one_of_them, 1 / (count * probability), 0.0),
         unsent_weight=np.where(sent < 0, 1 / probability, 0.0),
         converted=(evidence.converted_in_scope if in_scope else evidence.converted)[rows],
         member=evidence.member[rows].astype(np.int64),
         push=evidence.push[rows].astype(np.int64),
         drawn=evidence.drawn,
+        objective=question.objective,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from decisions.rule_text import MAX_LENGTH
-from experiments.rule_court import Effective, Findings
+from experiments.rule_court import Effective, Findings, Objective
 from serving.court import Mistake, Pool
 
 MAX_MEMBERS = 1000
@@ -63,13 +63,14 @@ class OutcomesGiven(Strict):
 class RuleAsked(Strict):
     """``pool``: what is sent: the offer, any past offer whose scope meets its, or any at all.
 
-    ``in_scope``: count only purchases that the past push was about.
+    ``in_scope``: count only purchases that the past push was about. ``objective``: what decides.
     """
 
     rule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00]+$")]
     offer_id: Id
     pool: Pool = "offer"
     in_scope: bool = False
+    objective: Objective = "margin"
 
 
 class Estimates(BaseModel):
@@ -206,6 +207,7 @@ class RuleAudited(BaseModel):
     offer_id: str | None
     pool: Pool
     in_scope: bool
+    objective: Objective
     offers: list[str]
     decisions: int
     members: int

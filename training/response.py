@@ -241,7 +241,7 @@ def _court(workspace: Workspace, known: Known, fitted: FittedResponse) -> Court:
     from features.encode import encoding
 
     drawn = not known.overlap
-    evidence = rule_evidence(known.log, known.values, fitted, drawn=drawn)
+    evidence = rule_evidence(known.log, known.values, fitted.out, fitted.scores, drawn=drawn)
     return Court(evidence, encoding(workspace))
 
 

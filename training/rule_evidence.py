@@ -14,10 +14,10 @@ from models.evidence import Evidence, PastOffer
 from models.response import KIND
 from training.errors import TrainingError
 from training.moments import feature_moments
+from training.out_of_fold import OutOfFold
 from training.push_log import NO_SEND, PushLog
-from training.response_fit import FittedResponse
 from training.response_measure import earned
-from training.scores import Drawn, doubly_robust
+from training.scores import Drawn, Scores, doubly_robust
 from training.tracking import CHAMPION, versions
 
 FOLDER = "court"
@@ -56,7 +56,8 @@ def court_folder(workspace: Workspace) -> Path:
 def rule_evidence(
     log: PushLog,
     values: NDArray[np.float32],
-    fitted: FittedResponse,
+    out: OutOfFold,
+    conversions: Scores,
     *,
     drawn: bool = True,
     most: int = MOST,
@@ -70,11 +71,12 @@ def rule_evidence(
     winsorised.
 
     Args:
-        fitted: to these decisions.
+        out: what is expected of these decisions.
+        conversions: their scores, out of fold too.
         drawn: False where the probabilities were estimated.
         most: decisions to keep; of more, whole members are drawn, the same every time.
     """
-    out, gain = fitted.out, fitted.out.gain(log.offers)
+    gain = out.gain(log.offers)
     member = out.near_scores.member
     money = _scored(log, earned(log), out.p_if_not * out.margin, gain, member)
     near_money = earned(log) - np.where(out.near, 0.0, log.margin)
@@ -103,10 +105,11 @@ def rule_evidence(
         probability=log.probability[kept].astype(np.float32),
         member=np.unique(member[kept], return_inverse=True)[1].astype(np.int32),
         gain=of_slots(money),
-        conversions=of_slots(fitted.scores.uplift()),
+        conversions=of_slots(conversions.uplift()),
         gain_in_scope=of_slots(near),
         conversions_in_scope=of_slots(out.near_scores.uplift()),
         predicted=of_slots(gain),
+        predicted_conversions=of_slots(out.uplift),
         converted=log.converted[kept],
         converted_in_scope=out.near[kept],
         values=values[kept],

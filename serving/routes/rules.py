@@ -25,9 +25,8 @@ def audit(asked: RuleAsked, parts: FromApp) -> RuleAudited:
     release = parts.decider.release
     if release.court is None:
         raise NoEvidence(release.versions.release)
-    question = Question(asked.rule, asked.offer_id, asked.pool, asked.in_scope)
     try:
-        found = release.court.audit(question)
+        found = release.court.audit(Question(**asked.model_dump()))
     except RuleError as error:
         raise InvalidRule from error
     return RuleAudited.model_validate(found.to_json())

@@ -56,6 +56,7 @@ def past_court(n: int = 24_000, seed: int = 0, *, drawn: bool = True) -> Court:
         gain_in_scope=10 * scores - np.float32(0.1),
         conversions_in_scope=scores,
         predicted=promised.astype(np.float32),
+        predicted_conversions=((promised + 0.1) / 10).astype(np.float32),
         converted=converted,
         converted_in_scope=converted,
         values=np.column_stack([seen, gold]).astype(np.float32),

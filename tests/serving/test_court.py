@@ -52,6 +52,15 @@ def test_any_offer_of_two_is_told_more_surely_than_one() -> None:
     assert two.answer.left_out.gain.error < one.answer.left_out.gain.error
 
 
+def test_conversions_decide_when_they_are_what_counts() -> None:
+    found = past_court().audit(Question(BROWSED, "H-5", "scope", objective="conversions"))
+    answer = found.ruling.answer
+    assert isinstance(answer, Findings)
+    assert answer.reversed
+    assert -0.3 < answer.picked_less_best_left_out.mean < -0.2
+    assert "more conversions in 1,000 contacts" in found.ruling.verdict
+
+
 def test_dates_are_compared_from_the_moment_of_each_decision() -> None:
     found = past_court().audit(Question("seen_days__hualien >= 2026-03-01", "H-5", "all"))
     browsed = past_court().audit(Question(BROWSED, "H-5", "all"))
@@ -94,10 +103,10 @@ def test_evidence_comes_back_as_it_was_kept(tmp_path: Path) -> None:
 
 def test_the_route_answers_like_the_court(caller: Scored) -> None:
     caller.decider.release.court = past_court()
-    asked = {"rule": BROWSED, "offer_id": "H-5", "pool": "scope"}
+    asked = {"rule": BROWSED, "offer_id": "H-5", "pool": "scope", "in_scope": True}
     response = caller.client.post("/v1/rules:audit", json=asked)
     assert response.status_code == 200, response.text
-    expected = past_court().audit(Question(BROWSED, "H-5", "scope")).to_json()
+    expected = past_court().audit(Question(BROWSED, "H-5", "scope", in_scope=True)).to_json()
     assert response.json() == json.loads(json.dumps(expected))
 
 

@@ -116,6 +116,7 @@ AUDITS = {
     "offer null": json.dumps({**AUDIT, "offer_id": None}).encode(),
     "offer with NUL": json.dumps({**AUDIT, "offer_id": f"{MARK}\x00"}).encode(),
     "unknown pool": json.dumps({**AUDIT, "pool": MARK}).encode(),
+    "unknown objective": json.dumps({**AUDIT, "objective": MARK}).encode(),
     "in_scope as text": json.dumps({**AUDIT, "in_scope": "true"}).encode(),
     "unknown field": json.dumps({**AUDIT, MARK: 1}).encode(),
 }

@@ -80,8 +80,9 @@ def test_a_log_that_nobody_drew_leaves_evidence_that_says_so(
 def test_of_many_decisions_whole_members_are_kept(trained: Workspace) -> None:
     known = with_features(trained, push_log(trained, AS_OF))
     fitted = fit_response(known.log, known.values, known.names, 0)
-    whole = rule_evidence(known.log, known.values, fitted)
-    some = rule_evidence(known.log, known.values, fitted, most=2_000)
+    given = (known.log, known.values, fitted.out, fitted.scores)
+    whole = rule_evidence(*given)
+    some = rule_evidence(*given, most=2_000)
     assert len(some) == 2_000
     assert whole.gain[:, 1].mean() == pytest.approx(
         fitted.scores.uplift()[:, 1].mean() * 6, rel=0.5
