@@ -169,11 +169,12 @@ def ruling(court: Court, objective: Objective) -> Findings | CannotSay:
     return court.audit(question).ruling.answer
 
 
-def first(court: Court, rows: int) -> Court:
-    """The first ``rows`` decisions."""
+def thinned(court: Court, wanted: int) -> Court:
+    """So many decisions, spread evenly over all."""
     evidence = court.evidence
+    rows = np.linspace(0, len(evidence) - 1, wanted).astype(int)
     parts = {
-        field.name: getattr(evidence, field.name)[:rows]
+        field.name: getattr(evidence, field.name)[rows]
         for field in fields(evidence)
         if field.name not in ("offers", "moments", "drawn", "candidates")
     }
@@ -206,7 +207,7 @@ def measure(court: Court) -> Found:
         better=1000 * conversions.best_left_out.conversions.mean,
         converts=conversions.reversed,
         earns=money.reversed,
-        few_say_nothing=isinstance(ruling(first(court, FEW), "margin"), CannotSay),
+        few_say_nothing=isinstance(ruling(thinned(court, FEW), "margin"), CannotSay),
     )
 
 
