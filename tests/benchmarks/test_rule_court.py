@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.rule_court import FEW, measure, nobody_earns, prepared, ruling, thinned
+from benchmarks.rule_court import FEW, finds_nothing, measure, prepared, ruling, thinned
 from experiments.panel import CannotSay
 from experiments.rule_court import Findings
 from serving.court import Court
@@ -39,5 +39,5 @@ def test_the_gain_of_everybody_else_is_near_the_truth(market: Court) -> None:
     assert 0.004 < answer.left_out.conversions.mean < 0.01
 
 
-def test_where_pushes_change_nothing_nobody_is_found_to_earn() -> None:
-    assert nobody_earns(prepared(MarketConfig(10_000, seed=0, effects_off=True)))
+def test_where_pushes_change_nothing_nothing_is_found() -> None:
+    assert finds_nothing(prepared(MarketConfig(10_000, seed=0, effects_off=True)))
