@@ -50,7 +50,7 @@ from training.push_log import NO_SEND, PushLog, push_log
 from training.rule_evidence import rule_evidence
 from training.scores import Drawn, Scores, doubly_robust
 
-SEEDS, MEMBERS, WITHOUT_EFFECT = range(20), 70_000, 20_000
+SEEDS, MEMBERS, WITHOUT_EFFECT = range(20), 150_000, 20_000
 QUICK_SEEDS, QUICK_MEMBERS = range(1), 30_000
 FEW = 100  # decisions
 RULE = "scope_seen_days <= 30"

@@ -116,7 +116,8 @@ def _following(workspace: Path, *, wanted: bool) -> Iterator[Callable[[], None]]
 @keys.command("create")
 def create(
     scope: Annotated[
-        list[str], typer.Option(help="decide, events:write, outcomes:write or admin; repeat it.")
+        list[str],
+        typer.Option(help="decide, events:write, outcomes:write, audience:export or admin."),
     ],
     label: Annotated[str, typer.Option(help="Who uses it.")] = "",
     expires_days: Annotated[
