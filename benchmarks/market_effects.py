@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightgbm
@@ -48,6 +48,7 @@ from training.response_fit import FittedResponse, fit_response
 SEEDS, MEMBERS = range(20), 20_000
 QUICK_SEEDS, QUICK_MEMBERS = range(2), 3_000
 _DRAWS = 5  # orders in which the best single offer is sent
+_ROW = "row"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ def measure(prepared: Prepared, seed: int) -> Found:
         ours=_earned(prepared, fitted.model),
         oracle=evaluation.earned(truth, best, *limits).gain,
         single=float(max(singles)),
-        ceiling=_earned(prepared, _Regressed(prepared)),
+        ceiling=_earned(_numbered(prepared), _Regressed(prepared)),
         true_slope=_slope(predicted, prepared.uplift),
         slope=fitted.slope.mean,
     )
@@ -166,7 +167,15 @@ def _slope(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
 
 
 class _Regressed:
-    """What could be known with features like these and no noise: gain and cost regressed."""
+    """What could be known with features like these and no noise: gain and cost regressed.
+
+    Members are asked about by the number in their last feature, ``_ROW``.
+    """
+
+    reliability = None
+
+    def channel_factor(self, channel: str) -> tuple[float, str]:
+        return 1.0, ""
 
     def __init__(self, prepared: Prepared) -> None:
         ask, truth, rows = prepared.ask, prepared.truth, prepared.rows
@@ -183,22 +192,33 @@ class _Regressed:
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[Offer]
     ) -> Estimates:
         """Gain and cost put into the words of a response model: one conversion is one unit."""
-        del values, names
+        rows = values[:, names.index(_ROW)].astype(np.int64)
+        gain, spent = self.gain[rows], self.cost[rows]
         contact = np.array([offer.contact_cost for offer in offers])
         redeemed = np.array([offer.redemption_cost for offer in offers])
-        n, m = self.gain.shape
+        n, m = gain.shape
         return ResponseEstimates(
             p_if_not=np.zeros(n),
-            p_if_sent=self.gain + self.cost,
+            p_if_sent=gain + spent,
             margin=np.ones(n),
             revenue=np.ones(n),
             spread=np.zeros(n),
             p_redeem=np.ones((n, m)),
-            coupon=self.cost - contact - redeemed,
+            coupon=spent - contact - redeemed,
             p_unsubscribe=np.zeros(n),
             member_value=np.zeros(n),
             evidence=("modelled",) * m,
         )
+
+
+def _numbered(prepared: Prepared) -> Prepared:
+    """The same, with each member's row number as one more feature."""
+    members = prepared.ask.members
+    encoding = replace(members.encoding, names=(*members.encoding.names, _ROW))  # type: ignore[type-var]  # features.encoding.Encoding, behind a protocol
+    rows = np.arange(len(members), dtype=np.float32)
+    values = np.column_stack([members.values, rows])
+    numbered = replace(members, values=values, encoding=encoding)
+    return replace(prepared, ask=replace(prepared.ask, members=numbered))
 
 
 def _crossed(

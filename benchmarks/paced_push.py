@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from decisions.catalogue import Offer, Push
+from decisions.contacts import Contacts
 from decisions.decide import Ask
 from decisions.members import Members
 from decisions.pacing import Use
@@ -135,6 +136,8 @@ def unpriced(shape: Shape) -> Release:
         snapshot=Snapshot(AS_OF, encoding, ids, values),
         estimator=Told(),
         shelf=None,
+        contacts=Contacts.none(),
+        hours=None,
         court=None,
     )
 

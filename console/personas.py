@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from decisions.catalogue import Push
+    from decisions.contacts import Contacts
     from decisions.personas import Found, Persona
     from serving.release import Release
 
@@ -140,7 +142,8 @@ def _found(
 ) -> list[Found]:
     import numpy as np
 
-    from decisions.decide import NO_SEND
+    from decisions.decide import decide
+    from decisions.exploration import NO_SEND
     from decisions.members import Members
     from decisions.personas import Found
 
@@ -152,7 +155,9 @@ def _found(
     known = np.ones(len(asked), dtype=bool)
     members = Members(ids, values, known, snapshot.encoding, snapshot.as_of)
     push = replace(release.pushes[push_id], holdout=0.0, exploration=0.0)
-    decided = release.decided(push, members, barred)
+    ask = release.ask(push, members, barred, _contacts(push, ids, asked))
+    ask = replace(ask, policy=replace(ask.policy, global_holdout=0.0))
+    decided = decide(ask, release.estimator)
     return [
         Found(
             None if offer == NO_SEND else push.offer_ids[offer],
@@ -163,6 +168,19 @@ def _found(
             decided.offer.tolist(), decided.reason, decided.expected_gain, strict=True
         )
     ]
+
+
+def _contacts(push: Push, ids: Sequence[str], asked: Sequence[Persona]) -> Contacts:
+    """The contacts of members made up: by the push's channel, each of another push and offer."""
+    from decisions.contacts import Contact, Contacts
+
+    sent = int(push.send_at.timestamp())
+    past = [
+        Contact(member, sent - round(days * 86_400), "", push.channel, f"{number} before")
+        for member, persona in zip(ids, asked, strict=True)
+        for number, days in enumerate(persona.contacts)
+    ]
+    return Contacts.of(ids, past)
 
 
 def _row(release: Release, persona: Persona) -> NDArray[np.float32]:

@@ -30,8 +30,8 @@ _FUNNEL = {"explored": "explored, drawn: no send"}
 class Summary:
     """A plan in numbers; money in the workspace's currency.
 
-    funnel: members by what became of them. gain_bound: no choice inside the limits can
-    gain more, with the members drawn at random as they are.
+    funnel: who dropped out where, see ``decisions.funnel``. gain_bound: no choice inside the
+    limits can gain more, with the members drawn at random as they are.
     explored, explored_gain: members drawn at random who get an offer, and what that is expected
     to gain; often below zero, the price of learning. short_of_min_audience: members that the push
     wants and nothing is gained by contacting.
@@ -48,7 +48,7 @@ class Summary:
     budget: float | None
     gain_bound: float
     prices: Mapping[str, Any]
-    funnel: Mapping[str, int]
+    funnel: Mapping[str, Any]
     offers: Mapping[str, int]
     evidence: tuple[str, ...]
     explored: int
@@ -65,7 +65,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Decide a push for everybody, from the published release: ranked members with their offers."""
-    from console.audience import check_target, write_audience
+    from serving.audience_file import check_target, write_audience
 
     if out is not None:
         check_target(out)
@@ -167,7 +167,7 @@ def summarised(release_id: str, ask: Ask, planned: Plan) -> Summary:
         budget=ask.push.budget,
         gain_bound=planned.gain_bound,
         prices=planned.prices.to_json(),
-        funnel=planned.funnel(),
+        funnel=planned.funnel.to_json(),
         offers=dict(chosen.most_common()),
         evidence=tuple(sorted({decisions.evidence[row] for row in sent})),
         explored=int(drawn.sum()),
@@ -215,7 +215,7 @@ def show(summary: Summary, out: Path | None) -> None:
             "exploration, and train on what comes back"
         )
     funnel = Table("what became of the members", "members", box=None)
-    for reason, count in summary.funnel.items():
+    for reason, count in summary.funnel["members"].items():
         funnel.add_row(_FUNNEL.get(reason, reason), f"{count:,}")
     Console().print(funnel)
     if out is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 
 from console.settings import FILE, Settings, SettingsError
+from decisions.caps import Cap
+from decisions.errors import DecisionError
 from decisions.policy import Policy
 from features.workspace import Workspace, write_atomically
 
@@ -13,21 +15,19 @@ def standing_policy(workspace: Workspace, settings: Settings) -> Policy:
     """The policy of ``workspace``; its salt is drawn once and kept beside its keys.
 
     Raises:
-        SettingsError: a contact cap on what is no count of contacts; it would never hold anybody.
+        SettingsError: a cap without a window, an hour that is none, or a time zone that nobody
+            knows.
     """
-    from features.contacts import COUNTS
-
-    unknown = sorted(set(settings.policy.contact_caps) - set(COUNTS))
-    if unknown:
-        raise SettingsError(
-            f"setting policy.contact_caps in {FILE} or PUSHWISE_* caps {unknown[0]!r}, "
-            f"wanted one of {', '.join(COUNTS)}"
-        )
     path = workspace.keys / "salt"
     if not path.exists():
         write_atomically(path, secrets.token_hex(16).encode(), secret=True)
-    return Policy(
-        salt=path.read_text(encoding="ascii"),
-        consent_when_missing=workspace.conventions.consent_when_missing,
-        contact_caps=settings.policy.contact_caps,
-    )
+    wanted = settings.policy
+    try:
+        return Policy(
+            salt=path.read_text(encoding="ascii"),
+            consent_when_missing=workspace.conventions.consent_when_missing,
+            caps=tuple(Cap(**cap.model_dump()) for cap in wanted.caps),
+            **wanted.model_dump(exclude={"caps"}),
+        )
+    except DecisionError as error:
+        raise SettingsError(f"setting policy in {FILE} or PUSHWISE_*: {error}") from error

@@ -6,8 +6,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from decisions.catalogue import CatalogueError, Offer, Push
+from decisions.catalogue import Offer, Push
 from decisions.errors import DecisionError
+from decisions.records import CatalogueError
 from decisions.rules import parse
 
 

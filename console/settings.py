@@ -46,10 +46,26 @@ class FeaturesSettings(BaseModel, extra="forbid"):
     taste: bool | None = None
 
 
-class PolicySettings(BaseModel, extra="forbid"):
-    """contact_caps: feature name to the number of contacts at which a member is left alone."""
+class CapSettings(BaseModel, extra="forbid"):
+    """One frequency cap; see ``decisions.caps.Cap``."""
 
-    contact_caps: dict[str, float] = {"contacts_7d": 3.0}
+    scope: Literal["all", "channel", "campaign", "push", "offer"] = "all"
+    most: int = Field(ge=0)
+    days: int | None = Field(default=None, gt=0)
+    hours: float | None = Field(default=None, gt=0)
+    name: str = ""
+
+
+class PolicySettings(BaseModel, extra="forbid"):
+    """What holds for every push; see ``decisions.policy.Policy``."""
+
+    caps: list[CapSettings] = [CapSettings(most=3, days=7)]
+    quiet_hours: tuple[int, int] | None = None
+    timezone: str = "UTC"
+    global_holdout: Share = 0.0
+    random_hours: Share = 0.1
+    duplicate_hours: float = Field(default=24.0, ge=0)
+    channel_costs: dict[str, Annotated[float, Field(ge=0)]] = {}
 
 
 class PriorSettings(BaseModel, extra="forbid"):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from decisions.errors import DecisionError
+from decisions.records import CatalogueError, read, written
 
 MOST_DAYS = 3_650  # ten years: a window beyond them is a slip
-
-
-class CatalogueError(DecisionError):
-    """An offer or a push that does not make sense."""
+MOST_HOURS = 168  # a message that may go out a week later is another push
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,8 @@ class Offer:
     contact_cost: per message sent.
     channels: empty means any.
     stock: how many may be given; None means no limit.
-    eligibility: a rule over feature names; empty means everybody.
+    eligibility, applicability, suitability: rules over feature names; empty means everybody. Who
+        may have it at all; for whom it makes sense now; for whom it is right.
     """
 
     offer_id: str
@@ -42,6 +41,8 @@ class Offer:
     valid_to: datetime | None = None
     stock: int | None = None
     eligibility: str = ""
+    applicability: str = ""
+    suitability: str = ""
 
     def __post_init__(self) -> None:
         for name in ("value", "min_spend", "redemption_cost", "contact_cost"):
@@ -57,24 +58,78 @@ class Offer:
             raise CatalogueError(f"offer {self.offer_id!r} takes {self.value} percent off")
 
     def to_json(self) -> dict[str, Any]:
-        return _to_json(self)
+        return written(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Missing and null fields take their defaults. Raises ``CatalogueError`` on others."""
-        return cls(**_fields(cls, content))
+        return read(cls, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a member can be sent: an offer by a channel."""
+
+    offer: Offer
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushLimits:
+    """What a push has to keep beside its budget and size.
+
+    per_member: most options one member gets.
+    offer_caps, offer_floors: most and least contacts with an offer, by offer id.
+    channel_caps, channel_floors: the same by channel.
+    segment_caps, segment_floors: most and least members contacted of those whom a rule picks, by
+        the rule: ``{'value_tier == "gold"': 2000}``.
+    """
+
+    per_member: int = 1
+    offer_caps: Mapping[str, float] = field(default_factory=dict)
+    offer_floors: Mapping[str, float] = field(default_factory=dict)
+    channel_caps: Mapping[str, float] = field(default_factory=dict)
+    channel_floors: Mapping[str, float] = field(default_factory=dict)
+    segment_caps: Mapping[str, float] = field(default_factory=dict)
+    segment_floors: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.per_member < 1:
+            raise CatalogueError(f"per_member is {self.per_member}, wanted 1 or more")
+        for name in (one.name for one in fields(self)[1:]):
+            for key, limit in getattr(self, name).items():
+                if not limit >= 0:
+                    raise CatalogueError(f"{name} of {key!r} is {limit}, wanted 0 or more")
+
+    def to_json(self) -> dict[str, Any]:
+        return written(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Missing and null fields take their defaults. Raises ``CatalogueError`` on others."""
+        return read(cls, content)
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     """One planned send.
 
+    channel, channels: by which it may go out; ``channels`` are more of them.
+    send_within_hours: how long after ``send_at`` a message may still go out; each member then gets
+        it at an hour of their own. 0 sends to all at once.
     objective: ``margin`` or ``revenue`` (money) or ``conversions`` (a count).
     attribution_days: purchases this long after the send count as its outcome; at most 3,650.
     budget: most that contacts, coupons and redemptions may cost; None means no limit.
-    min_return: least gain per unit of cost of a contact.
+    min_audience, max_audience: members contacted.
+    min_return: least gain per unit of cost, over everything that is sent.
     holdout: share of eligible members kept out so that the effect can be measured.
-    exploration: share of choices made at random among the eligible offers and no send.
+    exploration: share of choices drawn at random among the allowed options and no send.
+    exploration_floor: the part of such a draw that is alike for all options; the rest prefers
+        those that promise more. 1 draws all alike.
+    exploration_budget: most that drawn choices may cost; None: as the share has it.
+    service: a message that members need (a receipt, a changed flight): no frequency cap holds for
+        it, but nobody gets it twice.
+    eligibility, applicability, suitability: rules, as an offer has them, for all its offers.
     """
 
     push_id: str
@@ -82,6 +137,8 @@ class Push:
     send_at: datetime
     offer_ids: tuple[str, ...]
     campaign_id: str = ""
+    channels: tuple[str, ...] = ()
+    send_within_hours: float = 0.0
     objective: str = "margin"
     attribution_days: float = 14.0
     budget: float | None = None
@@ -90,7 +147,13 @@ class Push:
     min_return: float = 0.0
     holdout: float = 0.0
     exploration: float = 0.0
+    exploration_floor: float = 0.5
+    exploration_budget: float | None = None
+    service: bool = False
     eligibility: str = ""
+    applicability: str = ""
+    suitability: str = ""
+    limits: PushLimits = field(default_factory=PushLimits)
 
     def __post_init__(self) -> None:
         if not self.offer_ids:
@@ -102,80 +165,56 @@ class Push:
                 f"objective of push {self.push_id!r} is {self.objective!r}, "
                 "wanted margin, revenue or conversions"
             )
-        for name in ("holdout", "exploration"):
+        for name in ("holdout", "exploration", "exploration_floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise CatalogueError(
                     f"{name} of push {self.push_id!r} is {getattr(self, name)}, wanted 0 to 1"
                 )
-        if not 0 <= self.attribution_days <= MOST_DAYS:
-            raise CatalogueError(
-                f"attribution_days of push {self.push_id!r} is {self.attribution_days}, "
-                f"wanted 0 to {MOST_DAYS:,}"
-            )
-        for name in ("budget", "max_audience", "min_audience", "min_return"):
+        for name, most in (("attribution_days", MOST_DAYS), ("send_within_hours", MOST_HOURS)):
+            if not 0 <= getattr(self, name) <= most:
+                raise CatalogueError(
+                    f"{name} of push {self.push_id!r} is {getattr(self, name)}, "
+                    f"wanted 0 to {most:,}"
+                )
+        for name in ("budget", "max_audience", "min_audience", "min_return", "exploration_budget"):
             limit = getattr(self, name)
             if limit is not None and not limit >= 0:
                 raise CatalogueError(
                     f"{name} of push {self.push_id!r} is {limit}, wanted 0 or more"
                 )
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        known = {"offer": self.offer_ids, "channel": self.all_channels}
+        for kind, names in known.items():
+            for bound in ("caps", "floors"):
+                for name in getattr(self.limits, f"{kind}_{bound}"):
+                    if name not in names:
+                        raise CatalogueError(
+                            f"{kind}_{bound} of push {self.push_id!r} names {name!r}, "
+                            f"which is not among its {kind}s: {', '.join(names)}"
+                        )
+
+    @property
+    def all_channels(self) -> tuple[str, ...]:
+        """Every channel it may go out by, the first one named first."""
+        return tuple(dict.fromkeys((self.channel, *self.channels)))
+
+    @property
+    def send_until(self) -> datetime:
+        """The last moment at which a message may go out."""
+        return self.send_at + timedelta(hours=self.send_within_hours)
 
     def to_json(self) -> dict[str, Any]:
-        return _to_json(self)
+        return written(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Missing and null fields take their defaults. Raises ``CatalogueError`` on others."""
-        return cls(**_fields(cls, content))
+        return read(cls, content)
 
 
-_TIMES = {"valid_from", "valid_to", "send_at"}
-_LISTS = {"categories", "item_ids", "channels", "offer_ids"}
-_NUMBERS = {
-    "value", "min_spend", "redemption_cost", "contact_cost", "attribution_days", "budget",
-    "min_return", "holdout", "exploration",
-}  # fmt: skip
-_COUNTS = {"stock", "max_audience", "min_audience"}
-
-
-def _to_json(record: Offer | Push) -> dict[str, Any]:
-    content = asdict(record)
-    for name, value in content.items():
-        if isinstance(value, datetime):
-            content[name] = value.isoformat()
-        elif isinstance(value, tuple):
-            content[name] = list(value)
-    return content
-
-
-def _fields(cls: type[Offer] | type[Push], content: Mapping[str, Any]) -> dict[str, Any]:
-    known = {field.name for field in fields(cls)}
-    required = [f.name for f in fields(cls) if f.default is MISSING]
-    missing = [name for name in required if content.get(name) is None]
-    if missing:
-        raise CatalogueError(f"{cls.__name__.lower()} needs {missing[0]!r}")
-    unknown = sorted(set(content) - known)
-    if unknown:
-        raise CatalogueError(
-            f"{cls.__name__.lower()} has no field {unknown[0]!r}; known: {', '.join(sorted(known))}"
-        )
-    try:
-        return {name: _typed(name, value) for name, value in content.items() if value is not None}
-    except (ValueError, TypeError) as error:
-        raise CatalogueError(f"{cls.__name__.lower()} does not read: {error}") from error
-
-
-def _typed(name: str, value: Any) -> Any:
-    if name in _TIMES:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        if not isinstance(moment, datetime):
-            raise TypeError(f"{name} is {moment}, wanted a time such as 2026-05-01T09:30:00+08:00")
-        return moment
-    if name in _LISTS:
-        if isinstance(value, str):
-            raise TypeError(f"{name} is text, wanted a list")
-        return tuple(str(part) for part in value)
-    if name in _NUMBERS:
-        return float(value)
-    if name in _COUNTS:
-        return int(value)
-    return str(value)
+def offer_cap(push: Push, offer: Offer) -> float:
+    """Most contacts with ``offer`` in ``push``: its stock or the push's cap, whichever is less."""
+    stock = math.inf if offer.stock is None else offer.stock
+    return min(stock, push.limits.offer_caps.get(offer.offer_id, math.inf))

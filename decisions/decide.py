@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.catalogue import Offer, Push
-from decisions.draws import uniforms
-from decisions.eligibility import (
+from decisions.catalogue import Offer, Option, Push
+from decisions.contacts import Contacts
+from decisions.eligibility import Eligibility, eligibility
+from decisions.errors import DecisionError
+from decisions.exploration import NO_SEND, Draw, draw, probability_of, share_of
+from decisions.gain import Channels, Estimator, Gain, gain
+from decisions.members import Members
+from decisions.policy import Policy, Prices
+from decisions.pricing import best_options, member_prices
+from decisions.reasons import (
     BUDGET_SPENT,
+    CODE,
     EXPLORED,
     HOLDOUT,
     NO_POSITIVE_GAIN,
-    Eligibility,
-    eligibility,
+    words,
 )
-from decisions.errors import DecisionError
-from decisions.gain import Estimates, Estimator, Gain, gain
-from decisions.members import Members
-from decisions.policy import Policy, Prices
+from decisions.send_time import ActiveHours
 
-NO_SEND = -1
+BLOCK = 16_384  # members at a time: bounds the memory of what is only on the way
+Progress = Callable[[int, int], None]
+
+
+def unseen(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class Ask:
     offers: the push's candidates, in its order.
     prices: of the push's constraints; zero prices ask for the best offer whatever it costs.
     suppressed: members who must not be contacted, whatever else holds.
+    contacts: what the members were sent before; row numbers are those of ``members``.
+    hours: when members are active, for a push that goes out over hours.
     """
 
     push: Push
@@ -40,6 +53,8 @@ class Ask:
     policy: Policy
     prices: Prices
     suppressed: frozenset[str]
+    contacts: Contacts = field(default_factory=Contacts.none)
+    hours: ActiveHours | None = None
 
     def __post_init__(self) -> None:
         given = tuple(offer.offer_id for offer in self.offers)
@@ -50,39 +65,98 @@ class Ask:
                 f"not in the catalogue: {', '.join(missing) or 'none, but the order differs'}"
             )
 
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """(m,) every offer by every channel of the push, the first channel's first."""
+        return tuple(
+            Option(offer, channel) for channel in self.push.all_channels for offer in self.offers
+        )
+
+    def block(self, start: int, stop: int) -> Ask:
+        """The same about the members in rows ``start`` to ``stop``."""
+        members, contacts = self.members.block(start, stop), self.contacts.block(start, stop)
+        return replace(self, members=members, contacts=contacts)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Everything a choice is made from; (n, m) for n members and m offers."""
+    """Everything a choice is made from; (n, m) for n members and m options."""
 
     eligibility: Eligibility
-    estimates: Estimates
     worth: Gain
+
+    @property
+    def gain(self) -> NDArray[np.float32]:
+        return self.worth.gain
+
+    @property
+    def cost(self) -> NDArray[np.float32]:
+        return self.worth.cost
+
+    def take(self, rows: NDArray[np.int64]) -> Candidates:
+        """Those of the members in ``rows``."""
+        taken: Candidates = _taken(self, rows)
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """One answer a member, in the order asked; all arrays have length n.
+    """One answer a member, in the order asked; arrays of length n unless said.
 
-    offer: position among the candidates, ``NO_SEND`` for none.
+    options: what could be sent, in the order of the numbers below.
+    option: (n, k) positions of what is sent, best first, ``NO_SEND`` where nothing is; k is 1
+        unless the push allows a member more.
     probability: with which this choice was made, given the candidates and before anything was
         drawn: holdout and exploration are in it.
     explored: whether the choice was drawn at random among what was allowed.
-    reason: why nothing is sent, empty when something is.
-    p_if_sent, p_if_not, uplift, expected_gain, expected_cost, evidence: of the offer sent, else of
-        the best allowed one; NaN and empty where none is allowed.
+    code: why nothing is sent (``decisions.reasons``), 0 when something is.
+    shown: position of the first option sent, else of the best allowed one, -1 where none is: what
+        the estimates are of. p_if_sent, p_if_not, uplift are NaN where none is.
+    expected_gain, expected_cost: of everything sent to the member, else of the one shown.
+    send_at: seconds since 1970, UTC, from when on it may go out. hour_drawn: by a random draw.
     """
 
-    offer: NDArray[np.int64]
+    options: tuple[Option, ...]
+    option: NDArray[np.int64]
     probability: NDArray[np.float64]
     explored: NDArray[np.bool_]
-    reason: tuple[str, ...]
-    p_if_sent: NDArray[np.float64]
+    code: NDArray[np.uint8]
+    shown: NDArray[np.int64]
     p_if_not: NDArray[np.float64]
     uplift: NDArray[np.float64]
     expected_gain: NDArray[np.float64]
     expected_cost: NDArray[np.float64]
-    evidence: tuple[str, ...]
+    grades: tuple[str, ...]
+    send_at: NDArray[np.int64]
+    hour_drawn: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.option)
+
+    @property
+    def sent(self) -> NDArray[np.bool_]:
+        return np.asarray(self.option[:, 0] != NO_SEND)
+
+    @property
+    def offer(self) -> NDArray[np.int64]:
+        """(n,) position of the first offer sent among the push's, ``NO_SEND`` for none."""
+        offers = len({option.offer.offer_id for option in self.options})
+        first = self.option[:, 0]
+        return np.where(first == NO_SEND, NO_SEND, first % max(offers, 1))
+
+    @property
+    def p_if_sent(self) -> NDArray[np.float64]:
+        return np.clip(self.p_if_not + self.uplift, 0.0, 1.0)
+
+    @property
+    def reason(self) -> tuple[str, ...]:
+        """Why nothing is sent, empty when something is."""
+        return words(self.code)
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What each one's estimates rest on, empty where nothing is allowed."""
+        return tuple(self.grades[at] if at >= 0 else "" for at in self.shown.tolist())
 
 
 def decide(ask: Ask, estimator: Estimator) -> Decisions:
@@ -94,113 +168,142 @@ def decide(ask: Ask, estimator: Estimator) -> Decisions:
         RuleError: a rule of the push or of an offer cannot be evaluated.
     """
     candidates = candidates_of(ask, estimator)
-    best = best_at_prices(ask, candidates)
-    return explore(ask, candidates, best)
+    best = best_options(ask, candidates, member_prices(ask))
+    return explore(ask, candidates, best, draw(ask, candidates))
 
 
-def candidates_of(ask: Ask, estimator: Estimator) -> Candidates:
-    """Eligibility, estimates, gain and cost of every pair."""
-    allowed = eligibility(ask.push, ask.offers, ask.members, ask.policy, ask.suppressed)
+def candidates_of(ask: Ask, estimator: Estimator, progress: Progress = unseen) -> Candidates:
+    """Eligibility, gain and cost of every pair, worked out for a block of members at a time."""
+    channels = Channels(
+        ask.policy.channel_costs,
+        {channel: estimator.channel_factor(channel) for channel in ask.push.all_channels},
+    )
+    n = len(ask.members)
+    if n <= BLOCK:
+        return _of_block(ask, estimator, channels)
+    whole: Candidates | None = None
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        part = _of_block(ask.block(start, stop), estimator, channels)
+        whole = whole or _room(part, n)
+        _put(part, whole, slice(start, stop))
+        progress(stop, n)
+    assert whole is not None  # noqa: S101 - n is above BLOCK, so there was a block
+    return whole
+
+
+def _of_block(ask: Ask, estimator: Estimator, channels: Channels) -> Candidates:
+    found = eligibility(ask)
     estimates = estimator.estimate(ask.members.values, ask.members.encoding.names, ask.offers)
-    return Candidates(allowed, estimates, gain(ask.push, ask.offers, estimates))
+    return Candidates(found, gain(ask.push, ask.options, estimates, channels))
 
 
-def returns_enough(push: Push, worth: Gain) -> NDArray[np.bool_]:
-    """(n, m) pairs that gain something and at least the push's return on their cost."""
-    enough: NDArray[np.bool_] = (worth.gain > 0) & (worth.gain >= push.min_return * worth.cost)
-    return enough
+def _room(part: Any, n: int) -> Any:
+    """Something like ``part`` with room for ``n`` members in each of its arrays."""
+    if isinstance(part, np.ndarray):
+        return np.empty((n, *part.shape[1:]), dtype=part.dtype)
+    if is_dataclass(part) and not isinstance(part, type):
+        return type(part)(**{one.name: _room(getattr(part, one.name), n) for one in fields(part)})
+    return part
 
 
-def best_at_prices(ask: Ask, candidates: Candidates) -> NDArray[np.int64]:
-    """(n,) position of the best offer at the ask's prices, ``NO_SEND`` where none pays."""
-    worth = candidates.worth
-    stock = np.array([ask.prices.stock.get(offer.offer_id, 0.0) for offer in ask.offers])
-    surplus = worth.gain - ask.prices.budget * worth.cost - stock - ask.prices.audience
-    open_pairs = candidates.eligibility.allowed & returns_enough(ask.push, worth)
-    surplus = np.where(open_pairs, surplus, -np.inf)
-    best = surplus.argmax(axis=1)
-    pays = surplus[np.arange(len(best)), best] > 0
-    return np.where(pays, best, NO_SEND)
+def _put(part: Any, whole: Any, rows: slice) -> None:
+    """Write the arrays of ``part`` into ``rows`` of those of ``whole``."""
+    for one in fields(whole):
+        of_part, of_whole = getattr(part, one.name), getattr(whole, one.name)
+        if isinstance(of_whole, np.ndarray):
+            of_whole[rows] = of_part
+        elif is_dataclass(of_whole):
+            _put(of_part, of_whole, rows)
 
 
-def explored_choice(ask: Ask, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(n,) what each member gets if explored: uniform over the allowed offers and no send."""
-    options = allowed.sum(axis=1) + 1
-    draw = uniforms(ask.policy.salt, "explored offer", ask.push.push_id, ask.members.ids)
-    nth = (draw * options).astype(np.int64).clip(max=options - 1)
-    is_nth = allowed & (np.cumsum(allowed, axis=1) == (nth + 1)[:, None])
-    return np.where(nth < options - 1, is_nth.argmax(axis=1), NO_SEND)
+def _taken(whole: Any, rows: NDArray[np.int64]) -> Any:
+    """``whole`` with each of its arrays cut to ``rows``."""
+    if isinstance(whole, np.ndarray):
+        return whole[rows]
+    if is_dataclass(whole) and not isinstance(whole, type):
+        parts = {one.name: _taken(getattr(whole, one.name), rows) for one in fields(whole)}
+        return type(whole)(**parts)
+    return whole
 
 
-def explores(ask: Ask, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) whose choice is drawn at random; only members to whom something is allowed."""
-    draw = uniforms(ask.policy.salt, "exploration", ask.push.push_id, ask.members.ids)
-    return (draw < ask.push.exploration) & allowed.any(axis=1)
-
-
-def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64]) -> Decisions:
-    """Replace a share of ``best`` by random choices and say with what probability each was made."""
-    allowed, held = candidates.eligibility.allowed, candidates.eligibility.held
-    explored = explores(ask, allowed) & ~held
-    offer = np.where(explored, explored_choice(ask, allowed), best)
-    offer = np.where(held, NO_SEND, offer)
-    share, holdout = ask.push.exploration, ask.push.holdout
-    by_chance = share / (allowed.sum(axis=1) + 1)
-    chosen = by_chance + np.where(offer == best, 1 - share, 0.0)
+def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64], drawn: Draw) -> Decisions:
+    """Replace a share of ``best`` (n, k) by what was drawn, and nothing for those held out; and
+    say with what probability each choice was made."""
+    held = candidates.eligibility.held
+    option = best.copy()
+    option[drawn.explored] = NO_SEND
+    option[drawn.explored, 0] = drawn.option[drawn.explored]
+    option[held] = NO_SEND
+    share = share_of(ask)
+    # A draw gives one option or none: of two on purpose it is no part.
+    single = (option[:, 1:] == NO_SEND).all(axis=1)
+    by_chance = share * np.where(single, probability_of(ask, candidates, option[:, 0]), 0.0)
+    chosen = by_chance + np.where((option == best).all(axis=1), 1 - share, 0.0)
     # No send may come from the holdout or from the choice; a send only from the choice.
-    probability = np.where(offer == NO_SEND, holdout, 0.0) + (1 - holdout) * chosen
-    probability = np.where(allowed.any(axis=1), probability, 1.0)
-    return _answers(ask, candidates, offer, probability, explored)
+    holdout = 1 - (1 - ask.policy.global_holdout) * (1 - ask.push.holdout)
+    nothing = option[:, 0] == NO_SEND
+    probability = np.where(nothing, holdout, 0.0) + (1 - holdout) * chosen
+    barred = candidates.eligibility.reason != 0
+    return _answers(ask, candidates, option, np.where(barred, 1.0, probability), drawn.explored)
 
 
 def _answers(
     ask: Ask,
     candidates: Candidates,
-    offer: NDArray[np.int64],
+    option: NDArray[np.int64],
     probability: NDArray[np.float64],
     explored: NDArray[np.bool_],
 ) -> Decisions:
-    allowed, estimates = candidates.eligibility.allowed, candidates.estimates
-    best_allowed = np.where(allowed, candidates.worth.gain, -np.inf).argmax(axis=1)
-    shown = np.where(offer != NO_SEND, offer, best_allowed)
-    any_allowed = np.asarray(allowed.any(axis=1))
-    rows = np.arange(len(offer))
+    found, worth = candidates.eligibility, candidates.worth
+    rows, first = np.arange(len(option)), option[:, 0]
+    shown = np.where(first != NO_SEND, first, _best_allowed(candidates))
 
-    def of_shown(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(any_allowed, pairs[rows, shown], np.nan)
+    def of_shown(pairs: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.where(shown >= 0, pairs[rows, shown].astype(np.float64), np.nan)
 
-    p_if_sent = of_shown(estimates.p_if_sent)
-    p_if_not = np.where(any_allowed, estimates.p_if_not, np.nan)
+    def of_all(pairs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of everything sent, else of what is shown."""
+        total = of_shown(pairs)
+        for column in option.T[1:]:
+            total += np.where(column >= 0, pairs[rows, column].astype(np.float64), 0.0)
+        return total
+
     return Decisions(
-        offer=offer,
+        options=ask.options,
+        option=option,
         probability=probability,
         explored=explored,
-        reason=_reasons(ask, candidates, offer, explored),
-        p_if_sent=p_if_sent,
-        p_if_not=p_if_not,
-        uplift=p_if_sent - p_if_not,
-        expected_gain=of_shown(candidates.worth.gain),
-        expected_cost=of_shown(candidates.worth.cost),
-        evidence=tuple(
-            estimates.evidence[j] if possible else ""
-            for j, possible in zip(shown.tolist(), any_allowed.tolist(), strict=True)
-        ),
+        code=_codes(candidates, first, explored),
+        shown=shown,
+        p_if_not=np.where(shown >= 0, worth.p_if_not.astype(np.float64), np.nan),
+        uplift=of_shown(worth.uplift),
+        expected_gain=of_all(worth.gain),
+        expected_cost=of_all(worth.cost),
+        grades=worth.evidence,
+        send_at=found.times.at,
+        hour_drawn=found.times.drawn,
     )
 
 
-def _reasons(
-    ask: Ask, candidates: Candidates, offer: NDArray[np.int64], explored: NDArray[np.bool_]
-) -> tuple[str, ...]:
-    """Why nothing is sent to each member; empty for one to whom something is."""
+def _best_allowed(candidates: Candidates) -> NDArray[np.int64]:
+    allowed = candidates.eligibility.allowed
+    best = np.where(allowed, candidates.gain, -np.inf).argmax(axis=1)
+    return np.where(candidates.eligibility.reason == 0, best, NO_SEND)
+
+
+def _codes(
+    candidates: Candidates, first: NDArray[np.int64], explored: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Why nothing is sent to each member; 0 for one to whom something is."""
     found = candidates.eligibility
-    pays = np.asarray((found.allowed & returns_enough(ask.push, candidates.worth)).any(axis=1))
-    reason = found.reason.copy()
-
-    def explain(mask: NDArray[np.bool_], why: str) -> None:
-        reason[mask & (reason == "") & (offer == NO_SEND)] = why
-
-    explain(found.held, HOLDOUT)
-    explain(explored, EXPLORED)
-    explain(pays, BUDGET_SPENT)
-    explain(~pays, NO_POSITIVE_GAIN)
-    return tuple(reason.tolist())
+    pays = (found.allowed & (candidates.gain > 0)).any(axis=1)
+    code = found.reason.copy()
+    for mask, why in (
+        (found.held, HOLDOUT),
+        (explored, EXPLORED),
+        (pays, BUDGET_SPENT),
+        (~pays, NO_POSITIVE_GAIN),
+    ):
+        code[mask & (code == 0) & (first == NO_SEND)] = CODE[why]
+    return code

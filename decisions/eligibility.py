@@ -1,119 +1,189 @@
-"""Who may be contacted at all, with what, and the reason for everyone who may not."""
+"""Who may be contacted at all, with what and now, and the reason for everything that is not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.catalogue import Offer, Push
+from decisions.caps import duplicates, over_caps
+from decisions.catalogue import Offer, Option, Push
 from decisions.draws import uniforms
+from decisions.local_time import utc_offsets
 from decisions.members import Members
-from decisions.policy import Policy
+from decisions.reasons import (
+    CODE,
+    DUPLICATE,
+    FREQUENCY_CAP,
+    NO_CONSENT,
+    NOT_APPLICABLE,
+    NOT_ELIGIBLE,
+    NOT_SUITABLE,
+    NOT_VALID,
+    OTHER_CHANNEL,
+    OUT_OF_STOCK,
+    QUIET_HOURS,
+    SUPPRESSED,
+    UNKNOWN_MEMBER,
+    of_member,
+)
 from decisions.rules import RuleError, matches, parse
+from decisions.send_time import SendTimes, send_times
 
-UNKNOWN_MEMBER = "unknown_member_fallback"
-NO_CONSENT = "no_consent"
-SUPPRESSED = "suppressed"
-FREQUENCY_CAP = "frequency_cap"
-NOT_ELIGIBLE = "not_eligible"
-HOLDOUT = "holdout"
-EXPLORED = "explored"
-NO_POSITIVE_GAIN = "no_positive_gain"
-BUDGET_SPENT = "budget_spent"
+if TYPE_CHECKING:
+    from decisions.decide import Ask
+    from decisions.policy import Policy
 
 # A channel maps to the consent it needs; one that is not listed needs the consent of its name.
 _CONSENT = {"push": "consent_push", "app_push": "consent_push", "email": "consent_email"}
 
+Bar = Callable[[NDArray[np.bool_], str], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """What each of n members may get of m offers.
+    """What each of n members may get of m options.
 
-    allowed: (n, m) pairs that nothing bars. reason: (n,) why no pair is allowed, else empty.
+    code: (n, m) why a pair is not allowed, ``decisions.reasons.CODE``; 0 where it is.
+    reason: (n,) the same of a member to whom nothing is allowed; 0 where something is.
     held: (n,) members kept out so that the effect can be measured, drawn among those to whom
-    something is allowed.
+        something is allowed.
+    times: when each would be sent something.
     """
 
-    allowed: NDArray[np.bool_]
-    reason: NDArray[np.str_]
+    code: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
     held: NDArray[np.bool_]
+    times: SendTimes
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """(n, m) pairs that nothing bars."""
+        return np.asarray(self.code == 0)
 
 
-def eligibility(
-    push: Push,
-    offers: Sequence[Offer],
-    members: Members,
-    policy: Policy,
-    suppressed: frozenset[str],
-) -> Eligibility:
-    """The mask of allowed pairs; each barred member with the first reason that bars them.
+def eligibility(ask: Ask) -> Eligibility:
+    """The first reason that bars each pair, in the order of ``decisions.reasons``.
 
-    The order is: unknown, suppressed, consent, contact caps, the push's rule, then the offers
-    (validity at the send time, channel, stock, rule). The holdout is drawn among those who would
-    otherwise be reached, so that the two sides compare.
+    *Eligible*: known, not suppressed, consent to the channel, the offer valid at the send time,
+    sent by that channel and in stock, rules of push and offer. *Applicable*: no duplicate, below
+    the frequency caps, an hour that is not quiet, rules. *Suitable*: rules. A service message is
+    held to no cap, and alone to being no duplicate.
+
+    The holdout is drawn among those who would otherwise be reached, so that the two sides compare.
 
     Raises:
         RuleError: a rule that does not parse or names an unknown feature.
     """
-    reason = np.full(len(members), "", dtype="<U24")
+    options, members = ask.options, ask.members
+    code = np.zeros((len(members), len(options)), dtype=np.uint8)
 
     def bar(mask: NDArray[np.bool_], why: str) -> None:
-        reason[mask & (reason == "")] = why
+        barred = np.broadcast_to(mask if mask.ndim == 2 else mask[:, None], code.shape)
+        code[barred & (code == 0)] = CODE[why]
 
-    bar(~members.known, UNKNOWN_MEMBER)
-    bar(np.array([member in suppressed for member in members.ids], dtype=bool), SUPPRESSED)
-    bar(_unsubscribed(members), SUPPRESSED)
-    bar(~_consents(push.channel, members, policy), NO_CONSENT)
-    bar(_over_cap(members, policy), FREQUENCY_CAP)
-    bar(~_satisfies(push.eligibility, members, f"push {push.push_id!r}"), NOT_ELIGIBLE)
-    allowed = np.stack([_sendable(offer, push, members) for offer in offers], axis=1)
-    bar(~np.asarray(allowed.any(axis=1)), NOT_ELIGIBLE)
-    held = uniforms(policy.salt, "holdout", push.push_id, members.ids) < push.holdout
-    return Eligibility(allowed & (reason == "")[:, None], reason, held & (reason == ""))
+    _eligible(ask, options, bar)
+    times = _applicable(ask, options, bar)
+    _rules(ask, options, "suitability", NOT_SUITABLE, bar)
+    reason = of_member(code)
+    return Eligibility(code, reason, held_out(ask) & (reason == 0), times)
 
 
-def _unsubscribed(members: Members) -> NDArray[np.bool_]:
-    column = members.column("unsubscribed")
-    return np.zeros(len(members), dtype=bool) if column is None else column == 1
+def _eligible(ask: Ask, options: tuple[Option, ...], bar: Bar) -> None:
+    members, push = ask.members, ask.push
+    for channel in push.all_channels:
+        mine = np.array([option.channel == channel for option in options], dtype=bool)
+        found = never(channel, members, ask.policy, ask.suppressed)
+        for why in (UNKNOWN_MEMBER, SUPPRESSED, NO_CONSENT):
+            bar((found == CODE[why])[:, None] & mine, why)
+    offers = [option.offer for option in options]
+    for why, fits in (
+        (NOT_VALID, [valid_at(offer, push.send_at) for offer in offers]),
+        (OTHER_CHANNEL, [carries(option) for option in options]),
+        (OUT_OF_STOCK, [offer.stock != 0 for offer in offers]),
+    ):
+        bar(np.tile(~np.array(fits, dtype=bool), (len(members), 1)), why)
+    _rules(ask, options, "eligibility", NOT_ELIGIBLE, bar)
 
 
-def _consents(channel: str, members: Members, policy: Policy) -> NDArray[np.bool_]:
+def _applicable(ask: Ask, options: tuple[Option, ...], bar: Bar) -> SendTimes:
+    members, push, policy = ask.members, ask.push, ask.policy
+    offsets = utc_offsets(members, push.send_at, policy.timezone)
+    if push.service:
+        hours = policy.duplicate_hours
+        bar(duplicates(hours, ask.contacts, push, options, len(members)), DUPLICATE)
+    else:
+        bar(over_caps(policy.caps, ask.contacts, push, options, offsets), FREQUENCY_CAP)
+    times = send_times(push, policy, members, offsets, ask.hours)
+    bar(~times.open, QUIET_HOURS)
+    _rules(ask, options, "applicability", NOT_APPLICABLE, bar)
+    return times
+
+
+def never(
+    channel: str, members: Members, policy: Policy, suppressed: frozenset[str]
+) -> NDArray[np.uint8]:
+    """(n,) why a member may not be contacted by ``channel`` by any push; 0 for one who may.
+
+    Of somebody without features nobody knows a consent.
+    """
+    unsubscribed = members.column("unsubscribed")
+    gone = np.zeros(len(members), dtype=bool) if unsubscribed is None else unsubscribed == 1
+    if suppressed:
+        gone |= np.array([member in suppressed for member in members.ids], dtype=bool)
+    code = np.where(_consenting(channel, members, policy), 0, CODE[NO_CONSENT]).astype(np.uint8)
+    code[gone] = CODE[SUPPRESSED]
+    code[~members.known & (not policy.consent_when_missing)] = CODE[UNKNOWN_MEMBER]
+    return code
+
+
+def _consenting(channel: str, members: Members, policy: Policy) -> NDArray[np.bool_]:
     column = members.column(_CONSENT.get(channel, f"consent_{channel}"))
     if column is None:
         return np.full(len(members), policy.consent_when_missing)
     return np.where(np.isnan(column), policy.consent_when_missing, column == 1)
 
 
-def _over_cap(members: Members, policy: Policy) -> NDArray[np.bool_]:
-    over = np.zeros(len(members), dtype=bool)
-    for feature, cap in policy.contact_caps.items():
-        column = members.column(feature)
-        if column is not None:  # a workspace without pushes has contacted nobody
-            over |= column >= cap
-    return over
+def held_out(ask: Ask) -> NDArray[np.bool_]:
+    """(n,) members on the side that gets nothing: of all pushes, or of this one."""
+    salt, ids = ask.policy.salt, ask.members.ids
+    held = np.zeros(len(ids), dtype=bool)
+    if ask.policy.global_holdout > 0:
+        held |= uniforms(salt, "global holdout", "", ids) < ask.policy.global_holdout
+    if ask.push.holdout > 0:
+        held |= uniforms(salt, "holdout", ask.push.push_id, ids) < ask.push.holdout
+    return held
 
 
-def _satisfies(rule: str, members: Members, whose: str) -> NDArray[np.bool_]:
-    if not rule:
-        return np.ones(len(members), dtype=bool)
+def _rules(ask: Ask, options: tuple[Option, ...], kind: str, why: str, bar: Bar) -> None:
+    """Bar by the push's and each offer's rule of one kind."""
+    push_rule = getattr(ask.push, kind)
+    if push_rule:
+        whose = f"{kind} of push {ask.push.push_id!r}"
+        bar(~satisfies(push_rule, ask.members, whose), why)
+    for offer in ask.offers:
+        rule = getattr(offer, kind)
+        if rule:
+            fits = satisfies(rule, ask.members, f"{kind} of offer {offer.offer_id!r}")
+            mine = np.array([option.offer is offer for option in options], dtype=bool)
+            bar(~fits[:, None] & mine, why)
+
+
+def satisfies(rule: str, members: Members, whose: str) -> NDArray[np.bool_]:
+    """(n,) whom ``rule`` picks. Raises ``RuleError`` that names ``whose`` rule it is."""
     try:
         return matches(parse(rule), members.values, members.encoding, members.as_of)
     except RuleError as error:
-        raise RuleError(f"eligibility of {whose}: {error}") from error
+        raise RuleError(f"{whose}: {error}") from error
 
 
-def _sendable(offer: Offer, push: Push, members: Members) -> NDArray[np.bool_]:
-    if (
-        not valid_at(offer, push.send_at)
-        or (offer.channels and push.channel not in offer.channels)
-        or offer.stock == 0
-    ):
-        return np.zeros(len(members), dtype=bool)
-    return _satisfies(offer.eligibility, members, f"offer {offer.offer_id!r}")
+def carries(option: Option) -> bool:
+    """Whether the offer may go out by the option's channel."""
+    return not option.offer.channels or option.channel in option.offer.channels
 
 
 def valid_at(offer: Offer, moment: datetime) -> bool:

@@ -20,7 +20,7 @@ class Members:
     ids: in the order asked.
     values: (members, features) float32, NaN where missing; column order is ``encoding.names``.
     known: (members,) whether features of the member exist at all.
-    as_of: the moment whose knowledge the values show.
+    as_of: the moment whose knowledge the values show; rules with dates need it.
     """
 
     ids: tuple[str, ...]
@@ -43,7 +43,7 @@ class Members:
         as_of: datetime,
     ) -> Self:
         """All members of a feature snapshot; ``ids`` are UTF-8."""
-        names = tuple(member.decode() for member in ids)
+        names = tuple(member.decode() for member in ids.tolist())
         return cls(names, values, np.ones(len(names), dtype=bool), encoding, as_of)
 
     def __len__(self) -> int:
@@ -55,3 +55,17 @@ class Members:
             return None
         column: NDArray[np.float32] = self.values[:, self.encoding.names.index(name)]
         return column
+
+    def code(self, name: str) -> NDArray[np.int64]:
+        """(members,) position of a category's value, -1 where missing or no such feature."""
+        column = self.column(name)
+        if column is None or name not in self.encoding.categories:
+            return np.full(len(self), -1, dtype=np.int64)
+        return np.where(np.isnan(column), -1, column).astype(np.int64)
+
+    def block(self, start: int, stop: int) -> Members:
+        """The members in rows ``start`` to ``stop``, without a copy of their values."""
+        part = slice(start, stop)
+        return Members(
+            self.ids[part], self.values[part], self.known[part], self.encoding, self.as_of
+        )

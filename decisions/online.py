@@ -7,25 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.decide import (
-    NO_SEND,
-    Ask,
-    Candidates,
-    Decisions,
-    best_at_prices,
-    candidates_of,
-    explore,
-)
-from decisions.eligibility import BUDGET_SPENT, NO_POSITIVE_GAIN
+from decisions.decide import Ask, Candidates, Decisions, candidates_of, explore
+from decisions.exploration import NO_SEND, draw
 from decisions.gain import Estimator
 from decisions.pacing import CONTACTS, MONEY, Terms, channel_limit, money, offer_limit
+from decisions.pricing import best_options, member_prices
+from decisions.reasons import BUDGET_SPENT, CODE, NO_POSITIVE_GAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """decisions: as ``decide`` gives them, on the terms of the moment.
+    """decisions: as ``decide`` gives them, on the terms of the moment, one option a member.
 
-    planned: (n,) position of the offer that the plan's own prices choose, ``NO_SEND`` for none.
+    planned: (n,) position of the option that the plan's own prices choose, ``NO_SEND`` for none.
     cost: (n, m) of each pair in millionths of the currency, rounded up.
     """
 
@@ -40,7 +34,7 @@ def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:
     A pair that does not fit is no candidate: the probabilities are those of the choice given what
     was left. Where nothing fits, no send has the probability 1 and the reason ``budget_spent``;
     members held out stay held out. With the plan's prices and enough left, the answers are those
-    of ``decide``.
+    of ``decide``. An answer carries one option, also in a push whose plan gives a member more.
 
     Args:
         ask: with the prices of the plan.
@@ -48,21 +42,27 @@ def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:
     Raises:
         RuleError: a rule of the push or of an offer cannot be evaluated.
     """
+    one_each = replace(ask.push.limits, per_member=1)
+    ask = replace(ask, push=replace(ask.push, limits=one_each))
     candidates = candidates_of(ask, estimator)
-    cost = money(candidates.worth.cost)
-    planned = explore(ask, candidates, best_at_prices(ask, candidates)).offer
-    priced = replace(ask, prices=terms.prices)
+    cost = money(candidates.cost.astype(np.float64))
+    planned = _decided(ask, candidates).option[:, 0]
     fitting = _only(candidates, _fits(ask, cost, terms))
-    made = explore(priced, fitting, best_at_prices(priced, fitting))
-    return Online(replace(made, reason=_reasons(candidates, made)), planned, cost)
+    made = _decided(replace(ask, prices=terms.prices), fitting)
+    return Online(replace(made, code=_codes(candidates, made)), planned, cost)
+
+
+def _decided(ask: Ask, candidates: Candidates) -> Decisions:
+    best = best_options(ask, candidates, member_prices(ask))
+    return explore(ask, candidates, best, draw(ask, candidates))
 
 
 def _fits(ask: Ask, cost: NDArray[np.int64], terms: Terms) -> NDArray[np.bool_]:
     """(n, m) pairs that break no limit if they are the only ones."""
     left = terms.left
     fits = cost <= left.get(MONEY, np.iinfo(np.int64).max)
-    for column, offer in enumerate(ask.offers):
-        names = (CONTACTS, channel_limit(ask.push.channel), offer_limit(offer.offer_id))
+    for column, option in enumerate(ask.options):
+        names = (CONTACTS, channel_limit(option.channel), offer_limit(option.offer.offer_id))
         fits[:, column] &= all(left.get(name, 1) > 0 for name in names)
     return fits
 
@@ -70,19 +70,16 @@ def _fits(ask: Ask, cost: NDArray[np.int64], terms: Terms) -> NDArray[np.bool_]:
 def _only(candidates: Candidates, fits: NDArray[np.bool_]) -> Candidates:
     """The candidates without the pairs that do not fit."""
     found = candidates.eligibility
-    allowed = found.allowed & fits
+    code = np.where((found.code == 0) & ~fits, CODE[BUDGET_SPENT], found.code).astype(np.uint8)
     reason = found.reason.copy()
     # Who is held out is told so, also when there is nothing left: the sides must stay comparable.
-    gone = ~np.asarray(allowed.any(axis=1)) & ~found.held & (reason == "")
-    reason[gone] = BUDGET_SPENT
-    return replace(candidates, eligibility=replace(found, allowed=allowed, reason=reason))
+    gone = (code != 0).all(axis=1) & ~found.held & (reason == 0)
+    reason[gone] = CODE[BUDGET_SPENT]
+    return replace(candidates, eligibility=replace(found, code=code, reason=reason))
 
 
-def _reasons(candidates: Candidates, made: Decisions) -> tuple[str, ...]:
+def _codes(candidates: Candidates, made: Decisions) -> NDArray[np.uint8]:
     """Where something would have gained but did not fit, that is why nothing is sent."""
-    open_pairs = candidates.eligibility.allowed & (candidates.worth.gain > 0)
-    worthwhile = np.asarray(open_pairs.any(axis=1)).tolist()
-    return tuple(
-        BUDGET_SPENT if why == NO_POSITIVE_GAIN and gained and offer == NO_SEND else why
-        for why, gained, offer in zip(made.reason, worthwhile, made.offer.tolist(), strict=True)
-    )
+    worthwhile = (candidates.eligibility.allowed & (candidates.gain > 0)).any(axis=1)
+    spent = (made.code == CODE[NO_POSITIVE_GAIN]) & worthwhile & (made.option[:, 0] == NO_SEND)
+    return np.where(spent, CODE[BUDGET_SPENT], made.code).astype(np.uint8)

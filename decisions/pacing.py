@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.catalogue import Offer, Push
+from decisions.catalogue import Offer, Push, offer_cap
 from decisions.policy import Prices
 
 MONEY, CONTACTS = "money", "contacts"
@@ -75,12 +75,14 @@ def takes(offer_id: str, channel: str, cost: int) -> dict[str, int]:
 
 def limits(push: Push, offers: Sequence[Offer]) -> dict[str, int]:
     """The most that a push may use of each limit it has, rounded down, by the limit's name."""
-    given: dict[str, float | None] = {
-        MONEY: None if push.budget is None else round(push.budget * UNIT, 3),
-        CONTACTS: push.max_audience,
-        **{offer_limit(offer.offer_id): offer.stock for offer in offers},
+    caps = push.limits
+    given = {
+        MONEY: math.inf if push.budget is None else round(push.budget * UNIT, 3),
+        CONTACTS: math.inf if push.max_audience is None else push.max_audience,
+        **{offer_limit(offer.offer_id): offer_cap(push, offer) for offer in offers},
+        **{channel_limit(channel): most for channel, most in caps.channel_caps.items()},
     }
-    return {name: math.floor(most) for name, most in given.items() if most is not None}
+    return {name: math.floor(most) for name, most in given.items() if math.isfinite(most)}
 
 
 def terms(prices: Prices, most: Mapping[str, int], used: Mapping[str, Use]) -> Terms:
@@ -114,7 +116,8 @@ def terms(prices: Prices, most: Mapping[str, int], used: Mapping[str, Use]) -> T
         prices,
         budget=follow(MONEY, prices.budget),
         audience=follow(CONTACTS, prices.audience),
-        stock={offer: follow(offer_limit(offer), price) for offer, price in prices.stock.items()},
+        offers={one: follow(offer_limit(one), price) for one, price in prices.offers.items()},
+        channels={one: follow(channel_limit(one), price) for one, price in prices.channels.items()},
     )
     left = {name: max(limit - used.get(name, Use()).taken, 0) for name, limit in most.items()}
     return Terms(paced, left)

@@ -17,11 +17,12 @@ from decisions.rules import FeatureNames
 
 _DAY = 86_400
 _KEYS = (
-    "name", "push", "member", "like", "features",
+    "name", "push", "member", "like", "features", "contacts",
     "send", "offer", "offers", "not_offer", "reason", "min_gain",
 )  # fmt: skip
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "features": ((dict,), "a table"),
+    "contacts": ((list,), "a list of days before the send, such as [1, 3.5]"),
     "send": ((bool,), "true or false"),
     "offers": ((list,), "a list of offers"),
     "min_gain": ((int, float), "a number"),
@@ -55,6 +56,7 @@ class Persona:
     member: who of the release is asked about; None for a member made up.
     like: whose features the made-up member has; None for nobody's, so that all are missing.
     features: of the made-up member, over those; NaN is missing.
+    contacts: what the made-up member was sent before, in days before the send.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Persona:
     member: str | None
     like: str | None
     features: Mapping[str, Value]
+    contacts: tuple[float, ...]
     expected: Expected
 
     @classmethod
@@ -194,7 +197,7 @@ def check_offers(persona: Persona, offer_ids: Sequence[str]) -> None:
 
 def _described(
     content: Mapping[str, Any],
-) -> tuple[str, str | None, str | None, Mapping[str, Value]]:
+) -> tuple[str, str | None, str | None, Mapping[str, Value], tuple[float, ...]]:
     for key, value in content.items():
         if key not in _KEYS:
             raise PersonaError(f"has no key {key!r}{nearest(key, _KEYS)}")
@@ -209,7 +212,13 @@ def _described(
     for name, value in features.items():
         if not isinstance(value, int | float | str | date):
             raise PersonaError(f"has {name} = {value!r}, wanted a number, text or a date")
-    return content["push"], content.get("member"), content.get("like"), features
+    contacts = content.get("contacts", [])
+    if not all(isinstance(days, int | float) and days >= 0 for days in contacts):
+        raise PersonaError(f"has contacts = {contacts!r}, wanted days before the send")
+    if contacts and "member" in content:
+        raise PersonaError("has contacts, but a member of the release has their own")
+    past = tuple(float(days) for days in contacts)
+    return content["push"], content.get("member"), content.get("like"), features, past
 
 
 def _expected(content: Mapping[str, Any]) -> Expected:

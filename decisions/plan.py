@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decisions.allocation import Allocation, allocate
 from decisions.decide import (
-    NO_SEND,
     Ask,
     Candidates,
     Decisions,
-    best_at_prices,
+    Progress,
     candidates_of,
     explore,
-    explored_choice,
-    explores,
-    returns_enough,
+    unseen,
 )
 from decisions.draws import uniforms
 from decisions.errors import DecisionError
+from decisions.exploration import NO_SEND, Draw, affordable_share, draw
+from decisions.funnel import Funnel, funnel_of
 from decisions.gain import Estimator
-from decisions.limits import Group, Limits, Pairs
+from decisions.limits import Group, Limits, Pairs, Segment
 from decisions.policy import Prices
+from decisions.pricing import best_options, limits_of, member_prices, named
+
+Bound = TypeVar("Bound", Group, Segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Plan:
     prices: what one more unit of each constraint would earn; single decisions use them.
     value, bound: total expected gain of the choices that were not drawn at random, and the most
         that any choice within the constraints could have.
+    funnel: how many members and pairs were left after each stage, and why the others dropped out.
     """
 
     decisions: Decisions
@@ -45,6 +47,7 @@ class Plan:
     prices: Prices
     value: float
     bound: float
+    funnel: Funnel
 
     @property
     def cost(self) -> float:
@@ -61,13 +64,31 @@ class Plan:
         """The most that ``gain`` could be with the members drawn at random as they are."""
         return self.bound + self.gain - self.value
 
-    def funnel(self) -> Mapping[str, int]:
-        """Members by what became of them: ``sent``, else the reason; most frequent first."""
-        outcomes = Counter(reason or "sent" for reason in self.decisions.reason)
-        return dict(outcomes.most_common())
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a push allocates once chance has had its part.
+
+    candidates: of all members. drawn: the choices made at random. open_rows: (o,) members whose
+    choice is to be made. pairs: theirs. limits: what is left of the push's for them.
+    """
+
+    ask: Ask
+    candidates: Candidates
+    drawn: Draw
+    open_rows: NDArray[np.int64]
+    pairs: Pairs
+    limits: Limits
+
+    @property
+    def ties(self) -> NDArray[np.float64]:
+        """(o,) who comes first among equals, by hash."""
+        ask = self.ask
+        ids = [ask.members.ids[row] for row in self.open_rows.tolist()]
+        return uniforms(ask.policy.salt, "ties", ask.push.push_id, ids)
 
 
-def plan(ask: Ask, estimator: Estimator) -> Plan:
+def plan(ask: Ask, estimator: Estimator, progress: Progress = unseen) -> Plan:
     """Decide ``ask`` for all its members under the push's constraints.
 
     The members explored at random come first and their cost is taken off the budget; the rest is
@@ -76,55 +97,99 @@ def plan(ask: Ask, estimator: Estimator) -> Plan:
     Raises:
         RuleError: a rule of the push or of an offer cannot be evaluated.
         DecisionError: exploration alone would break the push's limits.
+        Infeasible: no choice keeps all limits; says which conflict and by how much.
     """
-    candidates = candidates_of(ask, estimator)
-    settled = candidates.eligibility.held | explores(ask, candidates.eligibility.allowed)
-    open_pairs = candidates.eligibility.allowed & returns_enough(ask.push, candidates.worth)
-    open_gain = np.where(open_pairs & ~settled[:, None], candidates.worth.gain, -np.inf)
-    found = allocate(
-        Pairs(open_gain, candidates.worth.cost, len(ask.offers)),
-        _limits(ask, candidates),
-        uniforms(ask.policy.salt, "ties", ask.push.push_id, ask.members.ids),
+    return planned(problem_of(ask, estimator, progress))
+
+
+def problem_of(ask: Ask, estimator: Estimator, progress: Progress = unseen) -> Problem:
+    """Everything that ``plan`` allocates, for those who ask more of it than the plan."""
+    candidates = candidates_of(ask, estimator, progress)
+    found = candidates.eligibility
+    scaled = replace(ask, prices=Prices(scale=_scale(candidates)))
+    share = affordable_share(scaled, candidates)
+    ask = replace(scaled, prices=replace(scaled.prices, exploration=share))
+    drawn = draw(ask, candidates)
+    open_rows = np.flatnonzero((found.reason == 0) & ~found.held & ~drawn.explored)
+    gain = candidates.gain[open_rows]
+    gain[found.code[open_rows] != 0] = -np.inf
+    pairs = Pairs(gain, candidates.cost[open_rows], len(ask.options))
+    limits = _left(limits_of(ask), ask, candidates, drawn).of_members(open_rows)
+    return Problem(ask, candidates, drawn, open_rows, pairs, limits)
+
+
+def planned(problem: Problem) -> Plan:
+    """Allocate ``problem`` and put it beside what chance decided."""
+    ask, candidates = problem.ask, problem.candidates
+    found = allocate(problem.pairs, problem.limits, problem.ties)
+    prices = replace(
+        named(found.prices, problem.limits, ask),
+        exploration=ask.prices.exploration,
+        scale=ask.prices.scale,
     )
-    priced = replace(ask, prices=_prices(ask, found))
-    # What a settled member would have got without the draw is part of their probability.
-    best = np.where(settled, best_at_prices(priced, candidates), found.slot[:, 0])
-    decisions = explore(priced, candidates, best)
-    sent = np.flatnonzero(decisions.offer != NO_SEND)
+    priced = replace(ask, prices=prices)
+    best = _best(priced, problem, found)
+    decisions = explore(priced, candidates, best, problem.drawn)
+    sent = np.flatnonzero(decisions.sent)
     order = np.argsort(-decisions.expected_gain[sent], kind="stable")
-    return Plan(decisions, sent[order], priced.prices, found.value, found.bound)
+    funnel = funnel_of(candidates.eligibility, decisions)
+    return Plan(decisions, sent[order], prices, found.value, found.bound, funnel)
 
 
-def _limits(ask: Ask, candidates: Candidates) -> Limits:
-    """The push's limits less what exploration takes."""
-    allowed, held = candidates.eligibility.allowed, candidates.eligibility.held
-    drawn = explores(ask, allowed) & ~held
-    explored = np.where(drawn, explored_choice(ask, allowed), NO_SEND)
-    rows = np.flatnonzero(explored != NO_SEND)
-    taken = np.bincount(explored[rows], minlength=len(ask.offers))
-    spent = float(candidates.worth.cost[rows, explored[rows]].sum())
-    stock = np.array([np.inf if o.stock is None else o.stock for o in ask.offers], dtype=float)
-    budget = np.inf if ask.push.budget is None else ask.push.budget
-    audience = np.inf if ask.push.max_audience is None else ask.push.max_audience
-    if spent > budget or len(rows) > audience or (taken > stock).any():
+def _best(ask: Ask, problem: Problem, found: Allocation) -> NDArray[np.int64]:
+    """(n, k) what the plan gives each member; to those whom chance settled, what it would have
+    given them at its prices: that is part of their probability."""
+    candidates = problem.candidates
+    best = np.full((len(ask.members), found.slot.shape[1]), NO_SEND, dtype=np.int64)
+    best[problem.open_rows] = found.slot
+    settled = (candidates.eligibility.reason == 0) & (
+        candidates.eligibility.held | problem.drawn.explored
+    )
+    rows = np.flatnonzero(settled)
+    if len(rows):
+        best[rows] = best_options(ask, candidates.take(rows), member_prices(ask)[rows])
+    return best
+
+
+def _scale(candidates: Candidates) -> float:
+    """Standard deviation of the gains of what is allowed; the unit of random draws."""
+    allowed = candidates.gain[candidates.eligibility.allowed]
+    return float(allowed.std(dtype=np.float64)) if len(allowed) else 0.0
+
+
+def _left(limits: Limits, ask: Ask, candidates: Candidates, drawn: Draw) -> Limits:
+    """The push's limits less what exploration takes.
+
+    Raises:
+        DecisionError: it takes more than there is.
+    """
+    rows = np.flatnonzero(drawn.option != NO_SEND)
+    option = drawn.option[rows]
+    gain = candidates.gain[rows, option].astype(np.float64).sum()
+    spent = float(candidates.cost[rows, option].astype(np.float64).sum())
+    taken = np.bincount(option, minlength=len(ask.options))
+    of_group = [int(taken[group.options].sum()) for group in limits.groups]
+    of_segment = [int(segment.members[rows].sum()) for segment in limits.segments]
+    most = limits.audience_most - len(rows)
+    parts: list[Group | Segment] = [*limits.groups, *limits.segments]
+    bounds = zip(parts, (*of_group, *of_segment), strict=True)
+    if spent > limits.budget or most < 0 or any(count > part.most for part, count in bounds):
         raise DecisionError(
             f"exploration of {ask.push.exploration:.0%} in push {ask.push.push_id!r} alone sends "
             f"to {len(rows)} members at a cost of {spent:.2f}, more than the push's limits; "
-            "lower exploration or raise budget, max_audience or stock"
+            "lower exploration, or raise budget, max_audience, stock or caps"
         )
-    groups = tuple(
-        Group(
-            f"stock of offer {offer.offer_id}", np.arange(len(stock)) == j, most=stock[j] - taken[j]
-        )
-        for j, offer in enumerate(ask.offers)
+    return replace(
+        limits,
+        budget=limits.budget - spent,
+        return_credit=float(gain - limits.least_return * spent) if limits.least_return else 0.0,
+        audience_least=max(limits.audience_least - len(rows), 0),
+        audience_most=most,
+        groups=tuple(map(_less, limits.groups, of_group)),
+        segments=tuple(map(_less, limits.segments, of_segment)),
     )
-    return Limits(budget - spent, audience_most=audience - len(rows), groups=groups)
 
 
-def _prices(ask: Ask, found: Allocation) -> Prices:
-    stock = {
-        offer.offer_id: float(price)
-        for offer, price in zip(ask.offers, found.prices.groups, strict=True)
-        if price > 0
-    }
-    return Prices(found.prices.budget, found.prices.audience, stock)
+def _less(part: Bound, taken: int) -> Bound:
+    """A limit on contacts when so many are taken already."""
+    return replace(part, least=max(part.least - taken, 0), most=part.most - taken)

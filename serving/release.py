@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push
-from decisions.decide import NO_SEND, Ask, Decisions, decide
-from decisions.eligibility import NO_CONSENT, SUPPRESSED, UNKNOWN_MEMBER, expires_at
+from decisions.contacts import Contacts
+from decisions.decide import Ask, Decisions
+from decisions.eligibility import expires_at, never
 from decisions.errors import DecisionError
+from decisions.exploration import NO_SEND
 from decisions.gain import Estimator
 from decisions.members import Members
 from decisions.online import Online, decide_online
 from decisions.pacing import Terms, Use, limits, takes, terms
 from decisions.policy import Policy, Prices
+from decisions.reasons import words
+from decisions.send_time import ActiveHours
 from features.errors import FeatureError
 from features.snapshot import Snapshot
 from features.workspace import write_atomically
 from models.errors import ModelError
 from models.estimator import load_estimator
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
+from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
 from serving.items import Shelf, load_shelf
 from serving.schemas import MAX_ITEMS, Versions
@@ -40,20 +45,22 @@ from serving.verify import RELEASE_ID, ReleaseError, names, verified
 
 _REHEARSAL_SECONDS = 120
 _SAME = 1e-9  # golden numbers may differ by this, relatively: processors round differently
-_LASTING = frozenset({SUPPRESSED, NO_CONSENT, UNKNOWN_MEMBER})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What was chosen for one member; the fields of ``decisions.decide.Decisions``.
 
-    offer_id: None for no send. Numbers are None where nothing could be estimated.
+    offer_id, channel, send_after: None for no send. Numbers are None where nothing could be
+    estimated.
     takes, planned: what the choice, and what the choice at the plan's own prices, takes of each
         limit of the push, by the limit's name; empty for no send.
     vector: (features,) what was known of the member, in the order of the release's encoding.
     """
 
     offer_id: str | None
+    channel: str | None
+    send_after: datetime | None
     items: tuple[str, ...]
     probability: float
     explored: bool
@@ -85,6 +92,8 @@ class Release:
     estimator: Estimator
     shelf: Shelf | None
     court: Court | None
+    contacts: Contacts
+    hours: ActiveHours | None
 
     def limits(self, push_id: str) -> dict[str, int]:
         """Most that the push may use of each of its limits; see ``decisions.pacing.limits``."""
@@ -96,12 +105,21 @@ class Release:
         return terms(self.prices[push_id], self.limits(push_id), used)
 
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
+        self,
+        push_id: str,
+        members: Sequence[str],
+        suppressed: frozenset[str],
+        terms: Terms,
+        since: Contacts | None = None,
     ) -> list[Choice]:
-        """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
+        """One choice a member, in the order asked. ``KeyError`` on a push that is not there.
+
+        Args:
+            since: what the members were sent after the release was made.
+        """
         push = self.pushes[push_id]
         known = self._known(members)
-        online = decide_online(self._ask(push, known, suppressed), self.estimator, terms)
+        online = decide_online(self.ask(push, known, suppressed, since), self.estimator, terms)
         items = self._items(push, members, online.decisions)
         return [
             self._choice(push, online, row, items[row], known.values[row])
@@ -114,26 +132,36 @@ class Release:
         Asked before an answer that an earlier release gave is given again: consent may have gone,
         and the push that it was for may be over and no longer in the release.
         """
-        any_push = replace(next(iter(self.pushes.values())), channel=channel)
-        reasons = self.decided(any_push, self._known(members), frozenset()).reason
-        return {m: why for m, why in zip(members, reasons, strict=True) if why in _LASTING}
+        codes = never(channel, self._known(members), self.policy, frozenset())
+        return {m: why for m, why in zip(members, words(codes), strict=True) if why}
+
+    def ask(
+        self,
+        push: Push,
+        members: Members,
+        suppressed: frozenset[str],
+        since: Contacts | None = None,
+    ) -> Ask:
+        """The question about ``push``, one of the release's own or changed a little."""
+        contacts = self.contacts.of_members(self.snapshot.rows(members.ids))
+        return Ask(
+            push=push,
+            offers=self._offers(push),
+            members=members,
+            policy=self.policy,
+            prices=self.prices[push.push_id],
+            suppressed=suppressed,
+            contacts=contacts if since is None else contacts.plus(since),
+            hours=self.hours,
+        )
 
     def _known(self, members: Sequence[str]) -> Members:
-        rows = self.snapshot.rows(members)
-        values = self.snapshot.take(rows)
-        snapshot = self.snapshot
+        snapshot, rows = self.snapshot, self.snapshot.rows(members)
+        values = snapshot.take(rows)
         return Members(tuple(members), values, rows >= 0, snapshot.encoding, snapshot.as_of)
-
-    def decided(self, push: Push, known: Members, suppressed: frozenset[str]) -> Decisions:
-        """``push``, one of the release's own or changed a little, decided at its prices."""
-        return decide(self._ask(push, known, suppressed), self.estimator)
 
     def _offers(self, push: Push) -> tuple[Offer, ...]:
         return tuple(self.offers[offer_id] for offer_id in push.offer_ids)
-
-    def _ask(self, push: Push, known: Members, suppressed: frozenset[str]) -> Ask:
-        prices = self.prices[push.push_id]
-        return Ask(push, self._offers(push), known, self.policy, prices, suppressed)
 
     def _items(
         self, push: Push, members: Sequence[str], decided: Decisions
@@ -158,10 +186,15 @@ class Release:
         vector: NDArray[np.float32],
     ) -> Choice:
         decided = online.decisions
-        column = int(decided.offer[row])
-        offer_id = None if column == NO_SEND else push.offer_ids[column]
+        column = int(decided.option[row, 0])
+        option = None if column == NO_SEND else decided.options[column]
+        offer_id = None if option is None else option.offer.offer_id
         return Choice(
             offer_id=offer_id,
+            channel=None if option is None else option.channel,
+            send_after=(
+                None if option is None else datetime.fromtimestamp(int(decided.send_at[row]), UTC)
+            ),
             items=items,
             probability=float(decided.probability[row]),
             explored=bool(decided.explored[row]),
@@ -176,16 +209,17 @@ class Release:
                 if offer_id is None
                 else expires_at(self.offers[offer_id], push)
             ),
-            takes=_takes(push, online, row, column),
-            planned=_takes(push, online, row, int(online.planned[row])),
+            takes=_takes(online, row, column),
+            planned=_takes(online, row, int(online.planned[row])),
             vector=vector,
         )
 
 
-def _takes(push: Push, online: Online, row: int, column: int) -> dict[str, int]:
+def _takes(online: Online, row: int, column: int) -> dict[str, int]:
     if column == NO_SEND:
         return {}
-    return takes(push.offer_ids[column], push.channel, int(online.cost[row, column]))
+    option = online.decisions.options[column]
+    return takes(option.offer.offer_id, option.channel, int(online.cost[row, column]))
 
 
 def load_release(folder: Path, trusted: Mapping[str, Ed25519PublicKey]) -> Release:
@@ -330,6 +364,8 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
             estimator=load_estimator(folder, threads=1),  # others answer beside this one
             shelf=load_shelf(folder, offers),
             court=Court.load(folder / FOLDER) if (folder / FOLDER).is_dir() else None,
+            contacts=load_contacts(folder / "contacts"),
+            hours=_hours(folder / "hours.json"),
         )
     except KeyError as error:
         raise ReleaseError(f"{folder}: prices.json has no prices for push {error}") from error
@@ -352,6 +388,10 @@ def _versions(manifest: Manifest | None, snapshot: Snapshot, policy: bytes) -> V
         policy=hashlib.sha256(policy).hexdigest()[:12],
         models={name: tracked.version for name, tracked in models.items()},
     )
+
+
+def _hours(path: Path) -> ActiveHours | None:
+    return ActiveHours.from_json(_json(path)) if path.exists() else None
 
 
 def _json(path: Path) -> Any:

@@ -98,7 +98,8 @@ class Decision(BaseModel):
     """One member's answer.
 
     items: what to show, best first, within the offer's scope. probability: with which this choice
-    was made, given the candidates. reason: why nothing is sent; null when something is. expires_at:
+    was made, given the candidates. reason: why nothing is sent; null when something is. channel,
+    send_after: by which channel to send, and from when on; null when nothing is sent. expires_at:
     do not act on the answer after this moment. release: which release decided.
     """
 
@@ -106,6 +107,8 @@ class Decision(BaseModel):
     member_id: str
     send: bool
     offer_id: str | None
+    channel: str | None
+    send_after: datetime | None
     items: list[str]
     estimates: Estimates | None
     probability: float
@@ -142,6 +145,8 @@ class FlatDecision(BaseModel):
     send: bool
     decision_id: str | None
     offer_id: str | None
+    channel: str | None
+    send_after: datetime | None
     items: list[str]
     p_if_sent: float | None
     p_if_not: float | None

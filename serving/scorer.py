@@ -12,8 +12,10 @@ from uuid import uuid4
 import numpy as np
 
 from decisions.catalogue import Push
-from decisions.eligibility import HOLDOUT, SUPPRESSED
+from decisions.contacts import Contacts
 from decisions.pacing import CONTACTS, Terms, Use
+from decisions.reasons import HOLDOUT, SUPPRESSED
+from serving.contacts import contacts_since
 from serving.court import Court
 from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
 from serving.ledger import Claim
@@ -38,7 +40,12 @@ class Answering(Protocol):
     def limits(self, push_id: str) -> Mapping[str, int]: ...
     def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms: ...
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
+        self,
+        push_id: str,
+        members: Sequence[str],
+        suppressed: frozenset[str],
+        terms: Terms,
+        since: Contacts | None = None,
     ) -> list[Choice]: ...
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
 
@@ -102,13 +109,14 @@ class Scorer:
         """
         push_id, most = made.push.push_id, release.limits(made.push.push_id)
         suppressed = self.log.suppressed(list(fresh))
+        since = contacts_since(self.log, list(fresh), release)
         waiting = list(fresh)
         stored: dict[str, LoggedDecision] = {}
         for turn in range(_TURNS):
             terms = release.terms(push_id, self.log.used(push_id, made.at))
             if turn == _TURNS - 1:
                 terms = replace(terms, left={**terms.left, CONTACTS: 0})
-            choices = release.choose(push_id, waiting, suppressed, terms)
+            choices = release.choose(push_id, waiting, suppressed, terms, since)
             logged = [
                 _logged(made, member, choice, terms, fresh[member])
                 for member, choice in zip(waiting, choices, strict=True)
@@ -215,6 +223,8 @@ def _logged(
         member_id=member,
         send=choice.offer_id is not None,
         offer_id=choice.offer_id,
+        channel=choice.channel,
+        send_after=choice.send_after,
         items=list(choice.items),
         estimates=Estimates(
             p_if_sent=choice.p_if_sent,
@@ -233,7 +243,7 @@ def _logged(
     return LoggedDecision(
         decision_id=answer.decision_id,
         push_id=made.push.push_id,
-        channel=made.push.channel,
+        channel=choice.channel or made.push.channel,
         member_id=member,
         offer_id=choice.offer_id,
         probability=choice.probability,
@@ -249,6 +259,11 @@ def _logged(
 
 
 def _withheld(answer: Decision, reason: str) -> Decision:
-    return answer.model_copy(
-        update={"send": False, "offer_id": None, "items": [], "reason": reason}
-    )
+    nothing: dict[str, Any] = {
+        "send": False,
+        "offer_id": None,
+        "channel": None,
+        "send_after": None,
+        "items": [],
+    }
+    return answer.model_copy(update={**nothing, "reason": reason})

@@ -54,6 +54,7 @@ decisions = Table(
     Column("answer", String, nullable=False),  # JSON, serving.schemas.Decision
     Column("terms", String),  # JSON: prices, left, planned; null where an older scorer decided
     Index("one_answer", "push_id", "member_id", unique=True),
+    Index("of_member", "member_id"),
     sqlite_autoincrement=True,
 )
 

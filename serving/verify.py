@@ -14,9 +14,9 @@ from models.manifest import MANIFEST, Manifest, file_entry
 RELEASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOST_MANIFEST = 1 << 20  # bytes; it is read before anything vouches for it
 _ALLOWED = re.compile(
-    r"(offers|pushes|policy|prices|experiments|golden|items)\.json"
+    r"(offers|pushes|policy|prices|experiments|golden|items|hours)\.json"
     r"|snapshot/(snapshot\.json|encoding\.json|members\.npy|values\.npy)"
-    r"|(response|prior|propensity|recommender)(/[a-z0-9_-]+)?"
+    r"|(response|prior|propensity|recommender|contacts)(/[a-z0-9_-]+)?"
     r"/(artifact\.json|arrays\.npz|[A-Za-z0-9_-]+\.txt)"
     r"|court/(artifact\.json|arrays\.npz|values\.npy|encoding\.json)"
 )

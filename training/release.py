@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import ibis
 import numpy as np
 
 from decisions.catalogue import Offer, Push
+from decisions.contacts import Contacts
 from decisions.decide import Ask
 from decisions.gain import Estimator
 from decisions.members import Members
 from decisions.plan import plan
 from decisions.policy import Policy, Prices
+from decisions.send_time import ActiveHours
 from features.build import build_features
 from features.moments import known, seen_at
 from features.progress import Progress, silent
@@ -32,6 +34,7 @@ from models.prior import PriorResponse
 from models.propensity import Propensity
 from models.response import ResponseModel
 from training.catalogue import categories, offers_as_of, pushes_from
+from training.contact_history import contact_history, save_contacts
 from training.errors import TrainingError
 from training.rule_evidence import FOLDER
 from training.tracking import champion
@@ -61,8 +64,7 @@ class Contents:
 class Assembled:
     """models: which registered versions went in. golden: requests whose answers are pinned.
 
-    evidence: what the estimates rest on, ``randomised``, ``modelled``, ``observational`` or
-        ``prior``.
+    evidence: what the estimates rest on, of ``decisions.gain.EVIDENCE``.
     """
 
     models: Mapping[str, TrackedVersion]
@@ -88,12 +90,16 @@ def assemble(
     with opened(workspace) as tables:
         pushes, offers = _catalogue(tables, contents)
         models = _models(workspace, tables, contents, folder)
+        contacts = contact_history(tables, snapshot, contents.policy.caps, contents.as_of)
         _write(folder / "items.json", categories(tables, contents.as_of))
+    save_contacts(contacts, folder / "contacts")
     estimator = load_estimator(folder)
+    crowd = Crowd.of(snapshot, contacts)
     prices = {}
     for number, push in enumerate(pushes):
-        prices[push.push_id] = _prices(push, offers, snapshot, contents.policy, estimator)
+        prices[push.push_id] = _prices(push, offers, crowd, contents.policy, estimator)
         progress(STAGE, number + 1, len(pushes))
+    _write(folder / "hours.json", crowd.hours.to_json())
     _write(folder / "pushes.json", [push.to_json() for push in pushes])
     _write(folder / "offers.json", [offer.to_json() for offer in offers.values()])
     _write(folder / "policy.json", contents.policy.to_json())
@@ -177,18 +183,29 @@ def _orders(tables: Tables, as_of: datetime) -> tuple[float, float]:
     return mean, float(told["sd"] or 0.0) / mean if mean > 0 else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """All members of a release, as every push asks about them."""
+
+    members: Members
+    contacts: Contacts
+    hours: ActiveHours
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, contacts: Contacts) -> Self:
+        members = Members.everybody(
+            snapshot.member_ids, snapshot.values, snapshot.encoding, snapshot.as_of
+        )
+        return cls(members, contacts, ActiveHours.of(members))
+
+
 def _prices(
-    push: Push,
-    offers: Mapping[str, Offer],
-    snapshot: Snapshot,
-    policy: Policy,
-    estimator: Estimator,
+    push: Push, offers: Mapping[str, Offer], crowd: Crowd, policy: Policy, estimator: Estimator
 ) -> Prices:
     candidates = tuple(offers[offer_id] for offer_id in push.offer_ids)
-    members = Members.everybody(
-        snapshot.member_ids, snapshot.values, snapshot.encoding, snapshot.as_of
+    ask = Ask(
+        push, candidates, crowd.members, policy, Prices(), frozenset(), crowd.contacts, crowd.hours
     )
-    ask = Ask(push, candidates, members, policy, Prices(), frozenset())
     return plan(ask, estimator).prices
 
 

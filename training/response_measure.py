@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.catalogue import Push
-from decisions.gain import Gain, gain
+from decisions.catalogue import Option, Push
+from decisions.gain import Channels, Gain, gain
 from models.estimates import ResponseEstimates
 from models.response import ResponseModel
 from training.charts import Chart
@@ -229,10 +229,15 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
 
 
 def money_gain(log: PushLog, estimates: ResponseEstimates) -> Gain:
-    """Of every offer of ``log``, in money, as a push for margin would count it."""
+    """Of every offer of ``log``, in money, as a push for margin would count it.
+
+    Without fatigue: what a member who leaves would have brought is in no outcome of the log.
+    """
     ids = tuple(offer.offer_id for offer in log.offers)
     push = Push("measured", "push", datetime(2000, 1, 1, tzinfo=UTC), ids)
-    return gain(push, log.offers, estimates)
+    options = [Option(offer, push.channel) for offer in log.offers]
+    found = gain(push, options, estimates, Channels({}, {}))
+    return replace(found, gain=found.gain + found.fatigue[:, None])
 
 
 def earned(log: PushLog) -> NDArray[np.float64]:

@@ -104,6 +104,8 @@ def _nothing(push_id: str, member_id: str, release: str) -> FlatDecision:
         send=False,
         decision_id=None,
         offer_id=None,
+        channel=None,
+        send_after=None,
         items=[],
         **_NO_ESTIMATES.model_dump(),
         probability=None,

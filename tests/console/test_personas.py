@@ -28,7 +28,8 @@ reason = "no_consent"
 [[personas]]
 name = "contacted too often"
 push = "autumn"
-features = { consent_push = true, contacts_7d = 9 }
+features = { consent_push = true }
+contacts = [1, 2.5, 3]
 reason = "frequency_cap"
 """
 
@@ -92,7 +93,7 @@ def test_a_machine_reads_the_same(published: Bench, file: Path) -> None:
 
 
 def test_a_member_gets_what_the_scorer_chooses_without_chance(release: Release) -> None:
-    choices = release.choose("spring", MEMBERS, frozenset())
+    choices = release.choose("spring", MEMBERS, frozenset(), release.terms("spring", {}))
     ask = {"push": "spring", "min_gain": -1e9}
     asked = [{"name": member, "member": member, **ask} for member in MEMBERS]
     alike = [{"name": f"like {m}", "like": m, "features": {}, **ask} for m in MEMBERS]

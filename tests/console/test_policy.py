@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.policy import standing_policy
-from console.settings import PolicySettings, Settings, SettingsError
+from console.settings import CapSettings, PolicySettings, Settings, SettingsError
 from features.workspace import Conventions, Workspace
 
 
@@ -24,7 +24,16 @@ def test_a_missing_consent_is_what_the_workspace_says(tmp_path: Path) -> None:
     assert not standing_policy(Workspace(tmp_path), Settings()).consent_when_missing
 
 
-def test_a_cap_on_no_count_of_contacts_is_refused(tmp_path: Path) -> None:
-    settings = Settings(policy=PolicySettings(contact_caps={"contact_7d": 3}))
-    with pytest.raises(SettingsError, match=r"caps 'contact_7d', wanted one of contacts_1d"):
-        standing_policy(Workspace(tmp_path), settings)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (PolicySettings(caps=[CapSettings(most=3)]), "cap on all: give days or hours"),
+        (PolicySettings(quiet_hours=(22, 25)), "quiet_hours are"),
+        (PolicySettings(timezone="Moon/Base"), "timezone is 'Moon/Base', wanted a name such as"),
+    ],
+)
+def test_a_policy_that_cannot_hold_is_refused(
+    tmp_path: Path, wrong: PolicySettings, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        standing_policy(Workspace(tmp_path), Settings(policy=wrong))

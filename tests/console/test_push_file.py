@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.push_file import read_push
-from decisions.catalogue import CatalogueError
+from decisions.records import CatalogueError
 
 PUSH = """
 push_id = "spring"

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push
+from decisions.contacts import Contact, Contacts
 from decisions.decide import Ask
 from decisions.members import Members
 from decisions.policy import Policy, Prices
@@ -58,7 +59,7 @@ class Fixed:
     def estimate(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[Offer]
     ) -> FixedEstimates:
-        assert len(values) == len(self.uplift)
+        assert len(self.uplift) in (1, len(values))  # one row stands for everybody
         return FixedEstimates(self, len(values), len(offers))
 
 
@@ -74,7 +75,7 @@ class FixedEstimates:
 
     @property
     def p_if_sent(self) -> NDArray[np.float64]:
-        return self.by.uplift + 0.1
+        return np.broadcast_to(self.by.uplift + 0.1, (self.n, self.m))
 
     @property
     def margin(self) -> NDArray[np.float64]:
@@ -109,16 +110,34 @@ class FixedEstimates:
         return ("modelled",) * self.m
 
 
-def members(*rows: tuple[float, float, float, float]) -> Members:
-    """Members m0, m1, …: consent_push, recency_days, lifecycle code, contacts_7d."""
-    values = np.array(rows, dtype=np.float32).reshape(len(rows), 4)
+def members(*rows: tuple[float, ...]) -> Members:
+    """Members m0, m1, …: consent_push, recency_days, lifecycle code, contacts_7d (else 0)."""
+    values = np.array([(*row, 0.0)[:4] for row in rows], dtype=np.float32).reshape(len(rows), 4)
     ids = tuple(f"m{i}" for i in range(len(rows)))
     return Members(ids, values, np.ones(len(rows), dtype=bool), Names(), AS_OF)
 
 
 def crowd(count: int) -> Members:
     """``count`` members to whom everything is allowed."""
-    return members(*[(1.0, 30.0, 0.0, 0.0)] * count)
+    return members(*[(1.0, 30.0, 0.0)] * count)
+
+
+def contacts(people: Members, *sent: tuple[str, float], **changes: object) -> Contacts:
+    """Contacts of ``people``: who, and how many hours before ``SEND_AT``; each of its own push."""
+    usual: dict[str, object] = {"offer_id": "ten", "channel": "push"}
+    past = [
+        Contact(
+            **{  # type: ignore[arg-type]  # a test changes any part
+                "member_id": member,
+                "at": int(SEND_AT.timestamp() - 3_600 * hours),
+                "push_id": f"past {number}",
+                **usual,
+                **changes,
+            }
+        )
+        for number, (member, hours) in enumerate(sent)
+    ]
+    return Contacts.of(people.ids, past)
 
 
 def push(**changes: object) -> Push:

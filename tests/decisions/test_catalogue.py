@@ -7,8 +7,10 @@ from datetime import date
 
 import pytest
 
-from decisions.catalogue import CatalogueError, Offer, Push
+from decisions.caps import Cap
+from decisions.catalogue import Offer, Push
 from decisions.policy import Policy, PolicyError, Prices
+from decisions.records import CatalogueError
 from tests.decisions.conftest import offer, push
 
 
@@ -62,7 +64,8 @@ def test_a_wrong_offer_says_what_is_wrong(content: dict[str, object], message: s
 
 
 def test_policy_and_prices_read_back_and_refuse_what_they_do_not_know() -> None:
-    policy, prices = Policy("salt", contact_caps={"contacts_7d": 2}), Prices(1, 2, {"ten": 3})
+    policy = Policy("salt", caps=(Cap("channel", 2, hours=36, name="sms"),), quiet_hours=(22, 8))
+    prices = Prices(budget=1, audience=-2, offers={"ten": 3})
     assert Policy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
     assert Prices.from_json(json.loads(json.dumps(prices.to_json()))) == prices
     with pytest.raises(PolicyError, match="policy does not read"):

@@ -7,11 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from decisions.decide import NO_SEND, decide
+from decisions.decide import decide
 from decisions.draws import uniforms
 from decisions.errors import DecisionError
+from decisions.exploration import NO_SEND
 from decisions.policy import Policy, Prices
-from tests.decisions.conftest import SEND_AT, Fixed, ask, crowd, members, offer, push
+from tests.decisions.conftest import SEND_AT, Fixed, ask, contacts, crowd, members, offer, push
 
 
 def flat(uplift: float, count: int, offers: int = 1) -> Fixed:
@@ -31,8 +32,10 @@ def test_sends_the_offer_that_changes_most_not_the_one_most_likely_to_be_bought_
 
 
 def test_no_send_is_an_answer_with_its_reason() -> None:
-    people = members((0, 1, 0, 0), (1, 1, 0, 9), (1, 1, 1, 0), (1, 1, 0, 0), (np.nan, 1, 0, 0))
-    answer = decide(ask(people, push(eligibility='lifecycle == "active"')), flat(-0.01, 5))
+    people = members((0, 1, 0), (1, 1, 0), (1, 1, 1), (1, 1, 0), (np.nan, 1, 0))
+    often = contacts(people, *[("m1", 24 * day) for day in (1, 2, 3)])
+    active = push(eligibility='lifecycle == "active"')
+    answer = decide(ask(people, active, contacts=often), flat(-0.01, 5))
     assert answer.reason == (
         "no_consent", "frequency_cap", "not_eligible", "no_positive_gain", "no_consent",
     )  # fmt: skip
@@ -42,7 +45,7 @@ def test_no_send_is_an_answer_with_its_reason() -> None:
 
 
 def test_consent_may_be_taken_for_granted_only_where_the_policy_says_so() -> None:
-    people = members((np.nan, 1, 0, 0), (0, 1, 0, 0))
+    people = members((np.nan, 1, 0), (0, 1, 0))
     generous = Policy(salt="salt", consent_when_missing=True)
     answer = decide(ask(people, push(), policy=generous), flat(0.1, 2))
     assert answer.reason == ("", "no_consent")
@@ -102,7 +105,7 @@ def test_choices_happen_as_often_as_their_logged_probability_says() -> None:
     n = 40_000
     wanted = push(offer_ids=["ten", "twenty"], exploration=0.3, holdout=0.1)
     answer = decide(
-        ask(crowd(n), wanted, offer("ten"), offer("twenty")), Fixed(np.tile([0.1, 0.05], (n, 1)))
+        ask(crowd(n), wanted, offer("ten"), offer("twenty")), Fixed(np.array([[0.1, 0.05]]))
     )
     for choice in (NO_SEND, 0, 1):
         mine = answer.offer == choice

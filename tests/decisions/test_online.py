@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.online import best_first, one_by_one, over, shuffled
 from benchmarks.paced_push import PUSH, Shape, market
-from decisions.decide import NO_SEND, decide
+from decisions.decide import decide
+from decisions.exploration import NO_SEND
 from decisions.online import decide_online
 from decisions.pacing import CONTACTS, MONEY, UNIT, Terms
 from decisions.policy import Prices
@@ -18,7 +19,7 @@ TWO = (offer("ten", contact_cost=1.0), offer("twenty", contact_cost=3.0))
 
 def uplifts(n: int) -> Fixed:
     """Of both offers: ``twenty`` gains more, and costs more."""
-    return Fixed(np.tile([0.03, 0.07], (n, 1)))
+    return Fixed(np.array([[0.03, 0.07]]))
 
 
 def test_with_enough_left_the_answer_is_that_of_decide() -> None:

@@ -15,7 +15,7 @@ COUNTS = st.integers(0, 10**12)
 
 
 def test_a_push_that_spends_like_its_plan_keeps_the_prices_of_the_plan() -> None:
-    prices = Prices(budget=2.0, audience=0.5, stock={"ten": 1.0})
+    prices = Prices(budget=2.0, audience=0.5, offers={"ten": 1.0})
     most = {MONEY: 1000, CONTACTS: 10, "offer:ten": 5}
     used = {MONEY: Use(300, 300, 600), CONTACTS: Use(6, 0, 6), "offer:ten": Use(1, 1, 2)}
     now = terms(prices, most, used)

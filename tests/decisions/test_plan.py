@@ -20,7 +20,7 @@ def test_the_budget_goes_to_those_whom_the_push_changes_most() -> None:
         Fixed(np.array([[0.02], [0.05], [-0.03], [0.04]])),
     )
     assert planned.ranking.tolist() == [1, 3]
-    assert planned.funnel() == {"sent": 2, "budget_spent": 1, "no_positive_gain": 1}
+    assert planned.funnel.members == {"sent": 2, "budget_spent": 1, "no_positive_gain": 1}
     assert planned.gain == pytest.approx(4 + 3)
     assert planned.cost == 2.0
 
@@ -49,8 +49,8 @@ def test_the_gain_is_near_its_bound_and_never_above_with_exploration_too(
     assert planned.gain == pytest.approx(planned.gain_bound, rel=0.02)
 
 
-def test_a_contact_that_returns_too_little_is_not_made() -> None:
-    wanted = push(min_return=3.0)
+def test_a_contact_that_pulls_the_return_of_the_whole_push_too_low_is_not_made() -> None:
+    wanted = push(min_return=3.5)  # gains of 2 and 4 at a cost of 1 each: 3 together
     planned = plan(
         ask(crowd(2), wanted, offer("ten", contact_cost=1)), Fixed(np.array([[0.03], [0.05]]))
     )
@@ -81,11 +81,11 @@ def test_no_plan_breaks_its_budget_its_size_or_its_stock(
     assert planned.cost <= budget + 1e-9
     assert len(sent) <= size
     assert (sent == 1).sum() <= stock
-    assert sum(planned.funnel().values()) == 80
+    assert sum(planned.funnel.members.values()) == 80
     assert "holdout" not in np.array(planned.decisions.reason)[planned.ranking]
 
 
 def test_a_push_to_nobody_is_an_empty_plan() -> None:
     planned = plan(ask(crowd(0), push(budget=5.0)), Fixed(np.zeros((0, 1))))
-    assert planned.funnel() == {}
+    assert planned.funnel.members == {}
     assert planned.gain == planned.cost == 0

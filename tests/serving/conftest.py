@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from decisions.catalogue import Offer, Push
+from decisions.contacts import Contacts
 from decisions.pacing import Terms, Use, takes
 from decisions.policy import Policy, Prices
 from features.encoding import Encoding
@@ -77,7 +78,12 @@ class FakeRelease:
         return Terms(Prices(), {})
 
     def choose(
-        self, push_id: str, members: Sequence[str], suppressed: frozenset[str], terms: Terms
+        self,
+        push_id: str,
+        members: Sequence[str],
+        suppressed: frozenset[str],
+        terms: Terms,
+        since: Contacts | None = None,
     ) -> list[Choice]:
         self.asked.extend(members)
         return [self._choice(member in suppressed) for member in members]
@@ -91,6 +97,8 @@ class FakeRelease:
         offer_id = None if suppressed else self.offer_id
         return Choice(
             offer_id=offer_id,
+            channel=self.known_pushes[0].channel if offer_id else None,
+            send_after=SPRING.send_at if offer_id else None,
             items=tuple(f"item{rank}" for rank in range(10)) if offer_id else (),
             probability=0.9,
             explored=False,

@@ -30,7 +30,7 @@ def test_answers_in_the_order_asked_with_the_fields_of_the_design(caller: Scored
     assert answer["decisions"][0] == answer["decisions"][2]
     assert set(answer["decisions"][0]) == {
         "decision_id", "member_id", "send", "offer_id", "items", "estimates", "probability",
-        "explored", "experiment", "reason", "expires_at", "release",
+        "explored", "experiment", "reason", "expires_at", "release", "channel", "send_after",
     }  # fmt: skip
     assert answer["decisions"][0]["estimates"]["expected_gain"] is None
     assert answer["versions"]["release"] == "r1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +154,11 @@ def item_columns(world: World) -> Columns:
 
 
 def catalogue_columns(name: str, records: Sequence[Offer] | Sequence[Push]) -> Columns:
-    """Offers or pushes as columns of the contract table ``name``."""
+    """Offers or pushes as columns of the contract table ``name``; what it does not hold is left."""
     table, schema = TABLES[name], checked_schema(TABLES[name])
     rows = []
     for record in records:
-        content = {field.name: getattr(record, field.name) for field in fields(record)}
+        content = {column: getattr(record, column) for column in table.names}
         listed = {k: list(v) if isinstance(v, tuple) else v for k, v in content.items()}
         rows.append(parse_row(table, {k: v for k, v in listed.items() if v not in ([], "")}))
     return {field.name: pa.array([row[field.name] for row in rows], field.type) for field in schema}

@@ -1,0 +1,69 @@
+"""What members were sent before: of a release, and of the scorer's own log since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import select
+
+from decisions.catalogue import Push
+from decisions.contacts import Contact, Contacts
+from models.artifact import Artifact
+from serving import tables
+from serving.log import Log, iso
+from serving.schemas import Versions
+
+KIND = "contacts"
+
+
+def load_contacts(folder: Path) -> Contacts:
+    """The contacts of a release, rows as its snapshot has them; none where it holds none.
+
+    Raises:
+        ArtifactError: what is there does not read.
+        DecisionError: its parts do not fit.
+    """
+    if not folder.is_dir():
+        return Contacts.none()
+    stored = Artifact.load(folder, KIND)
+    return Contacts.from_arrays(stored.arrays, stored.config["names"])
+
+
+class Knowing(Protocol):
+    """What is needed of a release: how far it knows contacts, and the pushes they were of."""
+
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def pushes(self) -> Mapping[str, Push]: ...
+
+
+def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contacts:
+    """What ``members`` were sent by the log's own decisions since the release was made.
+
+    Raises:
+        LogUnavailable: the log cannot be read.
+    """
+    made = tables.decisions.c
+    asked = select(
+        made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id
+    ).where(
+        made.member_id.in_(members),
+        made.offer_id.is_not(None),
+        made.decided_at >= iso(release.versions.as_of),
+    )
+    with log.reading() as connection:
+        rows = connection.execute(asked).all()
+    return Contacts.of(members, [_contact(*row, pushes=release.pushes) for row in rows])
+
+
+def _contact(
+    member: str, at: str, offer: str, channel: str, push_id: str, pushes: Mapping[str, Push]
+) -> Contact:
+    push = pushes.get(push_id)
+    campaign, service = ("", False) if push is None else (push.campaign_id, push.service)
+    seconds = int(datetime.fromisoformat(at).timestamp())
+    return Contact(member, seconds, offer, channel, push_id, campaign, service)
