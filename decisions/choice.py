@@ -159,4 +159,5 @@ def gumbel(seeds: NDArray[np.uint64], option: NDArray[np.integer]) -> NDArray[np
     np.log(uniform, out=uniform)
     np.negative(uniform, out=uniform)
     np.log(uniform, out=uniform)
-    return np.negative(uniform, out=uniform)
+    np.negative(uniform, out=uniform)
+    return uniform

@@ -151,8 +151,7 @@ def _short(wanted: Programme, sides: list[tuple[int, bool]]) -> float:
 def _conflict(limits: Limits, side: tuple[int, bool], short: float) -> Conflict:
     row, cap = side
     names = {BUDGET: "budget", RETURN: "least return", AUDIENCE: "the audience"}
-    parts = (*limits.groups, *limits.segments)
-    name = names[row] if row < GROUPS else parts[row - GROUPS].name
+    name = names[row] if row < GROUPS else limits.parts[row - GROUPS].name
     limit = float(limits.most[row] if cap else limits.least[row])
     if row not in (BUDGET, RETURN):
         short = float(np.ceil(short - _NOTHING))

@@ -62,7 +62,7 @@ class Pairs:
 
     @property
     def slots(self) -> int:
-        return self.gain.shape[1]
+        return int(self.gain.shape[1])
 
     def take(self, members: NDArray[np.int64]) -> Pairs:
         option = None if self.option is None else self.option[members]
@@ -126,15 +126,20 @@ class Limits:
             raise DecisionError("least_return and return_credit must be finite")
         for name, least, most in (
             ("the audience", self.audience_least, self.audience_most),
-            *((part.name, part.least, part.most) for part in (*self.groups, *self.segments)),
+            *((part.name, part.least, part.most) for part in self.parts),
         ):
             if not 0 <= least < np.inf:
                 raise DecisionError(f"floor of {name} is {least}, wanted 0 or more, and finite")
             if not most >= least:
                 raise DecisionError(f"cap of {name} is {most}, wanted its floor {least} or more")
 
+    @property
+    def parts(self) -> tuple[Group | Segment, ...]:
+        """Groups, then segments."""
+        return (*self.groups, *self.segments)
+
     def check(self, pairs: Pairs) -> None:
-        """Raises DecisionError where a mask does not fit the pairs."""
+        """Raises DecisionError where a mask does not fit the pairs, or an option stands twice."""
         for group in self.groups:
             if group.options.shape != (pairs.options,):
                 found = group.options.shape
@@ -145,11 +150,15 @@ class Limits:
             if segment.members.shape != (len(pairs),):
                 found = segment.members.shape
                 raise DecisionError(f"members of {segment.name} are {found}, wanted {len(pairs)}")
+        if self.per_member > 1 and pairs.option is not None:
+            allowed = np.where(np.isfinite(pairs.gain), pairs.option, -1 - np.arange(pairs.slots))
+            if not np.diff(np.sort(allowed, axis=1), axis=1).all():
+                raise DecisionError("an option stands in two slots of a member, wanted one at most")
 
     @cached_property
     def least(self) -> NDArray[np.float64]:
         """(rows,) floors: budget, return, audience, groups, segments; -inf where none."""
-        counts = [self.audience_least, *(part.least for part in (*self.groups, *self.segments))]
+        counts = [self.audience_least, *(part.least for part in self.parts)]
         credit = -self.return_credit if self.least_return > 0 else -np.inf
         # Contacts are whole: a floor of 2.5 asks for 3.
         floors = (np.ceil(count) if count > 0 else -np.inf for count in counts)
@@ -158,7 +167,7 @@ class Limits:
     @cached_property
     def most(self) -> NDArray[np.float64]:
         """(rows,) caps in the order of ``least``; inf where none."""
-        counts = [self.audience_most, *(part.most for part in (*self.groups, *self.segments))]
+        counts = [self.audience_most, *(part.most for part in self.parts)]
         return np.array([self.budget, np.inf, *np.floor(counts)])
 
     def in_group(self, options: int) -> NDArray[np.float64]:

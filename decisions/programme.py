@@ -100,12 +100,13 @@ class Programme:
             dual = -solved.ineqlin.marginals
             prices[up] += dual[: np.count_nonzero(up)]
             prices[down] -= dual[np.count_nonzero(up) :]
-        return prices[: len(self.size)] / self.size
+        in_units: NDArray[np.float64] = prices[: len(self.size)] / self.size
+        return in_units
 
     def _top(self, columns: int) -> NDArray[np.float64]:
         """(columns,) most of each: 1 of pairs and contacts, anything of what gives way."""
         own = self.matrix.shape[1]
-        return np.r_[np.ones(own), np.full(columns - own, np.inf)]
+        return np.concatenate([np.ones(own), np.full(columns - own, np.inf)])
 
     def _solve(self, value: NDArray[np.float64], matrix: Any, *, gap: float, nodes: int) -> Any:
         """SciPy's result of the least ``value`` over the columns of ``matrix``."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.catalogue import Option, Push
-from decisions.gain import Channels, Gain, gain
+from decisions.gain import Channels, gain
 from models.estimates import ResponseEstimates
 from models.response import ResponseModel
 from training.charts import Chart
@@ -228,7 +228,15 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     return Comparison("gain_at_budget", mine, found), chart, told
 
 
-def money_gain(log: PushLog, estimates: ResponseEstimates) -> Gain:
+@dataclass(frozen=True, slots=True)
+class Money:
+    """gain, cost: (n, offers) expected of a send, in money."""
+
+    gain: NDArray[np.float64]
+    cost: NDArray[np.float64]
+
+
+def money_gain(log: PushLog, estimates: ResponseEstimates) -> Money:
     """Of every offer of ``log``, in money, as a push for margin would count it.
 
     Without fatigue: what a member who leaves would have brought is in no outcome of the log.
@@ -237,7 +245,8 @@ def money_gain(log: PushLog, estimates: ResponseEstimates) -> Gain:
     push = Push("measured", "push", datetime(2000, 1, 1, tzinfo=UTC), ids)
     options = [Option(offer, push.channel) for offer in log.offers]
     found = gain(push, options, estimates, Channels({}, {}))
-    return replace(found, gain=found.gain + found.fatigue[:, None])
+    gross = found.gain.astype(np.float64) + found.fatigue[:, None]
+    return Money(gross, found.cost.astype(np.float64))
 
 
 def earned(log: PushLog) -> NDArray[np.float64]:
