@@ -223,8 +223,8 @@ def _one_decision(address: str, key: str, ask: Ask, planned: Plan) -> dict[str, 
 
 
 def _plan(release: Release, market: Market) -> tuple[Ask, Plan]:
-    from console.plan import ask_of
     from decisions.plan import plan
+    from serving.planning import ask_of
 
     push = release.pushes[market.push_id]
     ask = ask_of(release, push, (), frozenset())

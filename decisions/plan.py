@@ -40,6 +40,8 @@ class Plan:
     value, bound: total expected gain of the choices that were not drawn at random, and the most
         that any choice within the constraints could have.
     funnel: how many members and pairs were left after each stage, and why the others dropped out.
+    withheld: (n, k) options that members held out would have got, -1 for none: whom the sent are
+        compared with.
     """
 
     decisions: Decisions
@@ -48,6 +50,7 @@ class Plan:
     value: float
     bound: float
     funnel: Funnel
+    withheld: NDArray[np.int64]
 
     @property
     def cost(self) -> float:
@@ -132,8 +135,15 @@ def planned(problem: Problem) -> Plan:
     decisions = explore(priced, candidates, best, problem.drawn)
     sent = np.flatnonzero(decisions.sent)
     order = np.argsort(-decisions.expected_gain[sent], kind="stable")
-    funnel = funnel_of(candidates.eligibility, decisions)
-    return Plan(decisions, sent[order], prices, found.value, found.bound, funnel)
+    return Plan(
+        decisions=decisions,
+        ranking=sent[order],
+        prices=prices,
+        value=found.value,
+        bound=found.bound,
+        funnel=funnel_of(candidates.eligibility, decisions),
+        withheld=np.where(candidates.eligibility.held[:, None], best, NO_SEND),
+    )
 
 
 def _best(ask: Ask, problem: Problem, found: Allocation) -> NDArray[np.int64]:

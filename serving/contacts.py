@@ -14,7 +14,7 @@ from decisions.contacts import Contact, Contacts
 from models.artifact import Artifact
 from serving import tables
 from serving.log import Log, iso
-from serving.schemas import Versions
+from serving.schemas import MAX_MEMBERS, Versions
 
 KIND = "contacts"
 
@@ -44,17 +44,22 @@ class Knowing(Protocol):
 def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contacts:
     """What ``members`` were sent by the log's own decisions since the release was made.
 
+    A message that is known to have failed was no contact.
+
     Raises:
         LogUnavailable: the log cannot be read.
     """
     made = tables.decisions.c
-    asked = select(
-        made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id
-    ).where(
-        made.member_id.in_(members),
+    columns = (made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id)
+    held = tables.reservations.c
+    failed = select(held.decision_id).where(held.state == "failed")
+    asked = select(*columns).where(
         made.offer_id.is_not(None),
         made.decided_at >= iso(release.versions.as_of),
+        made.decision_id.not_in(failed),
     )
+    if len(members) <= MAX_MEMBERS:  # of an audience, reading all is cheaper than naming each
+        asked = asked.where(made.member_id.in_(members))
     with log.reading() as connection:
         rows = connection.execute(asked).all()
     return Contacts.of(members, [_contact(*row, pushes=release.pushes) for row in rows])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from console.main import application
-from console.plan import ask_of, planned_push, published_release
+from console.plan import published_release
 from console.push_file import PushFile, read_push
 from console.release import build_release
 from decisions.decide import decide
@@ -25,6 +26,8 @@ from decisions.plan import plan
 from features.progress import silent
 from features.workspace import Workspace
 from serving.court import Question
+from serving.log import Log
+from serving.planning import ask_of, plan_for_all
 from tests.conftest import MarketWorkspace
 from training.evaluation import market as evaluation
 
@@ -80,9 +83,10 @@ def test_a_plan_keeps_to_budget_size_and_rule_and_counts_everybody(
     assert audience["expected_gain"] == sorted(audience["expected_gain"], reverse=True)
     assert audience["rank"] == list(range(1, summary["audience"] + 1))
     release = published_release(released.workspace)
-    assert sum(summary["funnel"].values()) == len(release.snapshot.member_ids)
-    assert summary["funnel"]["sent"] == summary["audience"]
-    assert {"no_consent", "not_eligible", "holdout"} <= set(summary["funnel"])
+    funnel = summary["funnel"]["members"]
+    assert sum(funnel.values()) == len(release.snapshot.member_ids)
+    assert funnel["sent"] == summary["audience"]
+    assert {"no_consent", "not_eligible", "holdout"} <= set(funnel)
     assert summary["expected_gain"] <= summary["gain_bound"] + 1e-6
     snapshot = release.snapshot
     rows = snapshot.rows(audience["member_id"])
@@ -91,15 +95,26 @@ def test_a_plan_keeps_to_budget_size_and_rule_and_counts_everybody(
 
 
 def test_who_unsubscribes_while_a_plan_is_made_is_not_in_it(
-    released: MarketWorkspace, push_file: Path
+    released: MarketWorkspace, push_file: Path, tmp_path: Path
 ) -> None:
     release, described = published_release(released.workspace), read_push(push_file)
-    ask, planned = planned_push(release, described, frozenset)
-    best = ask.members.ids[planned.ranking[0]]
-    answers = iter([frozenset[str](), frozenset({best}), frozenset({best})])
-    ask, planned = planned_push(release, described, lambda: next(answers))
-    assert best not in {ask.members.ids[row] for row in planned.ranking}
-    assert planned.decisions.reason[ask.members.ids.index(best)] == "suppressed"
+    first = plan_for_all(release, described.push, None, described.offers)
+    ids = first.problem.ask.members.ids
+    best = ids[first.plan.ranking[0]]
+
+    class Leaving(Log):
+        """A log in which the best member unsubscribes once the plan is made."""
+
+        asked = 0
+
+        def all_suppressed(self) -> frozenset[str]:
+            self.asked += 1
+            return frozenset() if self.asked == 1 else frozenset({best})
+
+    with Leaving(tmp_path / "log.db") as log:
+        made = plan_for_all(release, described.push, log, described.offers)
+    assert best not in {ids[row] for row in made.plan.ranking}
+    assert made.plan.decisions.reason[ids.index(best)] == "suppressed"
 
 
 def test_csv_and_parquet_hold_the_same_audience(
@@ -149,7 +164,10 @@ def test_a_wrong_push_is_refused_in_one_line(
 def test_an_audience_nobody_can_write_is_refused_before_any_work(
     released: MarketWorkspace, push_file: Path
 ) -> None:
-    for out, message in (("a.xlsx", "wanted .parquet or .csv"), ("no/such/a.csv", "make it")):
+    for out, message in (
+        ("a.xlsx", "wanted one of .parquet, .csv, .ndjson"),
+        ("no/such/a.csv", "make it"),
+    ):
         result = pushwise(released.workspace, "plan", str(push_file), "--out", out)
         assert result.exit_code == 1
         assert message in result.stderr
@@ -166,13 +184,7 @@ def test_notebook_batch_and_scorer_decide_alike(released: MarketWorkspace) -> No
     push = release.pushes[released.push_id]
     everybody = ask_of(release, push, (), frozenset())
     planned = plan(everybody, release.estimator).decisions
-    priced = decide(
-        type(everybody)(
-            push, everybody.offers, everybody.members, everybody.policy,
-            release.prices[push.push_id], frozenset(),
-        ),
-        release.estimator,
-    )  # fmt: skip
+    priced = decide(replace(everybody, prices=release.prices[push.push_id]), release.estimator)
     assert (priced.offer == planned.offer).mean() > 0.98
     some = everybody.members.ids[:300]
     for row, choice in enumerate(
