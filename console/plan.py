@@ -135,11 +135,8 @@ def show(summary: Summary, out: Path | None) -> None:
         if grade in expected.evidence:
             typer.echo(f"  {warning}")
     beside = Table("at the same size", "members", "gain", "cost", box=None)
-    beside.add_row(
-        "this plan", f"{expected.members:,}", _money(expected.gain), _money(expected.cost)
-    )
-    for name, rival in summary.beside.items():
-        beside.add_row(name, f"{rival.members:,}", _money(rival.gain), _money(rival.cost))
+    for name, one in {"this plan": expected, **summary.beside}.items():
+        beside.add_row(name, f"{one.members:,}", f"{one.gain:,.2f}", f"{one.cost:,.2f}")
     funnel = Table("what became of the members", "members", box=None)
     for reason, count in summary.funnel["members"].items():
         funnel.add_row(_FUNNEL.get(reason, reason), f"{count:,}")
