@@ -16,6 +16,7 @@ from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 
 if TYPE_CHECKING:
     from decisions.promise import Promise
+    from decisions.rivals import Rival
     from features.workspace import Workspace
     from serving.audience_summary import Summary
     from serving.log import Log
@@ -135,7 +136,8 @@ def show(summary: Summary, out: Path | None) -> None:
         if grade in expected.evidence:
             typer.echo(f"  {warning}")
     beside = Table("at the same size", "members", "gain", "cost", box=None)
-    for name, one in {"this plan": expected, **summary.beside}.items():
+    compared: dict[str, Promise | Rival] = {"this plan": expected, **summary.beside}
+    for name, one in compared.items():
         beside.add_row(name, f"{one.members:,}", f"{one.gain:,.2f}", f"{one.cost:,.2f}")
     funnel = Table("what became of the members", "members", box=None)
     for reason, count in summary.funnel["members"].items():

@@ -37,6 +37,8 @@ class Measurability:
                 f"can be measured: {self.held:,} members held out show a gain of "
                 f"{self.detectable:,.2f} per member, {self.gain:,.2f} is expected"
             )
+        if not self.sent:
+            return "cannot be measured: nobody is sent anything"
         if not self.held:
             return "cannot be measured: nobody is held out; give the push a holdout"
         if self.wanted is None:
