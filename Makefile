@@ -17,8 +17,8 @@ demo: setup ## Run the whole path on a synthetic market and show what each polic
 
 test: ## Run all tests.
 	@.ci/setup tests
-	@echo "test: all tests (the slow ones too)"
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@echo "test: all tests (the slow ones too), a file at a time on each core"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 quick: setup ## Run the tests that take a moment each.
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)

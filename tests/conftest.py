@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from features.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more of the machine than of the code: benchmarks measure time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
