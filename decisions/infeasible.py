@@ -58,13 +58,14 @@ class Conflict:
 
 
 class Infeasible(DecisionError):  # noqa: N818 - the word of the field
-    """No choice holds all limits. conflicts: the limits that cannot hold together."""
+    """No choice holds all limits. conflicts: the limits that cannot hold together, of ``whose``."""
 
-    def __init__(self, conflicts: tuple[Conflict, ...]) -> None:
+    def __init__(self, conflicts: tuple[Conflict, ...], whose: str = "") -> None:
         self.conflicts = conflicts
         found = ", ".join(map(str, conflicts))
         cure = "; or ".join(conflict.remedy() for conflict in conflicts)
-        super().__init__(f"the limits conflict: {found}. One of these mends it: {cure}")
+        of = f" of {whose}" if whose else ""
+        super().__init__(f"the limits{of} conflict: {found}. One of these mends it: {cure}")
 
 
 def infeasibility(problem: Problem, ties: NDArray[np.float64]) -> Infeasible | None:

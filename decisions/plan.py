@@ -23,6 +23,7 @@ from decisions.errors import DecisionError
 from decisions.exploration import NO_SEND, Draw, affordable_share, draw
 from decisions.funnel import Funnel, funnel_of
 from decisions.gain import Estimator
+from decisions.infeasible import Infeasible
 from decisions.limits import Group, Limits, Pairs, Segment
 from decisions.policy import Prices
 from decisions.pricing import best_options, limits_of, member_prices, named
@@ -124,7 +125,10 @@ def problem_of(ask: Ask, estimator: Estimator, progress: Progress = unseen) -> P
 def planned(problem: Problem) -> Plan:
     """Allocate ``problem`` and put it beside what chance decided."""
     ask, candidates = problem.ask, problem.candidates
-    found = allocate(problem.pairs, problem.limits, problem.ties)
+    try:
+        found = allocate(problem.pairs, problem.limits, problem.ties)
+    except Infeasible as error:
+        raise Infeasible(error.conflicts, f"push {ask.push.push_id!r}") from error
     prices = replace(
         named(found.prices, problem.limits, ask),
         exploration=ask.prices.exploration,

@@ -39,12 +39,12 @@ from models.estimator import load_estimator
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
 from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
+from serving.golden import answered, check_golden
 from serving.items import Shelf, load_shelf
 from serving.schemas import MAX_ITEMS, Versions
 from serving.verify import RELEASE_ID, ReleaseError, names, verified
 
 _REHEARSAL_SECONDS = 120
-_SAME = 1e-9  # golden numbers may differ by this, relatively: processors round differently
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ def golden(folder: Path, requests: Iterable[Mapping[str, Any]]) -> list[dict[str
     Raises:
         ReleaseError: the candidate does not parse, or a request does not fit it.
     """
-    return _answered(_parsed(folder, None), requests)
+    return answered(_parsed(folder, None), requests)
 
 
 def seal(
@@ -280,46 +280,6 @@ def rehearse(folder: Path) -> None:
         ReleaseError: it does not parse, or answers otherwise than when it was built.
     """
     check_golden(folder, _parsed(folder, None))
-
-
-def check_golden(folder: Path, release: Release) -> None:
-    """Raises ``ReleaseError`` unless ``release`` answers its golden requests as it did once."""
-    expected = _json(folder / "golden.json")
-    if not isinstance(expected, list) or not expected:
-        raise ReleaseError(f"{folder}: golden.json holds no requests")
-    for number, (wanted, found) in enumerate(
-        zip(expected, _answered(release, expected), strict=True), start=1
-    ):
-        if not _same(wanted["answers"], found["answers"]):
-            raise ReleaseError(
-                f"{folder}: golden request {number} is answered otherwise than when the release "
-                "was built; build it again with this version of pushwise"
-            )
-
-
-def _answered(release: Release, requests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    answered = []
-    for request in requests:
-        try:
-            push_id, at, members = request["push_id"], request["at"], request["member_ids"]
-            choices = release.choose(push_id, members, frozenset(), release.terms(push_id, {}))
-        except (KeyError, TypeError, DecisionError, ModelError) as error:
-            raise ReleaseError(f"a golden request cannot be answered: {error!r}") from error
-        answers = [
-            {
-                "offer_id": choice.offer_id,
-                "send": choice.offer_id is not None,
-                "probability": choice.probability,
-                "explored": choice.explored,
-                "reason": choice.reason,
-                "expected_gain": choice.expected_gain,
-            }
-            for choice in choices
-        ]
-        answered.append(
-            {"push_id": push_id, "at": at, "member_ids": list(members), "answers": answers}
-        )
-    return answered
 
 
 def _rehearse_in_child(folder: Path) -> None:
@@ -400,13 +360,3 @@ def _json(path: Path) -> Any:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _same(wanted: Any, found: Any) -> bool:
-    if isinstance(wanted, list) and isinstance(found, list):
-        return len(wanted) == len(found) and all(map(_same, wanted, found))
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        return wanted.keys() == found.keys() and all(_same(wanted[k], found[k]) for k in wanted)
-    if isinstance(wanted, float) and isinstance(found, float):
-        return math.isclose(wanted, found, rel_tol=_SAME, abs_tol=_SAME)
-    return bool(wanted == found)

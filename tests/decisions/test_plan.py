@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from decisions.decide import decide
 from decisions.errors import DecisionError
+from decisions.infeasible import Infeasible
 from decisions.plan import plan
-from tests.decisions.conftest import Fixed, ask, crowd, offer, push
+from decisions.policy import Policy
+from tests.decisions.conftest import Fixed, ask, crowd, members, offer, push
 
 
 def test_the_budget_goes_to_those_whom_the_push_changes_most() -> None:
@@ -83,6 +85,54 @@ def test_no_plan_breaks_its_budget_its_size_or_its_stock(
     assert (sent == 1).sum() <= stock
     assert sum(planned.funnel.members.values()) == 80
     assert "holdout" not in np.array(planned.decisions.reason)[planned.ranking]
+
+
+def test_every_limit_of_a_push_holds_and_its_price_is_told() -> None:
+    rng = np.random.default_rng(11)
+    people = members(*[(1, 10 * (row % 10), row % 2) for row in range(400)])
+    wanted = push(
+        offer_ids=["ten", "gift"],
+        channels=["email"],
+        budget=90,
+        min_return=1.5,
+        exploration=0.05,
+        limits={
+            "offer_caps": {"ten": 60},
+            "offer_floors": {"gift": 20},
+            "channel_caps": {"email": 30},
+            "segment_floors": {'lifecycle == "slipping"': 40},
+        },
+    )
+    offers = (offer("ten", contact_cost=0.5), offer("gift", contact_cost=1.0))
+    policy = Policy("salt", consent_when_missing=True, channel_costs={"email": 0.2})
+    planned = plan(
+        ask(people, wanted, *offers, policy=policy), Fixed(rng.normal(0.01, 0.02, (400, 2)))
+    )
+    sent = planned.decisions.option[planned.ranking, 0]
+    assert planned.cost <= 90
+    assert planned.gain >= 1.5 * planned.cost
+    assert (sent % 2 == 0).sum() <= 60
+    assert (sent % 2 == 1).sum() >= 20
+    assert (sent >= 2).sum() <= 30
+    assert people.values[planned.ranking, 2].sum() >= 40
+    assert planned.gain <= planned.gain_bound + 1e-6
+    assert set(planned.prices.offers) <= {"ten", "gift"}
+
+
+def test_limits_that_cannot_hold_together_are_named_with_their_push() -> None:
+    wanted = push(limits={"offer_floors": {"ten": 30}, "channel_caps": {"push": 20}})
+    with pytest.raises(Infeasible, match=r"limits of push 'spring' conflict: .*offer ten"):
+        plan(ask(crowd(100), wanted), Fixed(np.full((100, 1), 0.1)))
+
+
+def test_a_member_gets_no_more_than_the_push_allows_one_member() -> None:
+    wanted = push(offer_ids=["a", "b", "c"], max_audience=10, limits={"per_member": 2})
+    offers = [offer(name) for name in "abc"]
+    guess = Fixed(np.tile([0.03, 0.02, 0.01], (20, 1)))
+    planned = plan(ask(crowd(20), wanted, *offers), guess)
+    assert len(planned.ranking) == 10
+    assert (planned.decisions.option[planned.ranking] == [0, 1]).all()
+    assert planned.gain == pytest.approx(10 * 5)
 
 
 def test_a_push_to_nobody_is_an_empty_plan() -> None:
