@@ -60,14 +60,14 @@ def smooth_dual(
     """Members' part of the smooth dual, and (rows,) the expected use of every limit."""
     pairs = problem.pairs
     value, used = 0.0, np.zeros(len(prices))
-    soft = _Soft(problem, prices, temperature)
+    soft = Soft(problem, prices, temperature)
     for part_value, part_used in in_pieces(soft.piece, len(pairs), pairs.slots):
         value += part_value
         used += part_used
     return value, used
 
 
-class _Soft:
+class Soft:
     """The smooth dual of pieces of the members, at given prices."""
 
     def __init__(self, problem: Problem, rows: NDArray[np.float64], temperature: float) -> None:
@@ -82,6 +82,19 @@ class _Soft:
         self.finite = np.isfinite(limits.least) | np.isfinite(limits.most)
 
     def piece(self, rows: slice) -> tuple[float, NDArray[np.float64]]:
+        """The members' part of the dual, and (rows,) what they are expected to use."""
+        value, drawn, scale, contacted = self._drawn(rows)
+        return value, self._used(rows, drawn, scale, contacted)
+
+    def chances(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """(n, k) with what chance each pair is drawn, (n,) with what each member gets any."""
+        _, drawn, scale, contacted = self._drawn(rows)
+        return drawn * scale[:, None], contacted
+
+    def _drawn(
+        self, rows: slice
+    ) -> tuple[float, NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+        """Value, chances of the slots but for a scale of each member, scale, chance of any."""
         pairs = self.pairs
         left = pairs.gain[rows] * self.gain_weight
         if self.cost_weight:
@@ -89,11 +102,7 @@ class _Soft:
         if self.charge.any():
             left -= self.charge[pairs.options_of(rows)]
         charge = self.prices.of_members(self.limits.segments, rows)
-        if self.limits.per_member == 1:
-            value, drawn, scale, contacted = self._one(left, charge)
-        else:
-            value, drawn, scale, contacted = self._several(left, charge)
-        return value, self._used(rows, drawn, scale, contacted)
+        return (self._one if self.limits.per_member == 1 else self._several)(left, charge)
 
     def _one(
         self, left: NDArray[np.float32], charge: NDArray[np.float64] | float
@@ -183,12 +192,16 @@ def _weighted(
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Where prices are looked for: their natural units, so that one step fits all."""
+    """Where prices are looked for: their natural units, so that one step fits all.
+
+    fixed: (rows,) prices charged besides those that are looked for.
+    """
 
     unit: NDArray[np.float64]  # (rows,)
     caps: NDArray[np.int64]
     floors: NDArray[np.int64]
     highest: tuple[float, float]  # price of a cap, of a floor, in these units
+    fixed: NDArray[np.float64]
 
     @classmethod
     def over(cls, problem: Problem, scale: float) -> Search:
@@ -200,7 +213,8 @@ class Search:
         caps, floors = np.isfinite(limits.most), np.isfinite(limits.least)
         # Where floors cannot be met the prices grow without end.
         highest = (_HIGHEST, _HIGHEST if problem.worth else 1.0)
-        return cls(unit, np.flatnonzero(caps), np.flatnonzero(floors), highest)
+        fixed = np.zeros(len(unit))
+        return cls(unit, np.flatnonzero(caps), np.flatnonzero(floors), highest, fixed)
 
 
 def least_dual(
@@ -211,7 +225,7 @@ def least_dual(
     evaluations: int,
     share: float = 1.0,
 ) -> NDArray[np.float64]:
-    """(rows,) prices at the minimum of the smooth dual, from ``start`` on.
+    """(rows,) prices at the minimum of the smooth dual, from ``start`` on; without the fixed.
 
     share: of all members that the problem's members are; the limits are scaled by it.
     """
@@ -231,7 +245,7 @@ def least_dual(
         return rows
 
     def dual(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, used = smooth_dual(problem, prices_of(x), temperature)
+        value, used = smooth_dual(problem, prices_of(x) + search.fixed, temperature)
         caps, floors = x[:split] * unit[search.caps], x[split:] * unit[search.floors]
         value += float(caps @ most - floors @ least)
         slope = np.concatenate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from decisions.decide import Candidates, Decisions
 from decisions.exploration import NO_SEND
-from decisions.gain import Reliability
+from decisions.gain import Gain, Reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,45 @@ class Sent:
         return values[self.row].astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Over the pairs that are sent. gross: what their uplift earns before any cost. variance: of
+    what the members' own purchases bring."""
+
+    orders: float
+    cost: float
+    gain: float
+    gross: float
+    variance: float
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+    def calibrated(
+        self, reliability: Reliability, confidence: float
+    ) -> tuple[float, tuple[float, float]]:
+        """The gain with the effect scaled by how much of it came true, and its interval."""
+        gain = self.gain + (reliability.slope - 1) * self.gross
+        error = np.sqrt((reliability.error * self.gross) ** 2 + self.variance)
+        width = NormalDist().inv_cdf(0.5 + confidence / 2) * float(error)
+        return gain, (gain - width, gain + width)
+
+
+def added_up(worth: Gain, sent: Sent, chance: NDArray[np.float64]) -> Sums:
+    """What is expected where each pair is sent with a ``chance`` (s,)."""
+    uplift, money = sent.pairs(worth.uplift), sent.members(worth.worth)
+    variance = outcome_variance(
+        sent.members(worth.p_if_not) + uplift, money, sent.members(worth.spread)
+    )
+    return Sums(
+        orders=float(chance @ uplift),
+        cost=float(chance @ sent.pairs(worth.cost)),
+        gain=float(chance @ sent.pairs(worth.gain)),
+        gross=float(chance @ (uplift * money)),
+        variance=float(chance @ variance),
+    )
+
+
 def promise(
     candidates: Candidates,
     decisions: Decisions,
@@ -65,18 +104,10 @@ def promise(
 ) -> Promise:
     """Add up what is expected of ``decisions``."""
     worth, sent = candidates.worth, Sent.of(decisions.option)
-    uplift, gain = sent.pairs(worth.uplift), float(sent.pairs(worth.gain).sum())
-    money = sent.members(worth.worth)
-    gross = float((uplift * money).sum())
+    sums = added_up(worth, sent, np.ones(len(sent.row)))
     calibrated, interval = None, None
     if reliability is not None:
-        calibrated = gain + (reliability.slope - 1) * gross
-        chance = outcome_variance(
-            sent.members(worth.p_if_not) + uplift, money, sent.members(worth.spread)
-        ).sum()
-        error = np.sqrt((reliability.error * gross) ** 2 + chance)
-        width = NormalDist().inv_cdf(0.5 + confidence / 2) * float(error)
-        interval = (calibrated - width, calibrated + width)
+        calibrated, interval = sums.calibrated(reliability, confidence)
     grades = np.bincount(sent.column, minlength=len(worth.evidence))
     evidence: dict[str, int] = {}
     for grade, count in zip(worth.evidence, grades.tolist(), strict=True):
@@ -85,9 +116,9 @@ def promise(
     return Promise(
         members=int(decisions.sent.sum()),
         contacts=len(sent.row),
-        orders=float(uplift.sum()),
-        cost=float(sent.pairs(worth.cost).sum()),
-        gain=gain,
+        orders=sums.orders,
+        cost=sums.cost,
+        gain=sums.gain,
         calibrated=calibrated,
         interval=interval,
         confidence=confidence,
