@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from decisions.choice import NOBODY
 from decisions.dual import Problem
 from decisions.limits import BUDGET, RETURN, Limits
-from decisions.quiet import native_output_on_stderr
+from decisions.quiet import without_stray_prints
 
 _IMPOSSIBLE = 2  # the status by which SciPy tells that there is no solution
 
@@ -115,7 +115,7 @@ class Programme:
         whole = np.zeros(len(value))
         whole[: len(self.member)] = 1
         some = np.isfinite(self.lower) | np.isfinite(self.upper)
-        with native_output_on_stderr():
+        with without_stray_prints():
             return milp(
                 value, integrality=whole, bounds=Bounds(0, self._top(len(value))),
                 constraints=LinearConstraint(matrix[some], self.lower[some], self.upper[some]),
