@@ -111,6 +111,11 @@ class Workspace:
         """The scorer's durable log: decisions, events and outcomes it acknowledged."""
         return self.root / "serving" / "log.db"
 
+    @property
+    def audiences(self) -> Path:
+        """``audiences/<audience_id>/``: what the scorer's audience jobs decided."""
+        return self.root / "audiences"
+
 
 _CONVENTIONS = "conventions.json"
 

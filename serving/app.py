@@ -12,7 +12,7 @@ from serving.auth import check_scopes
 from serving.errors import install
 from serving.limits import LimitedBody
 from serving.parts import Parts
-from serving.routes import decisions, feedback, health, rules
+from serving.routes import audiences, decisions, feedback, health, rules
 from serving.schemas import field_names
 from serving.telemetry import Observed
 
@@ -35,8 +35,8 @@ def create_app(parts: Parts) -> FastAPI:
         ],
     )
     app.state.parts = parts
-    install(app, field_names() | {"push_id", "member_id", "decision_id"})
-    for module in (decisions, feedback, health, rules):
+    install(app, field_names() | {"push_id", "member_id", "decision_id", "audience_id"})
+    for module in (decisions, feedback, health, rules, audiences):
         app.include_router(module.router)
     check_scopes(app)
     for route in iter_route_contexts(app.routes):

@@ -119,7 +119,7 @@ def columns(ask: Ask, planned: Plan, start: int, stop: int) -> dict[str, list[An
     return {
         "rank": (start + place + 1).tolist(),
         "push_id": [ask.push.push_id] * len(rows),
-        "member_id": [ask.members.ids[row] for row in rows.tolist()],
+        "member_id": ask.members.named(rows),
         "offer_id": [offers[at] for at in option.tolist()],
         "channel": [channels[at] for at in option.tolist()],
         "send_after": [datetime.fromtimestamp(at, UTC) for at in decisions.send_at[rows].tolist()],

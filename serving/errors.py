@@ -91,6 +91,45 @@ class InvalidRule(ServiceError):
         super().__init__("the rule does not parse, or names what there is not")
 
 
+class UnknownAudience(ServiceError):
+    status, code = 404, "unknown_audience"
+    fix = ("use an audience_id from an answer of this scorer",)
+
+    def __init__(self) -> None:
+        super().__init__("no audience with this audience_id in the log")
+
+
+class AudienceNotDone(ServiceError):
+    status, code = 409, "audience_not_done"
+    fix = ("ask for the audience until its state is done; a failed one says why",)
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the audience has no members to show: it is {state}")
+
+
+class AudienceEnded(ServiceError):
+    status, code = 409, "audience_ended"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the audience cannot be cancelled: it is {state}")
+
+
+class AudienceGone(ServiceError):
+    status, code = 410, "audience_gone"
+    fix = ("ask for the audience again under another release, or with other limits",)
+
+    def __init__(self) -> None:
+        super().__init__("the files of the audience are no longer in the workspace")
+
+
+class NoParquet(ServiceError):
+    status, code = 501, "no_parquet"
+    fix = ("install pushwise[features] beside the scorer", "take csv or ndjson")
+
+    def __init__(self) -> None:
+        super().__init__("this scorer has no pyarrow, which Parquet needs")
+
+
 class MissingKey(ServiceError):
     status, code = 401, "missing_key"
     fix = ("send `Authorization: Bearer pw_...`", "make a key with `pushwise keys create`")

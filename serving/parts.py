@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
 
+from serving.audiences import Audiences
 from serving.auth import Access
 from serving.log import Log
 from serving.scorer import Decider, Scorer
@@ -17,17 +19,23 @@ from serving.vectors import SHARE
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """vector_sample: share of the decisions whose feature vector is kept, 0 to 1."""
+    """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
+    feature vector is kept, 0 to 1."""
 
     decider: Decider
     log: Log
     access: Access
     telemetry: Telemetry
+    audience_files: Path
     vector_sample: float = SHARE
 
     @property
     def scorer(self) -> Scorer:
         return Scorer(self.decider, self.log, self.vector_sample)
+
+    @property
+    def audiences(self) -> Audiences:
+        return Audiences(self.log)
 
 
 async def parts_of(request: Request) -> Parts:

@@ -30,6 +30,7 @@ from decisions.online import Online, decide_online
 from decisions.pacing import Terms, Use, limits, takes, terms
 from decisions.policy import Policy, Prices
 from decisions.reasons import words
+from decisions.rules import check, parse
 from decisions.send_time import ActiveHours
 from features.errors import FeatureError
 from features.snapshot import Snapshot
@@ -134,6 +135,10 @@ class Release:
         """
         codes = never(channel, self._known(members), self.policy, frozenset())
         return {m: why for m, why in zip(members, words(codes), strict=True) if why}
+
+    def check_rule(self, rule: str) -> None:
+        """Raises ``RuleError`` when ``rule`` cannot be evaluated on this release's members."""
+        check(parse(rule), self.snapshot.encoding)
 
     def ask(
         self,

@@ -25,7 +25,9 @@ Context = Annotated[
     dict[ContextKey, ContextText | bool | ContextWhole | ContextNumber | None],
     Field(max_length=32),
 ]
+RuleText = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00]+$")]
 Part = Literal["items", "estimates"]
+AudienceState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class Strict(BaseModel):
@@ -66,11 +68,21 @@ class RuleAsked(Strict):
     ``in_scope``: count only purchases that the past push was about. ``objective``: what decides.
     """
 
-    rule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00]+$")]
+    rule: RuleText
     offer_id: Id
     pool: Pool = "offer"
     in_scope: bool = False
     objective: Objective = "margin"
+
+
+class AudienceAsked(Strict):
+    """``rule``: compare with the members whom it picks. Limits go before those of the push."""
+
+    push_id: Id
+    rule: RuleText | None = None
+    budget: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_audience: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    min_audience: Annotated[int, Field(ge=0, le=2**53)] | None = None
 
 
 class Estimates(BaseModel):
@@ -224,6 +236,89 @@ class RuleAudited(BaseModel):
     left_out_in_vain: Mistake | None
 
 
+class AudienceProgress(BaseModel):
+    """How much of its ``stage`` a job has done; ``total`` is 0 where nothing is counted."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class AudienceConflict(BaseModel):
+    """A limit that cannot hold with the others; ``short``: by how much it alone gives way."""
+
+    name: str
+    side: Literal["floor", "cap"]
+    limit: float
+    short: float | None
+
+
+class AudienceFailure(BaseModel):
+    """Why there is no audience; ``conflicts`` where no choice keeps all limits."""
+
+    detail: str
+    conflicts: list[AudienceConflict]
+
+
+class AudienceJob(BaseModel):
+    """An audience and how far it is. ``summary`` is null until ``state`` is ``done``.
+
+    summary: what the push promises (docs/audiences.md).
+    """
+
+    audience_id: str
+    push_id: str
+    release: str
+    state: AudienceState
+    progress: AudienceProgress
+    created_at: datetime
+    updated_at: datetime
+    failure: AudienceFailure | None
+    summary: dict[str, Any] | None
+
+
+class FrontierPoint(BaseModel):
+    """The best with so much: ``limit`` of money (of members, where nothing costs anything).
+
+    calibrated, interval: the gain as such estimates come true; null where nothing was measured.
+    price: what one more unit of the limit would gain here. gain_per_cost: null where nothing is
+    spent.
+    """
+
+    limit: float
+    members: float
+    cost: float
+    gain: float
+    calibrated: float | None
+    interval: tuple[float, float] | None
+    price: float
+    gain_per_cost: Annotated[float | None, Field(alias="return")]
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class AudienceFrontier(BaseModel):
+    """``points`` rise along cost or members. The marks are positions in them: the point with the
+    most gain, and that with the most gain per unit of cost."""
+
+    audience_id: str
+    along: Literal["cost", "members"]
+    confidence: float
+    points: list[FrontierPoint]
+    largest_profit: int
+    largest_return: int | None
+
+
+class AudiencePage(BaseModel):
+    """``members``: one row a contact, best first. ``left_out``: members of this page who must not
+    be contacted since. ``next``: give it as ``after`` for the next page; null after the last."""
+
+    audience_id: str
+    members: list[dict[str, Any]]
+    left_out: int
+    next: int | None
+
+
 class Alive(BaseModel):
     alive: bool
 
@@ -239,6 +334,9 @@ class Readiness(BaseModel):
 def field_names() -> set[str]:
     """Every field a caller may name: what an error may point at."""
     return {
-        name for model in (AskedMember, DecisionsAsked, EventsGiven, OutcomesGiven, RuleAsked)
+        name
+        for model in (
+            AskedMember, AudienceAsked, DecisionsAsked, EventsGiven, OutcomesGiven, RuleAsked,
+        )
         for name in model.model_fields
     }  # fmt: skip

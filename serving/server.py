@@ -16,6 +16,8 @@ from fastapi import FastAPI
 
 from models.keys import trusted_keys
 from serving.app import create_app
+from serving.audience_worker import AudienceWorker, job_command
+from serving.audiences import Audiences
 from serving.auth import Access, Keys
 from serving.log import Log
 from serving.parts import Parts
@@ -92,19 +94,32 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
         access = Access(log, settings.environment, required=not settings.insecure_dev)
 
         def parts(decider: Decider) -> Parts:
-            return Parts(decider, log, access, telemetry, settings.vector_sample)
+            files = settings.workspace.audiences
+            return Parts(decider, log, access, telemetry, files, settings.vector_sample)
 
         if settings.release is not None:
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.serving(fixed.release.versions)
-            yield _settled(create_app(parts(fixed))), lambda: None
+            with _audience_worker(settings, log, fixed.release.versions.release):
+                yield _settled(create_app(parts(fixed))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
         watch = Watch(published.look, published.look_again)
         try:
-            yield _settled(create_app(parts(published))), watch.wake
+            with _audience_worker(settings, log, None):
+                yield _settled(create_app(parts(published))), watch.wake
         finally:
             watch.stop()
+
+
+@contextmanager
+def _audience_worker(settings: Settings, log: Log, release: str | None) -> Iterator[None]:
+    """Audiences of ``release``, None for any, are worked on while the block lasts."""
+    worker = AudienceWorker(Audiences(log), job_command(settings, release), release)
+    try:
+        yield
+    finally:
+        worker.stop()
 
 
 def _check_keys(settings: Settings, log: Log) -> None:

@@ -111,6 +111,32 @@ reservations = Table(
     Index("what_expires", "push_id", "state", "expires_at"),
 )
 
+# Whole audiences that were asked for; see serving.audiences. It needs no new format: a scorer that
+# does not know it leaves it alone.
+audiences = Table(
+    "audiences",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("audience_id", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False),  # of the release and of what was asked
+    Column("release", String, nullable=False),
+    Column("asked", String, nullable=False),  # JSON, serving.audiences.Wanted
+    Column("state", String, nullable=False),  # serving.audiences.State
+    Column("stage", String, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("starts", Integer, nullable=False),  # of workers that did not finish it
+    Column("worker", String),  # who has it
+    Column("lease_until", String),  # when it is anybody's again
+    Column("failure", String),  # JSON: detail, conflicts
+    Column("summary", String),  # JSON, serving.audience_summary.Summary
+    Column("created_at", String, nullable=False),
+    Column("updated_at", String, nullable=False),
+    Index("audiences_by_state", "state", "seq"),
+    Index("audiences_by_digest", "digest"),
+    sqlite_autoincrement=True,
+)
+
 # Members who must not be contacted, from the moment they said so.
 suppressions = Table(
     "suppressions",

@@ -24,6 +24,7 @@ from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.pacing import Terms, Use, takes
 from decisions.policy import Policy, Prices
+from decisions.rules import check, parse
 from features.encoding import Encoding
 from features.snapshot import Snapshot
 from features.workspace import Workspace
@@ -93,6 +94,9 @@ class FakeRelease:
             return {}
         return {member: "no_consent" for member in members if member in self.no_consent}
 
+    def check_rule(self, rule: str) -> None:
+        check(parse(rule), Encoding(NAMES, {}))
+
     def _choice(self, suppressed: bool) -> Choice:
         offer_id = None if suppressed else self.offer_id
         return Choice(
@@ -149,9 +153,9 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 @pytest.fixture
-def scored(log: Log) -> Iterator[Scored]:
+def scored(log: Log, tmp_path: Path) -> Iterator[Scored]:
     decider = FakeDecider(FakeRelease())
-    parts = Parts(decider, log, Access(log, "live"), Telemetry())
+    parts = Parts(decider, log, Access(log, "live"), Telemetry(), tmp_path / "audiences")
     with TestClient(create_app(parts), raise_server_exceptions=False) as client:
         yield Scored(client, decider, log, parts, Keys(log))
 

@@ -135,6 +135,39 @@ def test_a_hostile_question_about_a_rule_is_refused_without_echo(
     assert MARK not in response.text
 
 
+AUDIENCE = {"push_id": "spring"}
+AUDIENCES = {
+    "empty": b"",
+    "no JSON": MARK.encode(),
+    "a list": b"[]",
+    "no push": json.dumps({"budget": 1}).encode(),
+    "unknown push": json.dumps({"push_id": MARK}).encode(),
+    "push with NUL": json.dumps({"push_id": f"{MARK}\x00"}).encode(),
+    "NaN budget": b'{"push_id": "spring", "budget": NaN}',
+    "1e400 budget": b'{"push_id": "spring", "budget": 1e400}',
+    "negative budget": json.dumps({**AUDIENCE, "budget": -1}).encode(),
+    "budget as text": json.dumps({**AUDIENCE, "budget": MARK}).encode(),
+    "half a member": json.dumps({**AUDIENCE, "max_audience": 0.5}).encode(),
+    "endless audience": b'{"push_id": "spring", "min_audience": ' + b"9" * 400 + b"}",
+    "rule of an unknown feature": json.dumps({**AUDIENCE, "rule": f"{MARK} < 1"}).encode(),
+    "rule that runs code": json.dumps({**AUDIENCE, "rule": f"__import__('{MARK}')"}).encode(),
+    "deep rule": json.dumps({**AUDIENCE, "rule": "not " * 900 + MARK}).encode(),
+    "unknown field": json.dumps({**AUDIENCE, MARK: 1}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", AUDIENCES.values(), ids=AUDIENCES.keys())
+def test_a_hostile_question_for_an_audience_is_refused_without_echo(
+    caller: Scored, body: bytes
+) -> None:
+    response = caller.client.post(
+        "/v1/audiences", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert 400 <= response.status_code < 500, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert MARK not in response.text
+
+
 VIEW = '"event_id": "e1", "member_id": "a", "type": "view", "occurred_at": "2026-05-01T00:00:00Z"'
 ROWS = {
     "NaN": f'{{{VIEW}, "unit_price": NaN}}',
@@ -171,7 +204,9 @@ def test_a_hostile_row_is_rejected_alone(caller: Scored, row: str) -> None:
     assert response.json()["accepted"] == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/events", "/v1/outcomes", "/v1/decisions", "/v1/rules:audit"])
+@pytest.mark.parametrize(
+    "path", ["/v1/events", "/v1/outcomes", "/v1/decisions", "/v1/rules:audit", "/v1/audiences"]
+)
 def test_a_body_that_does_not_say_it_is_json_is_refused(caller: Scored, path: str) -> None:
     response = caller.client.post(
         path, content=b"a=b", headers={"Content-Type": "application/x-www-form-urlencoded"}
