@@ -42,16 +42,24 @@ def plan(
         Path | None, typer.Option(help="Write the audience here: .parquet, .csv or .ndjson.")
     ] = None,
     rule: Annotated[str, typer.Option(help="Compare with the members whom this rule picks.")] = "",
+    frontier: Annotated[
+        Path | None,
+        typer.Option(help="Write what more or less money would bring: .html, .png, .csv, .json."),
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
     """Decide a push for everybody, from the published release: ranked members with their offers."""
+    from console.frontier_plot import check_frontier_target, write_frontier
+    from decisions.frontier import frontier as frontier_of
     from serving.audience_file import check_target, write_audience
     from serving.audience_summary import summarised
     from serving.planning import plan_for_all
 
     if out is not None:
         check_target(out)
+    if frontier is not None:
+        check_frontier_target(frontier)
     opened = load_workspace(workspace)
     described = read_push(push)
     release = published_release(opened)
@@ -66,6 +74,10 @@ def plan(
     summary = summarised(release.versions.release, made, release.estimator.reliability, rule)
     if out is not None:
         write_audience(out, made.problem.ask, made.plan)
+    if frontier is not None:
+        traced = frontier_of(made.problem, release.estimator.reliability)
+        write_frontier(frontier, traced, summary.expected)
+        typer.echo(f"frontier written to {frontier}", err=True)
     if as_json:
         typer.echo(json.dumps({**summary.to_json(), "out": str(out) if out else None}))
     else:

@@ -142,10 +142,12 @@ def _check_floors(
     share: float,
     everyone: tuple[Problem, NDArray[np.float64]],
 ) -> None:
-    least = free.limits.least * share
+    least, most = free.limits.least * share, free.limits.most * share
     used = smooth_dual(free, prices, temperature)[1]
-    counted = np.isfinite(least)
-    if (used[counted] < least[counted] - _SHORT * np.abs(least[counted]) - 1).any():
+    floors, caps = np.isfinite(least), np.isfinite(most)
+    short = used[floors] < least[floors] - _SHORT * np.abs(least[floors]) - 1
+    over = used[caps] > most[caps] + _SHORT * np.abs(most[caps]) + 1
+    if short.any() or over.any():
         conflict = infeasibility(*everyone)
         if conflict is not None:
             raise conflict

@@ -88,6 +88,14 @@ def test_it_is_written_as_json() -> None:
     assert text["points"][0]["return"] is None
 
 
+@pytest.mark.parametrize("members", [0, 20])
+def test_a_push_to_nobody_has_a_frontier_of_nothing(members: int) -> None:
+    nobody = problem(np.full((members, 1), 0.05), (1.0,), eligibility="recency_days > 1000")
+    found = frontier(nobody, None)
+    assert all(point.gain == point.cost == 0 for point in found.points)
+    assert found.largest_return is None
+
+
 def test_a_push_that_no_budget_makes_possible_is_refused() -> None:
     asked = random_problem(5, 200, limits={"offer_floors": {"o0": 150, "o1": 150}})
     with pytest.raises(Infeasible, match="the limits conflict"):
