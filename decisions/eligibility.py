@@ -90,7 +90,7 @@ def eligibility(ask: Ask) -> Eligibility:
     times = _applicable(ask, options, bar)
     _rules(ask, options, "suitability", NOT_SUITABLE, bar)
     reason = of_member(code)
-    return Eligibility(code, reason, held_out(ask) & (reason == 0), times)
+    return Eligibility(code, reason, held_out(ask, reason == 0), times)
 
 
 def _eligible(ask: Ask, options: tuple[Option, ...], bar: Bar) -> None:
@@ -148,14 +148,17 @@ def _consenting(channel: str, members: Members, policy: Policy) -> NDArray[np.bo
     return np.where(np.isnan(column), policy.consent_when_missing, column == 1)
 
 
-def held_out(ask: Ask) -> NDArray[np.bool_]:
-    """(n,) members on the side that gets nothing: of all pushes, or of this one."""
-    salt, ids = ask.policy.salt, ask.members.ids
-    held = np.zeros(len(ids), dtype=bool)
-    if ask.policy.global_holdout > 0:
-        held |= uniforms(salt, "global holdout", "", ids) < ask.policy.global_holdout
-    if ask.push.holdout > 0:
-        held |= uniforms(salt, "holdout", ask.push.push_id, ids) < ask.push.holdout
+def held_out(ask: Ask, reached: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) members of ``reached`` on the side that gets nothing: of all pushes, or of this one."""
+    policy, push, members = ask.policy, ask.push, ask.members
+    held = np.zeros(len(members), dtype=bool)
+    for share, purpose, subject in (
+        (policy.global_holdout, "global holdout", ""),
+        (push.holdout, "holdout", push.push_id),
+    ):
+        if share > 0:
+            rows = np.flatnonzero(reached & ~held)
+            held[rows] = uniforms(policy.salt, purpose, subject, members.named(rows)) < share
     return held
 
 

@@ -66,12 +66,14 @@ def draw(ask: Ask, candidates: Candidates) -> Draw:
     option = np.full(n, NO_SEND, dtype=np.int64)
     if share <= 0:
         return Draw(np.zeros(n, dtype=bool), option)
-    salt, push_id, ids = ask.policy.salt, ask.push.push_id, ask.members.ids
+    salt, push_id, members = ask.policy.salt, ask.push.push_id, ask.members
     found = candidates.eligibility
-    explored = (uniforms(salt, "exploration", push_id, ids) < share) & (found.reason == 0)
-    explored &= ~found.held
-    rows = np.flatnonzero(explored)
-    which = uniforms(salt, "explored offer", push_id, [ids[row] for row in rows.tolist()])
+    open_rows = np.flatnonzero((found.reason == 0) & ~found.held)
+    chance = uniforms(salt, "exploration", push_id, members.named(open_rows))
+    rows = open_rows[chance < share]
+    explored = np.zeros(n, dtype=bool)
+    explored[rows] = True
+    which = uniforms(salt, "explored offer", push_id, members.named(rows))
     upto = np.cumsum(chances(ask, candidates, rows), axis=1)
     drawn = (which[:, None] * upto[:, -1:] >= upto).sum(axis=1)
     last = candidates.gain.shape[1]

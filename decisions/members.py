@@ -49,6 +49,10 @@ class Members:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def named(self, rows: NDArray[np.int64]) -> list[str]:
+        """The ids of the members in ``rows``."""
+        return [self.ids[row] for row in rows.tolist()]
+
     def column(self, name: str) -> NDArray[np.float32] | None:
         """One feature, shape (members,); None where this workspace has no such feature."""
         if name not in self.encoding.names:

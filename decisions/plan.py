@@ -88,7 +88,7 @@ class Problem:
     def ties(self) -> NDArray[np.float64]:
         """(o,) who comes first among equals, by hash."""
         ask = self.ask
-        ids = [ask.members.ids[row] for row in self.open_rows.tolist()]
+        ids = ask.members.named(self.open_rows)
         return uniforms(ask.policy.salt, "ties", ask.push.push_id, ids)
 
 

@@ -112,12 +112,19 @@ def send_times(
     active = np.where(open_hours, _activity(members, hours, local), -1.0)
     best = active.argmax(axis=1)
     drawn = uniforms(policy.salt, "hour", push.push_id, members.ids) < policy.random_hours
-    which = uniforms(policy.salt, "drawn hour", push.push_id, members.ids)
+    rows = np.flatnonzero(drawn)
+    best[rows] = _any_hour(push, policy, members.named(rows), open_hours[rows])
+    return SendTimes(steps[best], drawn, np.asarray(open_hours.any(axis=1)))
+
+
+def _any_hour(
+    push: Push, policy: Policy, ids: list[str], open_hours: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """(n,) one of the open hours (n, hours) of each, drawn evenly; the first where none is."""
+    which = uniforms(policy.salt, "drawn hour", push.push_id, ids)
     nth = (which * open_hours.sum(axis=1)).astype(np.int64)
-    any_hour = (open_hours & (np.cumsum(open_hours, axis=1) == nth[:, None] + 1)).argmax(axis=1)
-    return SendTimes(
-        steps[np.where(drawn, any_hour, best)], drawn, np.asarray(open_hours.any(axis=1))
-    )
+    nth_open = open_hours & (np.cumsum(open_hours, axis=1) == nth[:, None] + 1)
+    return np.asarray(nth_open.argmax(axis=1))
 
 
 def _quiet(local: NDArray[np.int64], hours: tuple[int, int] | None) -> NDArray[np.bool_]:
