@@ -67,7 +67,7 @@ class Prepared:
 
 
 @contextmanager
-def _market(config: MarketConfig) -> Iterator[Prepared]:
+def market(config: MarketConfig) -> Iterator[Prepared]:
     """A market in a folder that is gone afterwards: twenty of them would fill a disk."""
     with tempfile.TemporaryDirectory() as scratch:
         yield prepare(config, Path(scratch))
@@ -114,37 +114,37 @@ class Found:
     slope: float
 
 
-def _fitted(known: Known, seed: int) -> FittedResponse:
+def fitted(known: Known, seed: int) -> FittedResponse:
     return fit_response(known.log, known.values, known.names, seed, known.called, known.categories)
 
 
 def measure(prepared: Prepared, seed: int) -> Found:
-    truth, fitted = prepared.truth, _fitted(prepared.known, seed)
+    truth, found = prepared.truth, fitted(prepared.known, seed)
     members = prepared.ask.members
-    told = fitted.model.estimate(members.values, members.encoding.names, prepared.ask.offers)
+    told = found.model.estimate(members.values, members.encoding.names, prepared.ask.offers)
     predicted = told.p_if_sent - told.p_if_not[:, None]
-    limits = _limits(prepared)
-    best = evaluation.oracle(truth, *limits)
+    most = limits(prepared)
+    best = evaluation.oracle(truth, *most)
     singles = [
         np.mean(
             [
-                evaluation.earned(truth, evaluation.at_random(truth, offer, draw), *limits).gain
+                evaluation.earned(truth, evaluation.at_random(truth, offer, draw), *most).gain
                 for draw in range(_DRAWS)
             ]
         )
         for offer in range(len(truth.offer_ids))
     ]
     return Found(
-        ours=_earned(prepared, fitted.model),
-        oracle=evaluation.earned(truth, best, *limits).gain,
+        ours=_earned(prepared, found.model),
+        oracle=evaluation.earned(truth, best, *most).gain,
         single=float(max(singles)),
         ceiling=_earned(_numbered(prepared), _Regressed(prepared)),
         true_slope=_slope(predicted, prepared.uplift),
-        slope=fitted.slope.mean,
+        slope=found.slope.mean,
     )
 
 
-def _limits(prepared: Prepared) -> tuple[float, float]:
+def limits(prepared: Prepared) -> tuple[float, float]:
     push = prepared.ask.push
     budget = float("inf") if push.budget is None else push.budget
     return budget, float("inf") if push.max_audience is None else push.max_audience
@@ -157,7 +157,7 @@ def _earned(prepared: Prepared, estimator: Estimator) -> float:
         [ask.members.ids[row] for row in planned.ranking],
         [ask.push.offer_ids[planned.decisions.offer[row]] for row in planned.ranking],
     )
-    return evaluation.earned(prepared.truth, ranking, *_limits(prepared)).gain
+    return evaluation.earned(prepared.truth, ranking, *limits(prepared)).gain
 
 
 def _slope(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
@@ -241,13 +241,13 @@ def figures(quick: bool) -> Iterator[Figure]:
     seeds, members = (QUICK_SEEDS, QUICK_MEMBERS) if quick else (SEEDS, MEMBERS)
     found = []
     for seed in seeds:
-        with _market(MarketConfig(members, seed)) as prepared:
+        with market(MarketConfig(members, seed)) as prepared:
             found.append(measure(prepared, seed))
         yield from _of_seed(seed, found[-1])
     silenced = 0
     for seed in seeds:
-        with _market(MarketConfig(members, seed, effects_off=True)) as prepared:
-            silenced += _fitted(prepared.known, seed).gate.personal == 0
+        with market(MarketConfig(members, seed, effects_off=True)) as prepared:
+            silenced += fitted(prepared.known, seed).gate.personal == 0
     share = float(np.mean([one.ours / one.oracle for one in found]))
     ceiling = float(np.mean([one.ceiling / one.oracle for one in found]))
     goal = 0.8
