@@ -10,7 +10,7 @@ not depend on what is known of a member, so those of whom little is known have t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,7 +105,8 @@ def affordable_share(ask: Ask, candidates: Candidates) -> float:
     """The share of choices that may be drawn without exploration costing more than its budget.
 
     What the draws cost is known in expectation before any is made; the share leaves room for
-    their spread, so that the probability of a choice does not depend on the draws.
+    their spread, so that the probability of a choice does not depend on the draws. Where few draws
+    cost more all the same, the share is halved until they do not.
     """
     share = ask.push.exploration
     most = ask.push.exploration_budget
@@ -117,9 +118,22 @@ def affordable_share(ask: Ask, candidates: Candidates) -> float:
         q = chances(ask, candidates, rows)[:, :-1]
         cost = np.where(q > 0, candidates.cost[rows], 0.0).astype(np.float64)
         each, squared = each + float((q * cost).sum()), squared + float((q * cost**2).sum())
-    if share * each + _MARGIN * np.sqrt(share * squared) <= most:
-        return share
+    if share * each + _MARGIN * np.sqrt(share * squared) > most:
+        share = min(share, _within(most, each, squared))
+    while _cost_of_draws(ask, candidates, share) > most:
+        share /= 2
+    return share
+
+
+def _within(most: float, each: float, squared: float) -> float:
+    """The share at which what is expected, and three standard deviations, cost ``most``."""
     # The root of e ε + 3 sqrt(s ε) = most, in sqrt(ε).
     spread = _MARGIN * np.sqrt(squared)
     root = (np.sqrt(spread**2 + 4 * each * most) - spread) / (2 * each) if each > 0 else 1.0
-    return float(min(share, root**2))
+    return float(root**2)
+
+
+def _cost_of_draws(ask: Ask, candidates: Candidates, share: float) -> float:
+    drawn = draw(replace(ask, prices=replace(ask.prices, exploration=share)), candidates)
+    rows = np.flatnonzero(drawn.option != NO_SEND)
+    return float(candidates.cost[rows, drawn.option[rows]].astype(np.float64).sum())
