@@ -59,6 +59,7 @@ def _csv(path: Path, blocks: Iterator[dict[str, list[Any]]]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for block in blocks:
+            block["send_after"] = [moment.isoformat() for moment in block["send_after"]]
             safe = [_safe(name, column) for name, column in block.items()]
             writer.writerows(zip(*safe, strict=True))
 
