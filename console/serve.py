@@ -117,7 +117,10 @@ def _following(workspace: Path, *, wanted: bool) -> Iterator[Callable[[], None]]
 def create(
     scope: Annotated[
         list[str],
-        typer.Option(help="decide, events:write, outcomes:write, audience:export or admin."),
+        typer.Option(
+            help="decide, events:write, outcomes:write, catalog:write, audience:export, publish, "
+            "erase or admin; may be given several times."
+        ),
     ],
     label: Annotated[str, typer.Option(help="Who uses it.")] = "",
     expires_days: Annotated[

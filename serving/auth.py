@@ -20,7 +20,10 @@ from serving.log import Log, iso
 from serving.scorer_error import ScorerError
 from serving.tables import api_keys
 
-SCOPES = ("decide", "events:write", "outcomes:write", "audience:export", "admin")
+SCOPES = (
+    "decide", "events:write", "outcomes:write", "catalog:write", "audience:export", "publish",
+    "erase", "admin",
+)  # fmt: skip
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}")
 _KEY = re.compile(r"pw_([a-z0-9]{1,16})_([0-9a-f]{12})_([0-9a-f]{64})")
