@@ -153,6 +153,23 @@ class Contacts:
             self.names,
         )
 
+    def listed(self, row: int, member_id: str) -> tuple[Contact, ...]:
+        """Those of the member in ``row``, one by one, oldest first; ``of`` takes them back."""
+        first, last = np.searchsorted(self.member, [row, row + 1]).tolist()
+        columns = [getattr(self, kind)[first:last].tolist() for kind in KINDS]
+        named = [
+            [self.names[kind][code] for code in codes]
+            for kind, codes in zip(KINDS, columns, strict=True)
+        ]
+        at, service = self.at[first:last].tolist(), self.service[first:last].tolist()
+        found = [
+            Contact(member_id, moment, offer, channel, push, campaign, of_service)
+            for moment, offer, channel, push, campaign, of_service in zip(
+                at, *named, service, strict=True
+            )
+        ]
+        return tuple(sorted(found, key=lambda one: one.at))
+
     def are(self, kind: str, name: str) -> NDArray[np.bool_]:
         """(c,) whether a contact is of the offer, channel, push or campaign ``name``."""
         known = self.names.get(kind, ())
