@@ -45,12 +45,14 @@ class Workspace:
     """Where things lie, and what works on them. A value: making one touches no disk.
 
     redis_url: the Redis that holds the online store; None: an SQLite file of the workspace.
+    database_url: the Postgres that holds the scorer's log; None: an SQLite file of the workspace.
     """
 
     root: Path
     conventions: Conventions = Conventions()
     engine: EngineSettings = BY_DEFAULT
     redis_url: str | None = field(default=None, repr=False)  # it may hold a password
+    database_url: str | None = field(default=None, repr=False)  # so may this
 
     def table(self, name: str) -> Table:
         """The contract table ``name`` with this workspace's declared attributes."""
@@ -108,7 +110,8 @@ class Workspace:
 
     @property
     def serving_log(self) -> Path:
-        """The scorer's durable log: decisions, events and outcomes it acknowledged."""
+        """The scorer's durable log, unless ``database_url`` puts it elsewhere: decisions, events
+        and outcomes it acknowledged."""
         return self.root / "serving" / "log.db"
 
     @property

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import Connection, RowMapping, select
-from sqlalchemy.dialects.sqlite import insert
 from starlette.requests import Request
 
 from serving.errors import ExpiredKey, MissingKey, UnknownKey, WrongScope
@@ -88,7 +87,7 @@ class Keys:
         }
 
         def work(connection: Connection) -> None:
-            connection.execute(insert(api_keys), [row])
+            connection.execute(api_keys.insert(), [row])
 
         self._log.write(work)
         return f"pw_{wanted.environment}_{key_id}_{secret}"

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, case, func, select
 
-from serving import tables
+from serving import tables, upsert
 from serving.log import Log
 
 Exported = Literal["decisions", "events", "outcomes"]
@@ -56,8 +55,9 @@ def mark_exported(log: Log, table: Exported, up_to: int) -> None:
     """Never offer rows up to number ``up_to`` again; marks only ever go forward."""
 
     def work(connection: Connection) -> None:
-        mark = insert(tables.exports).values(name=table, seq=up_to)
-        seq = func.max(tables.exports.c.seq, mark.excluded.seq)
+        mark = upsert.insert(connection, tables.exports).values(name=table, seq=up_to)
+        stood = tables.exports.c.seq
+        seq = case((stood > mark.excluded.seq, stood), else_=mark.excluded.seq)
         connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"seq": seq}))
 
     log.write(work)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, Select, or_, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert
 
 from decisions.pacing import Use
+from serving import upsert
 from serving.tables import decisions, limits_used, reservations
 
 ASKED = "asked"  # counts decisions; not a limit
@@ -108,7 +108,7 @@ def reserve(
         for claim in taken if claim.takes
     ]  # fmt: skip
     if rows:
-        connection.execute(insert(reservations), rows)
+        connection.execute(reservations.insert(), rows)
     if taken:
         counters.write(most)
     return frozenset(claim.decision_id for claim in taken)
@@ -178,7 +178,7 @@ class _Counters:
 
     def write(self, most: Mapping[str, int | None]) -> None:
         """Put what changed into the table, beside the limits that hold from now on."""
-        row = insert(limits_used)
+        row = upsert.insert(self._connection, limits_used)
         change = row.on_conflict_do_update(
             index_elements=["push_id", "name"],
             set_={name: row.excluded[name] for name in ("reserved", "spent", "planned", "most")},

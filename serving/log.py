@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,15 +14,16 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Select, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.pacing import Use
 from features.contract import EVENTS, OUTCOMES
 from features.contract import Table as ContractTable
 from features.rows import RowError, Value, parse_row
-from serving import ledger, tables, vectors
+from features.workspace import Workspace
+from serving import ledger, schema, tables, upsert, vectors
+from serving.database import Database, LogError
 from serving.errors import LogUnavailable
 from serving.vectors import LoggedVector
 from serving.writer import GroupCommit
@@ -31,9 +33,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LoggedDecision:
-    """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context``, ``answer``
-    and ``terms`` are JSON text; ``answer`` is a ``serving.schemas.Decision``, ``terms`` what it was
-    made with (``decisions.pacing.Terms``), None where an older scorer decided."""
+    """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context``, ``answer``,
+    ``terms`` and ``inputs`` are JSON text; ``answer`` is a ``serving.schemas.Decision``, ``terms``
+    what it was made with (``decisions.pacing.Terms``), ``inputs`` what a replay needs; both None
+    where an older scorer decided."""
 
     decision_id: str
     push_id: str
@@ -49,6 +52,7 @@ class LoggedDecision:
     context: str | None
     answer: str
     terms: str | None = None
+    inputs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +91,35 @@ def nobody_watches(writes: int, seconds: float) -> None:
 
 
 class Log:
-    """The database of one scorer; made on first use. Several processes may open the same one.
+    """The database of one scorer. Several processes may open the same one.
 
     Args:
-        path: the database file.
+        place: the database, or the path of an SQLite file; a file is made on first use.
         wait: seconds a caller waits for its commit before it is told that the log is unavailable.
         observe: told of every commit: writes in it, seconds it took.
 
     Raises:
-        LogError: the file cannot be opened for writing.
+        LogError: it cannot be opened for writing, or wants `pushwise log migrate` first.
     """
 
     def __init__(
         self,
-        path: Path,
+        place: Database | Path,
         wait: float = 5.0,
         observe: Callable[[int, float], None] = nobody_watches,
     ) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise tables.LogError(f"{path}: {error.strerror}") from error
+        database = place if isinstance(place, Database) else Database.file(place)
         self._wait = wait
-        self._reading = tables.open_engine(path, "BEGIN")
-        self._writing = tables.open_engine(path, "BEGIN IMMEDIATE")
-        tables.create_tables(self._writing, path)
+        self._reading, self._writing = database.readers(), database.writers()
+        _open(database, self._writing)
         self._writer = GroupCommit(self._writing, observe)
+
+    @classmethod
+    def of(
+        cls, workspace: Workspace, observe: Callable[[int, float], None] = nobody_watches
+    ) -> Log:
+        """The log of a workspace's scorer, wherever the setting ``database_url`` puts it."""
+        return cls(Database.of(workspace), observe=observe)
 
     def close(self) -> None:
         self._writer.close()
@@ -203,7 +210,7 @@ class Log:
             new = [decision for decision in fresh if decision.member_id not in earlier]
             kept = _reserved(connection, new, claims) if claims else new
             if kept:
-                connection.execute(insert(tables.decisions), [asdict(one) for one in kept])
+                connection.execute(tables.decisions.insert(), [asdict(one) for one in kept])
             made = {decision.decision_id for decision in kept}
             vectors.keep(connection, [one for one in sample if one.decision_id in made])
             return earlier | {decision.member_id: decision for decision in kept}
@@ -237,6 +244,18 @@ class Log:
 
 
 _NOTHING = Taken(0, 0, ())
+
+
+def _open(database: Database, writing: Engine) -> None:
+    try:
+        if database.path is not None:
+            database.path.parent.mkdir(parents=True, exist_ok=True)
+        with writing.begin() as connection:
+            schema.open_tables(database, connection)
+    except OSError as error:
+        raise LogError(f"{database}: {error.strerror}") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise schema.cannot_open(database, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +297,12 @@ class _Batch:
                     {"member_id": _who(row, named), "since": received_at, "event_id": row.key}
                 )
         if fresh:
-            connection.execute(insert(self.table), fresh)
+            connection.execute(self.table.insert(), fresh)
         if self.contract is OUTCOMES:
             ledger.settle(connection, [_report(row) for row in told])
         if unsubscribed:
-            connection.execute(insert(tables.suppressions).on_conflict_do_nothing(), unsubscribed)
+            suppress = upsert.insert(connection, tables.suppressions).on_conflict_do_nothing()
+            connection.execute(suppress, unsubscribed)
         return Taken(len(fresh), len(rows) - len(fresh) - len(refused), tuple(refused))
 
     def _named(
@@ -380,5 +400,5 @@ def _decided(
 
 def _heartbeat(connection: Connection) -> None:
     moment = time_ns()  # always another number: SQLite skips writing what is there already
-    beat = insert(tables.exports).values(name="heartbeat", seq=moment)
+    beat = upsert.insert(connection, tables.exports).values(name="heartbeat", seq=moment)
     connection.execute(beat.on_conflict_do_update(index_elements=["name"], set_={"seq": moment}))

@@ -1,58 +1,35 @@
-"""The tables of the scorer's log, and how its database is opened."""
+"""The tables of the scorer's log."""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
+from sqlalchemy import Column, Float, Index, LargeBinary, MetaData, Table
 
-from sqlalchemy import (
-    URL,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    event,
-    func,
-    literal,
-    select,
-)
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
-
-from serving.scorer_error import ScorerError
-
-FORMAT = 2
+from serving.columns import NUMBER, TEXT
 
 metadata = MetaData()
 
+# A change here goes into the newest revision under serving/migrations too, where a test compares.
 # ``seq`` counts up in the order of commits and is never used twice: exports remember how far they
 # came by it. Moments are ISO 8601 in UTC.
 decisions = Table(
     "decisions",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("decision_id", String, nullable=False, unique=True),
-    Column("push_id", String, nullable=False),
-    Column("channel", String, nullable=False),  # of the push, which later releases may not know
-    Column("member_id", String, nullable=False),
-    Column("offer_id", String),
+    Column("seq", NUMBER, primary_key=True),
+    Column("decision_id", TEXT, nullable=False, unique=True),
+    Column("push_id", TEXT, nullable=False),
+    Column("channel", TEXT, nullable=False),  # of the push, which later releases may not know
+    Column("member_id", TEXT, nullable=False),
+    Column("offer_id", TEXT),
     Column("probability", Float, nullable=False),
-    Column("decided_at", String, nullable=False),
-    Column("candidates", String, nullable=False),  # JSON list
-    Column("arm", String, nullable=False),
-    Column("policy", String, nullable=False),
-    Column("release", String, nullable=False),
-    Column("context", String),  # JSON object, as the caller gave it
-    Column("answer", String, nullable=False),  # JSON, serving.schemas.Decision
-    Column("terms", String),  # JSON: prices, left, planned; null where an older scorer decided
+    Column("decided_at", TEXT, nullable=False),
+    Column("candidates", TEXT, nullable=False),  # JSON list
+    Column("arm", TEXT, nullable=False),
+    Column("policy", TEXT, nullable=False),
+    Column("release", TEXT, nullable=False),
+    Column("context", TEXT),  # JSON object, as the caller gave it
+    Column("answer", TEXT, nullable=False),  # JSON, serving.schemas.Decision
+    Column("terms", TEXT),  # JSON: prices, left, planned; null where an older scorer decided
+    Column("inputs", TEXT),  # JSON: what a replay needs; null where an older scorer decided
     Index("one_answer", "push_id", "member_id", unique=True),
     Index("of_member", "member_id"),
     sqlite_autoincrement=True,
@@ -64,11 +41,11 @@ def _rows(name: str) -> Table:
     return Table(
         name,
         metadata,
-        Column("seq", Integer, primary_key=True),
-        Column("event_id", String, nullable=False, unique=True),
-        Column("digest", String, nullable=False),
-        Column("row", String, nullable=False),
-        Column("received_at", String, nullable=False),
+        Column("seq", NUMBER, primary_key=True),
+        Column("event_id", TEXT, nullable=False, unique=True),
+        Column("digest", TEXT, nullable=False),
+        Column("row", TEXT, nullable=False),
+        Column("received_at", TEXT, nullable=False),
         sqlite_autoincrement=True,
     )
 
@@ -80,11 +57,11 @@ outcomes = _rows("outcomes")
 vectors = Table(
     "vectors",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("decision_id", String, nullable=False),
-    Column("member_id", String, nullable=False),
-    Column("release", String, nullable=False),
-    Column("as_of", String, nullable=False),
+    Column("seq", NUMBER, primary_key=True),
+    Column("decision_id", TEXT, nullable=False),
+    Column("member_id", TEXT, nullable=False),
+    Column("release", TEXT, nullable=False),
+    Column("as_of", TEXT, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -93,45 +70,44 @@ vectors = Table(
 limits_used = Table(
     "limits_used",
     metadata,
-    Column("push_id", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("reserved", Integer, nullable=False),
-    Column("spent", Integer, nullable=False),
-    Column("planned", Integer, nullable=False),
-    Column("most", Integer),  # of the release that reserved last; null for no limit
+    Column("push_id", TEXT, primary_key=True),
+    Column("name", TEXT, primary_key=True),
+    Column("reserved", NUMBER, nullable=False),
+    Column("spent", NUMBER, nullable=False),
+    Column("planned", NUMBER, nullable=False),
+    Column("most", NUMBER),  # of the release that reserved last; null for no limit
 )
 reservations = Table(
     "reservations",
     metadata,
-    Column("decision_id", String, primary_key=True),
-    Column("push_id", String, nullable=False),
-    Column("takes", String, nullable=False),  # JSON: amounts by the name of the limit
-    Column("state", String, nullable=False),  # serving.ledger.State
-    Column("expires_at", String, nullable=False),
+    Column("decision_id", TEXT, primary_key=True),
+    Column("push_id", TEXT, nullable=False),
+    Column("takes", TEXT, nullable=False),  # JSON: amounts by the name of the limit
+    Column("state", TEXT, nullable=False),  # serving.ledger.State
+    Column("expires_at", TEXT, nullable=False),
     Index("what_expires", "push_id", "state", "expires_at"),
 )
 
-# Whole audiences that were asked for; see serving.audiences. It needs no new format: a scorer that
-# does not know it leaves it alone.
+# Whole audiences that were asked for; see serving.audiences.
 audiences = Table(
     "audiences",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("audience_id", String, nullable=False, unique=True),
-    Column("digest", String, nullable=False),  # of the release and of what was asked
-    Column("release", String, nullable=False),
-    Column("asked", String, nullable=False),  # JSON, serving.audiences.Wanted
-    Column("state", String, nullable=False),  # serving.audiences.State
-    Column("stage", String, nullable=False),
-    Column("done", Integer, nullable=False),
-    Column("total", Integer, nullable=False),
-    Column("starts", Integer, nullable=False),  # of workers that did not finish it
-    Column("worker", String),  # who has it
-    Column("lease_until", String),  # when it is anybody's again
-    Column("failure", String),  # JSON: detail, conflicts
-    Column("summary", String),  # JSON, serving.audience_summary.Summary
-    Column("created_at", String, nullable=False),
-    Column("updated_at", String, nullable=False),
+    Column("seq", NUMBER, primary_key=True),
+    Column("audience_id", TEXT, nullable=False, unique=True),
+    Column("digest", TEXT, nullable=False),  # of the release and of what was asked
+    Column("release", TEXT, nullable=False),
+    Column("asked", TEXT, nullable=False),  # JSON, serving.audiences.Wanted
+    Column("state", TEXT, nullable=False),  # serving.audiences.State
+    Column("stage", TEXT, nullable=False),
+    Column("done", NUMBER, nullable=False),
+    Column("total", NUMBER, nullable=False),
+    Column("starts", NUMBER, nullable=False),  # of workers that did not finish it
+    Column("worker", TEXT),  # who has it
+    Column("lease_until", TEXT),  # when it is anybody's again
+    Column("failure", TEXT),  # JSON: detail, conflicts
+    Column("summary", TEXT),  # JSON, serving.audience_summary.Summary
+    Column("created_at", TEXT, nullable=False),
+    Column("updated_at", TEXT, nullable=False),
     Index("audiences_by_state", "state", "seq"),
     Index("audiences_by_digest", "digest"),
     sqlite_autoincrement=True,
@@ -141,90 +117,47 @@ audiences = Table(
 suppressions = Table(
     "suppressions",
     metadata,
-    Column("member_id", String, primary_key=True),
-    Column("since", String, nullable=False),
-    Column("event_id", String, nullable=False),
+    Column("member_id", TEXT, primary_key=True),
+    Column("since", TEXT, nullable=False),
+    Column("event_id", TEXT, nullable=False),
 )
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("key_id", String, primary_key=True),
-    Column("environment", String, nullable=False),
-    Column("secret_sha256", String, nullable=False),
-    Column("scopes", String, nullable=False),  # separated by spaces
-    Column("label", String, nullable=False),
-    Column("created_at", String, nullable=False),
-    Column("expires_at", String),
-    Column("revoked_at", String),
+    Column("key_id", TEXT, primary_key=True),
+    Column("environment", TEXT, nullable=False),
+    Column("secret_sha256", TEXT, nullable=False),
+    Column("scopes", TEXT, nullable=False),  # separated by spaces
+    Column("label", TEXT, nullable=False),
+    Column("created_at", TEXT, nullable=False),
+    Column("expires_at", TEXT),
+    Column("revoked_at", TEXT),
 )
 exports = Table(
     "exports",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("seq", Integer, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("seq", NUMBER, nullable=False),
 )
 
+# Releases that decided here, oldest first by ``seen_at``.
+releases_seen = Table(
+    "releases_seen",
+    metadata,
+    Column("release", TEXT, primary_key=True),
+    Column("versions", TEXT, nullable=False),  # JSON, serving.schemas.Versions
+    Column("seen_at", TEXT, nullable=False),
+)
 
-class LogError(ScorerError):
-    """The log's database cannot be opened, or is not one of ours."""
-
-
-def open_engine(path: Path, begin: str) -> Engine:
-    """Connections to the log at ``path``, whose transactions start with ``begin``.
-
-    Write-ahead log with a full sync: a commit that returned survives a kill and a power cut.
-    """
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),  # not as text: a path may hold a "?"
-        pool_size=8,
-        max_overflow=64,
-        connect_args={"timeout": 5.0},
-    )
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # The driver would begin its own transactions, late and deferred; we do it ourselves.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {setting}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def create_tables(engine: Engine, path: Path) -> None:
-    """Make what is missing; a log of format 1 gets what was added since.
-
-    The pushes of such a log keep their decisions, whose cost nobody wrote down: they count as
-    asked, and not against the limits.
-
-    Raises:
-        LogError: the file cannot be written, is no database, or has another format.
-    """
-    try:
-        with engine.begin() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found not in (0, 1, FORMAT):
-                raise LogError(f"{path}: log format {found}, this scorer writes {FORMAT}")
-            metadata.create_all(connection)
-            if found == 1:
-                _upgrade(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        cause = error.orig if hasattr(error, "orig") else error
-        raise LogError(f"{path}: the log cannot be opened for writing ({cause})") from error
-
-
-def _upgrade(connection: Connection) -> None:
-    """What ``create_all`` does not add to a log of format 1."""
-    connection.exec_driver_sql("ALTER TABLE decisions ADD COLUMN terms VARCHAR")
-    asked = select(
-        decisions.c.push_id, literal("asked"), literal(0), func.count(), literal(0)
-    ).group_by(decisions.c.push_id)
-    columns = ["push_id", "name", "reserved", "spent", "planned"]
-    connection.execute(limits_used.insert().from_select(columns, asked))
+# Answers to calls that carried an Idempotency-Key.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("api_key_id", TEXT, primary_key=True),
+    Column("key", TEXT, primary_key=True),
+    Column("route", TEXT, nullable=False),
+    Column("digest", TEXT, nullable=False),  # HMAC of the body
+    Column("answer", TEXT),  # null: the call has not ended
+    Column("created_at", TEXT, nullable=False),
+    Index("idempotency_by_age", "created_at"),
+)

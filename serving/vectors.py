@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from serving.tables import vectors as table
 
@@ -45,7 +44,7 @@ def keep(connection: Connection, fresh: Sequence[LoggedVector]) -> None:
     """Write vectors, and drop the oldest beyond the 100,000 newest."""
     if not fresh:
         return
-    connection.execute(insert(table), [asdict(vector) for vector in fresh])
+    connection.execute(table.insert(), [asdict(vector) for vector in fresh])
     newest = connection.execute(select(func.max(table.c.seq))).scalar_one()
     connection.execute(delete(table).where(table.c.seq <= newest - KEPT))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,6 @@ from decisions.pacing import CONTACTS, MONEY, Use, takes
 from serving import ledger
 from serving.ledger import Claim
 from serving.log import Claims, Log, LoggedDecision, iso
-from serving.tables import LogError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MOST = {MONEY: 10, CONTACTS: 6, "offer:a": 3, "offer:b": 4, "channel:push": 5}
@@ -171,30 +169,6 @@ def test_a_commit_that_a_crash_cut_off_left_nothing(tmp_path: Path) -> None:
     with Log(path) as log:
         assert spending(log) == (4, 0)
         assert log.used("spring", NOW) == recount(log)
-
-
-def test_a_log_of_the_format_before_keeps_its_decisions_and_learns_to_reserve(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "log.db"
-    with Log(path) as log:
-        log.keep_decisions([replace(decision("m1", "a"), terms=None)])
-    older = sqlite3.connect(path)
-    older.executescript(
-        "DROP TABLE limits_used; DROP TABLE reservations;"
-        "ALTER TABLE decisions DROP COLUMN terms; PRAGMA user_version = 1;"
-    )
-    older.close()
-    with Log(path) as log:
-        assert log.decided("spring", ["m1"])["m1"].terms is None
-        assert log.used("spring", NOW) == {"asked": Use(spent=1)}
-        assert keep(log, "m2", cost=4)
-        assert spending(log) == (4, 0)
-    older = sqlite3.connect(path)
-    older.execute("PRAGMA user_version = 3")
-    older.close()
-    with pytest.raises(LogError, match="log format 3, this scorer writes 2"):
-        Log(path)
 
 
 MEMBERS = st.sampled_from([f"m{number}" for number in range(12)])

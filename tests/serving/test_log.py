@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from serving.database import LogError
 from serving.errors import LogUnavailable
 from serving.log import Log
-from serving.tables import LogError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "log.db")
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(LogError, match="log format 7, this scorer writes 2"):
+    with pytest.raises(LogError, match="log format 7, this scorer knows 3 and older"):
         Log(tmp_path / "log.db")
     (tmp_path / "text.db").write_text("nothing of the kind " * 100)
     with pytest.raises(LogError, match="file is not a database"):

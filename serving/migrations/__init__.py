@@ -1,0 +1,1 @@
+"""Alembic's revisions of the log, oldest first in ``versions``; see ``serving.migrate``."""
