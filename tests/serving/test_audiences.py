@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,13 +152,3 @@ def test_a_worker_whose_job_was_cancelled_has_none(jobs: Audiences) -> None:
     assert not jobs.has("w1")
     assert not jobs.give_back("w1", NOW)
     assert not jobs.finish("w1", {}, lambda: pytest.fail("published"), NOW)
-
-
-def test_a_log_from_before_audiences_learns_them(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    with Log(path) as log:
-        log.check_writable()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE audiences")
-    with Log(path) as log:
-        assert Audiences(log).ask(SPRING, "r1", NOW).state == "queued"

@@ -102,6 +102,14 @@ def test_a_log_of_an_older_format_keeps_its_rows(tmp_path: Path, number: int) ->
         assert log.keep_events([{**event, "event_id": "e2"}], NOW).accepted == 1
 
 
+def test_a_log_of_format_2_may_lack_what_came_without_a_new_format(tmp_path: Path) -> None:
+    database = old_log(tmp_path / "log.db", 2)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        connection.executescript("DROP TABLE audiences; DROP INDEX of_member")
+    migrate(database, NOW)
+    assert differences(database) == []
+
+
 def test_a_file_is_copied_before_it_is_migrated(tmp_path: Path) -> None:
     database = old_log(tmp_path / "log.db", 1)
     (tmp_path / "log.db").chmod(0o600)
