@@ -126,6 +126,16 @@ def create(
     expires_days: Annotated[
         float | None, typer.Option(min=0, help="Days until it expires; else never.")
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Calls a second that each worker answers it, however many members they ask for; "
+            "else any number."
+        ),
+    ] = None,
+    burst: Annotated[
+        int | None, typer.Option(help="Calls at once after a pause; twice the rate unless given.")
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     env: Environment = "live",
     as_json: AsJson = False,
@@ -136,7 +146,25 @@ def create(
     now = datetime.now(UTC)
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
     with _stored_keys(workspace) as stored:
-        key = stored.create(NewKey(env, tuple(scope), label, expires_at), now)
+        key = stored.create(NewKey(env, tuple(scope), label, expires_at, rate, burst), now)
+    typer.echo(json.dumps({"key": key}) if as_json else key)
+
+
+@keys.command("rotate")
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="As `pushwise keys list` shows it.")],
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, help="Hours for which the old key still opens.")
+    ] = 24.0,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Make the key that follows one and print it; the old one expires after the overlap.
+
+    It has the same scopes, label, rate and lifetime. Two keys of one line may be active, not more.
+    """
+    with _stored_keys(workspace) as stored:
+        key = stored.rotate(key_id, datetime.now(UTC), timedelta(hours=overlap_hours))
     typer.echo(json.dumps({"key": key}) if as_json else key)
 
 
@@ -151,7 +179,9 @@ def list_keys(workspace: WorkspaceOption = WORKSPACE, as_json: AsJson = False) -
     now = datetime.now(UTC)
     for key in found:
         scopes = ",".join(key.scopes)
-        typer.echo(f"{key.key_id}  {key.environment}  {_state(key, now)}  {scopes}  {key.label}")
+        rate = "" if key.rate is None else f"  {key.rate:g}/s"
+        state = _state(key, now)
+        typer.echo(f"{key.key_id}  {key.environment}  {state}  {scopes}{rate}  {key.label}")
 
 
 @keys.command("revoke")
@@ -159,7 +189,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="As `pushwise keys list` shows it.")],
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Shut a key out, at once and for good."""
+    """Shut a key out for good; a running scorer does so within a second."""
     with _stored_keys(workspace) as stored:
         stored.revoke(key_id, datetime.now(UTC))
 

@@ -1,162 +1,117 @@
-"""API keys ``pw_<environment>_<id>_<secret>``: made, stored hashed, checked on every route."""
+"""Who may call what: the key of a call, checked on every route."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-import secrets
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import Connection, RowMapping, select
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from serving.errors import ExpiredKey, MissingKey, UnknownKey, WrongScope
-from serving.log import Log, iso
-from serving.scorer_error import ScorerError
-from serving.tables import api_keys
+from serving.api_keys import SCOPES, ApiKey, ApiKeyError, Keys, NewKey, secret_hash
+from serving.errors import ExpiredKey, MissingKey, RateLimited, UnknownKey, WrongScope
+from serving.log import Log
+from serving.rate import Rates
 
-SCOPES = (
-    "decide", "events:write", "outcomes:write", "catalog:write", "audience:export", "publish",
-    "erase", "admin",
-)  # fmt: skip
+__all__ = ["SCOPES", "Access", "ApiKey", "ApiKeyError", "Keys", "NewKey", "Requires"]
+
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
-_ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}")
+REMEMBERED_SECONDS = 1.0  # so long may a key still open what it opened, after it was revoked
 _KEY = re.compile(r"pw_([a-z0-9]{1,16})_([0-9a-f]{12})_([0-9a-f]{64})")
 _NO_HASH = "0" * 64
-
-
-class ApiKeyError(ScorerError):
-    """A key that cannot be made or found; the message is for the command line."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A stored key: everything but the secret. ``scopes``: ``admin`` opens every route."""
-
-    key_id: str
-    environment: str
-    scopes: tuple[str, ...]
-    label: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-    def active(self, at: datetime) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """What to make. ``environment`` keeps the keys of, say, a test scorer out of the live one."""
-
-    environment: str
-    scopes: tuple[str, ...]
-    label: str = ""
-    expires_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        if not _ENVIRONMENT.fullmatch(self.environment):
-            raise ApiKeyError("the environment of a key is 1 to 16 of a-z and 0-9, such as live")
-        unknown = sorted(set(self.scopes) - set(SCOPES))
-        if unknown or not self.scopes:
-            found = f"no scope {unknown[0]!r}" if unknown else "a key without scopes opens nothing"
-            raise ApiKeyError(f"{found}; scopes: {', '.join(SCOPES)}")
-
-
-class Keys:
-    """The keys in a scorer's log."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    def create(self, wanted: NewKey, at: datetime) -> str:
-        """Make a key and return it: the only time that it can be seen."""
-        key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
-        row = {
-            "key_id": key_id,
-            "environment": wanted.environment,
-            "secret_sha256": _hash(secret),
-            "scopes": " ".join(wanted.scopes),
-            "label": wanted.label,
-            "created_at": iso(at),
-            "expires_at": None if wanted.expires_at is None else iso(wanted.expires_at),
-        }
-
-        def work(connection: Connection) -> None:
-            connection.execute(api_keys.insert(), [row])
-
-        self._log.write(work)
-        return f"pw_{wanted.environment}_{key_id}_{secret}"
-
-    def all(self) -> list[ApiKey]:
-        """Oldest first."""
-        with self._log.reading() as connection:
-            found = connection.execute(select(api_keys).order_by(api_keys.c.created_at))
-            return [_stored(row._mapping) for row in found]
-
-    def active(self, environment: str, at: datetime) -> list[ApiKey]:
-        return [key for key in self.all() if key.environment == environment and key.active(at)]
-
-    def revoke(self, key_id: str, at: datetime) -> None:
-        """Raises ``ApiKeyError`` when there is no such key. The first revocation counts."""
-
-        def work(connection: Connection) -> int:
-            mine = api_keys.c.key_id == key_id
-            known = connection.execute(select(api_keys.c.key_id).where(mine)).one_or_none()
-            change = api_keys.update().where(mine, api_keys.c.revoked_at.is_(None))
-            connection.execute(change.values(revoked_at=iso(at)))
-            return 0 if known is None else 1
-
-        if not self._log.write(work):
-            raise ApiKeyError(f"no key {key_id!r}; `pushwise keys list` shows the ids")
+_Hashed = Mapping[str, tuple[ApiKey, str]]
 
 
 class Access:
     """Who may call what.
 
+    The keys are read from the log once a second at most, and again for an id that is not among
+    them, up to twenty times a second.
+
     Args:
         environment: keys of other environments are unknown here.
         required: whether calls need a key at all; without, the caller must keep strangers out.
+        clock: seconds that only ever grow.
     """
 
-    def __init__(self, log: Log, environment: str, *, required: bool = True) -> None:
-        self._log = log
+    def __init__(
+        self,
+        log: Log,
+        environment: str,
+        *,
+        required: bool = True,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._keys = Keys(log)
         self._environment = environment
         self._required = required
+        self._clock = clock
+        self._rates = Rates(clock)
+        self._strangers = Rates(clock)
+        self._lock = threading.Lock()
+        self._known: _Hashed = {}
+        self._read_at = -2 * REMEMBERED_SECONDS + clock()
+
+    def remembers(self, authorization: str | None) -> bool:
+        """Whether ``check`` can answer without reading the log."""
+        parts = _KEY.fullmatch(_presented(authorization))
+        return not self._required or parts is None or (self._fresh() and parts[2] in self._known)
 
     def check(self, authorization: str | None, scope: str, at: datetime) -> None:
-        """Raises ``MissingKey``, ``UnknownKey``, ``ExpiredKey`` or ``WrongScope``."""
+        """Raises ``MissingKey``, ``UnknownKey``, ``ExpiredKey``, ``WrongScope`` or ``RateLimited``;
+        ``LogUnavailable`` where the keys cannot be read."""
         if not self._required:
             return
-        scheme, _, presented = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not presented.strip():
+        presented = _presented(authorization)
+        if not presented:
             raise MissingKey
-        key = self._known(presented.strip())
+        key = self._checked(presented)
         if key.revoked_at is not None:
             raise ExpiredKey(f"was revoked on {key.revoked_at:%Y-%m-%d}")
         if not key.active(at):
             raise ExpiredKey(f"expired on {key.expires_at:%Y-%m-%d}")
         if scope not in key.scopes and "admin" not in key.scopes:
             raise WrongScope(scope)
+        if key.rate is not None:
+            seconds = self._rates.wait(key.key_id, key.rate, key.burst or 1)
+            if seconds:
+                raise RateLimited(key.rate, seconds)
 
-    def _known(self, presented: str) -> ApiKey:
+    def _checked(self, presented: str) -> ApiKey:
         parts = _KEY.fullmatch(presented)
         if parts is None:
             raise UnknownKey
         environment, key_id, secret = parts.groups()
-        with self._log.reading() as connection:
-            row = connection.execute(
-                select(api_keys).where(api_keys.c.key_id == key_id)
-            ).one_or_none()
-        stored = _NO_HASH if row is None else row.secret_sha256
-        same = hmac.compare_digest(stored, _hash(secret))
-        if row is None or not same or {environment, row.environment} != {self._environment}:
+        key, stored = self._looked_up(key_id) or (None, _NO_HASH)
+        same = hmac.compare_digest(stored, secret_hash(secret))
+        if key is None or not same or {environment, key.environment} != {self._environment}:
             raise UnknownKey
-        return _stored(row._mapping)
+        return key
+
+    def _looked_up(self, key_id: str) -> tuple[ApiKey, str] | None:
+        if not self._fresh():
+            self._read(lambda: not self._fresh())
+        elif key_id not in self._known and not self._strangers.wait("", 20, 20):
+            self._read(lambda: key_id not in self._known)  # it may have been made just now
+        return self._known.get(key_id)
+
+    def _fresh(self) -> bool:
+        return self._clock() - self._read_at < REMEMBERED_SECONDS
+
+    def _read(self, needed: Callable[[], bool]) -> None:
+        with self._lock:
+            if not needed():
+                return  # somebody read meanwhile
+            began = self._clock()  # what is revoked while we read counts from the next time
+            self._known = self._keys.hashed()
+            self._read_at = began
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +120,13 @@ class Requires:
 
     scope: str
 
-    def __call__(self, request: Request) -> None:
+    async def __call__(self, request: Request) -> None:
         access: Access = request.app.state.parts.access
-        access.check(request.headers.get("authorization"), self.scope, datetime.now(UTC))
+        presented, now = request.headers.get("authorization"), datetime.now(UTC)
+        if access.remembers(presented):
+            access.check(presented, self.scope, now)
+        else:  # reading may wait, and the loop must not
+            await run_in_threadpool(access.check, presented, self.scope, now)
 
 
 def check_scopes(app: FastAPI) -> None:
@@ -184,21 +143,7 @@ def check_scopes(app: FastAPI) -> None:
             )
 
 
-def _hash(secret: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _stored(row: RowMapping) -> ApiKey:
-    def moment(name: str) -> datetime | None:
-        return None if row[name] is None else datetime.fromisoformat(row[name])
-
-    return ApiKey(
-        row["key_id"],
-        row["environment"],
-        tuple(row["scopes"].split()),
-        row["label"],
-        datetime.fromisoformat(row["created_at"]),
-        moment("expires_at"),
-        moment("revoked_at"),
-    )
+def _presented(authorization: str | None) -> str:
+    """The key of a header ``Authorization``, empty where it holds none."""
+    scheme, _, presented = (authorization or "").partition(" ")
+    return presented.strip() if scheme.lower() == "bearer" else ""

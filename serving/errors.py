@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -165,6 +166,19 @@ class WrongScope(ServiceError):
         super().__init__(f"this call needs an API key with the scope {scope}")
 
 
+class RateLimited(ServiceError):
+    status, code = 429, "rate_limited"
+    fix = (
+        "wait as long as Retry-After says, then send the call again",
+        "ask for many members in one call of POST /v1/decisions",
+        "make a key with a higher `pushwise keys create --rate`",
+    )
+
+    def __init__(self, rate: float, seconds: float) -> None:
+        super().__init__(f"the API key may make {rate:g} calls a second here")
+        self.retry_after = max(1, math.ceil(seconds))  # whole seconds, as the header has them
+
+
 class BodyTooLarge(ServiceError):
     status, code = 413, "body_too_large"
     fix = ("send fewer members or events in one call",)
@@ -187,7 +201,7 @@ def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     always = {400: "malformed_json", 413: BodyTooLarge.code, 422: "invalid_request"}
     codes: dict[int | str, list[str]] = {status: [code] for status, code in always.items()}
     usual: tuple[type[ServiceError], ...] = (
-        MissingKey, UnknownKey, ExpiredKey, WrongScope, LogUnavailable,
+        MissingKey, UnknownKey, ExpiredKey, WrongScope, RateLimited, LogUnavailable,
     )  # fmt: skip
     for error in (*usual, *errors):
         codes.setdefault(error.status, []).append(error.code)
@@ -205,7 +219,10 @@ def problem_response(error: ServiceError) -> Response:
         detail=str(error),
         fix=list(error.fix),
     )
-    return _response(problem, error.headers)
+    headers = error.headers
+    if isinstance(error, RateLimited):
+        headers = {**headers, "Retry-After": str(error.retry_after)}
+    return _response(problem, headers)
 
 
 def fault_response() -> Response:

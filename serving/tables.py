@@ -132,6 +132,34 @@ api_keys = Table(
     Column("created_at", TEXT, nullable=False),
     Column("expires_at", TEXT),
     Column("revoked_at", TEXT),
+    Column("lineage", TEXT),  # id of the first key of its line; null: it is that key
+    Column("rate", Float),  # calls a second; null: any number
+    Column("burst", NUMBER),
+)
+
+# Who asked to be forgotten, told apart only by who holds the key: see features.tombstones.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("mark", TEXT, primary_key=True),
+    Column("since", TEXT, nullable=False),
+)
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", TEXT, primary_key=True),
+    Column("state", TEXT, nullable=False),  # serving.erasures.State
+    Column("members", NUMBER, nullable=False),  # how many
+    Column("asked_at", TEXT, nullable=False),
+    Column("updated_at", TEXT, nullable=False),
+    Column("removed", TEXT),  # JSON: what was removed where
+)
+# Whom an erasure under way is about; its rows go when it is done.
+erasing = Table(
+    "erasing",
+    metadata,
+    Column("erasure_id", TEXT, primary_key=True),
+    Column("member_id", TEXT, primary_key=True),
 )
 exports = Table(
     "exports",

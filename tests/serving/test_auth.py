@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event
 
-from serving.auth import ApiKeyError, Keys, NewKey, check_scopes
+from serving.auth import Access, ApiKeyError, Keys, NewKey, check_scopes
+from serving.errors import ExpiredKey, UnknownKey
 from serving.log import Log
+from serving.rate import Rates
 from serving.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -18,6 +23,31 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 BODY = {"push_id": "spring", "members": [{"member_id": "a"}]}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Reads:
+    """Counts what is read from the log inside the block."""
+
+    def __init__(self, log: Log) -> None:
+        self.count = 0
+        with log.reading() as connection:
+            self._engine = connection.engine
+
+    def _read(self, *given: object) -> None:
+        self.count += str(given[2]).startswith("SELECT")
+
+    def __enter__(self) -> None:
+        event.listen(self._engine, "before_cursor_execute", self._read)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._read)
 
 
 def status_and_type(scored: Scored, key: str | None) -> tuple[int, str]:
@@ -62,11 +92,114 @@ def test_an_expired_key_is_refused_with_the_day_it_ended(scored: Scored) -> None
     assert response.json()["fix"] == ["make a new key with `pushwise keys create`"]
 
 
-def test_a_revoked_key_is_refused_at_once(scored: Scored) -> None:
-    key = scored.key("decide")
-    assert status_and_type(scored, key) == (200, "")
-    scored.keys.revoke(key.split("_")[2], NOW)
-    assert status_and_type(scored, key) == (401, "expired_key")
+def test_a_revoked_key_is_refused_within_a_second(log: Log) -> None:
+    clock = Clock()
+    access, keys = Access(log, "live", clock=clock), Keys(log)
+    key = keys.create(NewKey("live", ("decide",)), NOW)
+    access.check(f"Bearer {key}", "decide", NOW)
+    keys.revoke(key.split("_")[2], NOW)
+    clock.now += 1.0
+    with pytest.raises(ExpiredKey, match="revoked on 2026-05-01"):
+        access.check(f"Bearer {key}", "decide", NOW)
+
+
+def test_keys_are_read_once_a_second_and_for_new_ones(log: Log) -> None:
+    clock, reads = Clock(), Reads(log)
+    access, keys = Access(log, "live", clock=clock), Keys(log)
+    first = f"Bearer {keys.create(NewKey('live', ('decide',)), NOW)}"
+    with reads:
+        for _ in range(100):
+            access.check(first, "decide", NOW)
+            clock.now += 0.001
+    assert reads.count == 1
+    second = f"Bearer {keys.create(NewKey('live', ('decide',)), NOW)}"
+    assert access.remembers(first)
+    assert not access.remembers(second)
+    access.check(second, "decide", NOW)
+
+
+def test_guessed_ids_cost_no_more_than_twenty_reads_a_second(log: Log) -> None:
+    reads, access = Reads(log), Access(log, "live", clock=Clock())
+    with reads:
+        for number in range(200):
+            with pytest.raises(UnknownKey):
+                access.check(f"Bearer pw_live_{number:012x}_{'0' * 64}", "decide", NOW)
+    assert reads.count <= 21
+
+
+def test_a_rotated_key_opens_until_the_overlap_is_over(log: Log) -> None:
+    keys = Keys(log)
+    old = keys.create(NewKey("live", ("decide", "erase"), "engine", rate=5.0), NOW)
+    new = keys.rotate(old.split("_")[2], NOW, timedelta(hours=24))
+    first, second = keys.all()
+    assert (first.expires_at, second.expires_at) == (NOW + timedelta(hours=24), None)
+    assert (second.scopes, second.label, second.rate) == (first.scopes, "engine", 5.0)
+    access = Access(log, "live", clock=Clock())
+    for key in (old, new):
+        access.check(f"Bearer {key}", "erase", NOW + timedelta(hours=23))
+    with pytest.raises(ExpiredKey):
+        access.check(f"Bearer {old}", "erase", NOW + timedelta(hours=24))
+    access.check(f"Bearer {new}", "erase", NOW + timedelta(hours=24))
+
+
+def test_a_third_active_key_of_one_line_is_refused(log: Log) -> None:
+    keys = Keys(log)
+    ids = [keys.create(NewKey("live", ("decide",)), NOW).split("_")[2]]
+    ids.append(keys.rotate(ids[0], NOW, timedelta(hours=24)).split("_")[2])
+    for one in ids:
+        with pytest.raises(ApiKeyError, match=f"{ids[0]} and {ids[1]} are both active"):
+            keys.rotate(one, NOW, timedelta(hours=24))
+    later = NOW + timedelta(hours=25)
+    keys.rotate(ids[1], later, timedelta(0))
+    with pytest.raises(ApiKeyError, match="opens nothing any more"):
+        keys.rotate(ids[0], later, timedelta(0))
+    with pytest.raises(ApiKeyError, match="no key 'nobody'"):
+        keys.rotate("nobody", later, timedelta(0))
+
+
+def test_a_rotated_key_lives_as_long_as_the_first_did(log: Log) -> None:
+    keys = Keys(log)
+    wanted = NewKey("live", ("decide",), expires_at=NOW + timedelta(days=90))
+    first = keys.create(wanted, NOW).split("_")[2]
+    keys.rotate(first, NOW + timedelta(days=80), timedelta(days=30))
+    assert [key.expires_at for key in keys.all()] == [
+        NOW + timedelta(days=90), NOW + timedelta(days=170)
+    ]  # fmt: skip
+
+
+def test_calls_beyond_a_keys_rate_are_told_when_to_come_again(scored: Scored) -> None:
+    key = scored.keys.create(NewKey("live", ("decide",), rate=0.25, burst=2), NOW)
+    headers = {"Authorization": f"Bearer {key}"}
+    answers = [scored.client.post("/v1/decisions", json=BODY, headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["type"] == "urn:pushwise:problem:rate_limited"
+    assert answers[2].headers["retry-after"] == "4"
+
+
+@given(
+    rate=st.floats(0.1, 500),
+    burst=st.integers(1, 50),
+    pauses=st.lists(st.floats(0, 2), max_size=60),
+)
+def test_no_span_of_time_sees_more_calls_than_burst_and_rate_allow(
+    rate: float, burst: int, pauses: list[float]
+) -> None:
+    clock = Clock()
+    rates, allowed = Rates(clock), []
+    for pause in pauses:
+        clock.now += pause
+        if not rates.wait("key", rate, burst):
+            allowed.append(clock.now)
+    for place, first in enumerate(allowed):
+        for count, last in enumerate(allowed[place:], start=1):
+            assert count <= burst + (last - first) * rate + 1e-6
+
+
+def test_a_key_without_a_rate_takes_no_burst() -> None:
+    with pytest.raises(ApiKeyError, match="goes with --rate"):
+        NewKey("live", ("decide",), burst=3)
+    with pytest.raises(ApiKeyError, match="wanted above 0"):
+        NewKey("live", ("decide",), rate=0.0)
 
 
 def test_a_key_of_another_environment_is_unknown(scored: Scored) -> None:

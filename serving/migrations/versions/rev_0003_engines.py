@@ -1,4 +1,4 @@
-"""What campaign engines lean on: replay, calls that are repeated."""
+"""What campaign engines lean on: replay, repeated calls, keys that rotate, erasure."""
 
 from __future__ import annotations
 
@@ -30,6 +30,32 @@ def upgrade() -> None:
         sa.Column("created_at", TEXT, nullable=False),
     )
     op.create_index("idempotency_by_age", "idempotency", ["created_at"])
+    _keys_and_erasures()
+
+
+def _keys_and_erasures() -> None:
+    op.add_column("api_keys", sa.Column("lineage", TEXT))
+    op.add_column("api_keys", sa.Column("rate", sa.Float))
+    op.add_column("api_keys", sa.Column("burst", NUMBER))
+    op.create_table(
+        "tombstones",
+        sa.Column("mark", TEXT, primary_key=True),
+        sa.Column("since", TEXT, nullable=False),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("erasure_id", TEXT, primary_key=True),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("members", NUMBER, nullable=False),
+        sa.Column("asked_at", TEXT, nullable=False),
+        sa.Column("updated_at", TEXT, nullable=False),
+        sa.Column("removed", TEXT),
+    )
+    op.create_table(
+        "erasing",
+        sa.Column("erasure_id", TEXT, primary_key=True),
+        sa.Column("member_id", TEXT, primary_key=True),
+    )
 
 
 def _of_format_2() -> None:
