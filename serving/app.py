@@ -11,10 +11,11 @@ from starlette.middleware import Middleware
 from serving.auth import check_scopes
 from serving.errors import install
 from serving.limits import LimitedBody
+from serving.observed import Observed
 from serving.parts import Parts
+from serving.probes import Probes
 from serving.routes import audiences, decisions, feedback, health, rules
 from serving.schemas import field_names
-from serving.telemetry import Observed
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -35,6 +36,7 @@ def create_app(parts: Parts) -> FastAPI:
         ],
     )
     app.state.parts = parts
+    app.state.probes = Probes.of(parts)
     install(app, field_names() | {"push_id", "member_id", "decision_id", "audience_id"})
     for module in (decisions, feedback, health, rules, audiences):
         app.include_router(module.router)

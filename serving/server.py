@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import perf_counter
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +23,7 @@ from serving.audiences import Audiences
 from serving.auth import Access, Keys
 from serving.log import Log
 from serving.parts import Parts
+from serving.probes import Probes
 from serving.release import load_release
 from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
@@ -44,7 +47,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         # uvicorn raises a signal again once it stopped; the default would end us before clean-up.
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, lambda *_: None)
-        server = _Server(_config(app), lambda: announce(_address(listener)))
+        server = _Server(app, lambda: announce(_address(listener)))
         server.run(sockets=[listener])
 
 
@@ -57,7 +60,7 @@ def background(settings: Settings) -> Iterator[str]:
     """
     with _application(settings) as (app, _), _listening(settings) as listener:
         ready = threading.Event()
-        server = _Server(_config(app), ready.set)
+        server = _Server(app, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
@@ -71,15 +74,20 @@ def background(settings: Settings) -> Iterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers calls."""
+    """Tells when it answers calls, and is not ready from the moment when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, ready: Callable[[], None]) -> None:
+        super().__init__(_config(app))
+        self._probes: Probes = app.state.probes
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._probes.readiness.drain()
+        super().handle_exit(sig, frame)
 
 
 @contextmanager
@@ -98,7 +106,9 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             return Parts(decider, log, access, telemetry, files, settings.vector_sample)
 
         if settings.release is not None:
+            started = perf_counter()
             fixed = Fixed(load_release(settings.release, trusted))
+            telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
             with _audience_worker(settings, log, fixed.release.versions.release):
                 yield _settled(create_app(parts(fixed))), lambda: None

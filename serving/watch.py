@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -82,9 +83,11 @@ class Published:
                 f"{self._releases}: no release is published; "
                 "run `pushwise release build`, then `pushwise release publish`"
             )
+        started = perf_counter()
         check(self._releases, release_id, self._trusted)
         release = self._load(self._releases / release_id, self._trusted)
         self._telemetry.serving(release.versions)
+        self._telemetry.loaded_in(perf_counter() - started)
         self._log.info("release in use", release=release_id)
         return release
 

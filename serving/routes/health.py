@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from serving.errors import LogUnavailable
 from serving.parts import FromApp
+from serving.probes import Probes
 from serving.schemas import Alive, Readiness
 
 router = APIRouter(tags=["health"])
@@ -18,17 +19,11 @@ async def livez() -> Alive:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-def readyz(response: Response, parts: FromApp) -> Readiness:
-    """Ready with a verified release, a log that can be written and suppressions to be read."""
-    failing = []
-    try:
-        parts.log.check_writable()
-    except LogUnavailable:
-        failing.append("log_unwritable")
-    try:
-        parts.log.suppressed(())
-    except LogUnavailable:
-        failing.append("suppression_unreadable")
+async def readyz(request: Request, response: Response, parts: FromApp) -> Readiness:
+    """Ready with a verified release that this process rehearsed, a log that can be written, and a
+    list of suppressions read seconds ago. Cheap to ask: the log is tried once a second at most."""
+    probes: Probes = request.app.state.probes
+    failing = await run_sync(probes.readiness.failing, limiter=probes.limiter)
     response.status_code = 503 if failing else 200
     return Readiness(
         ready=not failing, release=parts.decider.release.versions.release, failing=failing
@@ -36,6 +31,8 @@ def readyz(response: Response, parts: FromApp) -> Readiness:
 
 
 @router.get("/metrics")
-def metrics(parts: FromApp) -> Response:
+async def metrics(request: Request, parts: FromApp) -> Response:
     """Prometheus metrics."""
+    probes: Probes = request.app.state.probes
+    await run_sync(probes.refresh, limiter=probes.limiter)
     return Response(parts.telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
+import signal
+import threading
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from starlette.testclient import TestClient
 from starlette.types import Message
 
+from serving.app import create_app
 from serving.errors import LogUnavailable
-from serving.telemetry import PROCESSORS
+from serving.server import _Server
+from serving.telemetry import PROCESSORS, log_to_stderr
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
@@ -40,6 +47,49 @@ def test_is_not_ready_when_the_log_cannot_be_used(
     ready = scored.client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["failing"] == ["log_unwritable", "suppression_unreadable"]
+
+
+def test_probes_in_a_row_write_once(scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes = []
+    monkeypatch.setattr(scored.log, "check_writable", lambda: writes.append(1))
+    assert {scored.client.get("/readyz").status_code for _ in range(50)} == {200}
+    assert len(writes) <= 3
+
+
+def test_a_database_that_hangs_makes_no_probe_wait(
+    scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(scored.log, "check_writable", lambda: answers.wait(30))
+    monkeypatch.setattr(scored.log, "suppressed", lambda _: answers.wait(30))
+    started = monotonic()
+    ready = scored.client.get("/readyz")
+    assert monotonic() - started < 3
+    assert ready.json()["failing"] == ["log_stuck", "suppression_stale"]
+    assert "pushwise_ready 0.0" in scored.client.get("/metrics").text
+    answers.set()
+
+
+def test_a_list_read_too_long_ago_is_not_fresh(
+    scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scored.client.get("/readyz").status_code == 200
+    stuck = threading.Event()
+    monkeypatch.setattr(scored.log, "suppressed", lambda _: stuck.wait(30))
+    monkeypatch.setattr("serving.readiness.FRESH_SECONDS", 1.2)
+    sleep(1.3)
+    assert scored.client.get("/readyz").json()["failing"] == ["suppression_stale"]
+    stuck.set()
+
+
+def test_who_is_about_to_stop_is_not_ready(scored: Scored) -> None:
+    app = create_app(scored.parts)
+    server = _Server(app, lambda: None)
+    with TestClient(app) as client:
+        assert client.get("/readyz").status_code == 200
+        server.handle_exit(signal.SIGTERM, None)
+        assert client.get("/readyz").json()["failing"] == ["draining"]
+        assert client.get("/livez").json() == {"alive": True}
 
 
 def test_metrics_count_by_route_and_reason_never_by_member(caller: Scored) -> None:
@@ -87,6 +137,50 @@ def test_logs_carry_request_and_decision_ids_and_no_member(caller: Scored) -> No
     assert decided["request_id"] == call["request_id"] == response.headers["x-request-id"]
     assert (call["route"], call["status"]) == ("/v1/decisions", 200)
     assert "secret" not in json.dumps(lines)
+
+
+def test_a_sane_request_id_is_kept_and_the_trace_and_the_key_are_named(caller: Scored) -> None:
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    key = caller.key("decide")
+    given = {
+        "X-Request-Id": "engine-1.run_7", "traceparent": f"00-{trace}-{span}-01",
+        "Authorization": f"Bearer {key}",
+    }  # fmt: skip
+    with structlog.testing.capture_logs(
+        processors=[structlog.contextvars.merge_contextvars]
+    ) as lines:
+        response = caller.client.post("/v1/decisions", json=BODY, headers=given)
+    assert response.headers["x-request-id"] == "engine-1.run_7"
+    _, _, key_id, secret = key.split("_")
+    for line in lines:
+        assert line["request_id"] == "engine-1.run_7"
+        assert (line["key"], line["trace_id"], line["span_id"]) == (key_id, trace, span)
+    assert secret not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    "given", ["short", "x" * 65, "line\tfeed-and-more", "-leading-dash", "a b c d e f"]
+)
+def test_a_request_id_that_is_no_token_is_replaced(scored: Scored, given: str) -> None:
+    response = scored.client.get("/livez", headers={"X-Request-Id": given})
+    answered = response.headers["x-request-id"]
+    assert answered != given
+    assert len(answered) == 32
+
+
+def test_lines_of_libraries_are_json_too(capfd: pytest.CaptureFixture[str]) -> None:
+    before = logging.root.handlers[:]
+    logging.root.handlers.clear()
+    try:
+        log_to_stderr()
+        logging.getLogger("uvicorn.error").warning('Invalid "HTTP" request\nreceived.')
+    finally:
+        logging.root.handlers[:] = before
+        logging.getLogger("uvicorn").setLevel(logging.NOTSET)
+        structlog.reset_defaults()
+    line = json.loads(capfd.readouterr().err)
+    assert line["event"] == 'Invalid "HTTP" request\nreceived.'
+    assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
 
 
 def test_a_logged_fault_shows_no_variables() -> None:

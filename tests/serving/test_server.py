@@ -224,3 +224,24 @@ def test_a_taken_port_is_said_so(bench: Bench, free_port: int) -> None:
         assert "Address already in use" in refusal(settings)
     with Caller(f"http://127.0.0.1:{free_port}", "") as caller, pytest.raises(OSError, match="ref"):
         caller.decide("m00")
+
+
+@pytest.mark.slow
+def test_ready_means_that_the_first_call_is_not_slow(bench: Bench, start: Start) -> None:
+    release, key = str(bench.release("r1")), make_key(bench, "decide")
+    server = start("--release", release)
+    with Caller(server.address, key) as caller:
+        assert caller("GET", "/readyz")[0] == 200
+        seconds = []
+        for number in range(30):
+            started = time.perf_counter()
+            caller.decide(f"first-{number}")
+            seconds.append(time.perf_counter() - started)
+    usual = sorted(seconds[1:])[len(seconds) // 2]
+    assert seconds[0] < max(0.1, 8 * usual), (seconds[0], usual)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(15) == 0
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    events = [line["event"] for line in lines if line.get("logger") == "uvicorn.error"]
+    assert any(event.startswith("Started server process") for event in events)
+    assert any(event.startswith("Finished server process") for event in events)
