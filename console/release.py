@@ -16,6 +16,7 @@ from console.moments import as_of_moment
 from console.policy import standing_policy
 from console.progress import bars
 from console.push_file import PushFile, read_push
+from console.scorer_log import planned
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_settings, load_workspace
 from features.progress import Progress
 from features.workspace import one_at_a_time
@@ -57,12 +58,12 @@ def _build(
     from serving.release import golden, seal
     from training.release import Contents, assemble
 
-    settings = load_settings()
+    settings, put = load_settings(), planned(workspace, as_of)
     contents = Contents(
         as_of,
         standing_policy(workspace, settings),
-        tuple(one.push for one in pushes),
-        tuple(offer for one in pushes for offer in one.offers),
+        (*put.pushes, *(one.push for one in pushes)),
+        (*put.offers, *(offer for one in pushes for offer in one.offers)),
         settings.prior.log_odds,
     )
     release_id = _free_id(workspace, as_of)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
+    from decisions.catalogue import Offer, Push
     from features.ingest.report import IngestReport
+    from serving.catalogue_entry import Kind
     from serving.drain import Exported
 
+_CATALOGUE: tuple[Kind, ...] = ("offers", "pushes")
 _TABLES: tuple[Exported, ...] = ("decisions", "events", "outcomes")
 
 
 def take_scorer_log(workspace: Workspace) -> list[IngestReport]:
     """Ingest what the scorer acknowledged since the last time, one report a table with news.
 
-    A crash between ingest and mark repeats rows, which the ingest then counts as duplicates.
+    Of the catalogue come the versions of offers, and the pushes that were due: until then a push
+    may change. A crash between ingest and mark repeats rows, which the ingest then counts as
+    duplicates.
     """
     from features.ingest.load import ingest_rows
+    from serving.catalogue import Catalogue
     from serving.drain import mark_exported, newest, waiting
     from serving.log import Log
 
@@ -33,4 +41,35 @@ def take_scorer_log(workspace: Workspace) -> list[IngestReport]:
             mark_exported(log, table, up_to)
             if report.rows:
                 reports.append(report)
+        catalogue, now = Catalogue(log), datetime.now(UTC)
+        for kind in _CATALOGUE:
+            settled = catalogue.settled(kind, now)
+            if settled:
+                given = (one.row for one in settled)
+                reports.append(ingest_rows(workspace, kind, given, f"the scorer's {kind}"))
+                catalogue.mark(settled)
     return reports
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The newest versions in the scorer's catalogue, of pushes those that lie ahead."""
+
+    pushes: tuple[Push, ...] = ()
+    offers: tuple[Offer, ...] = ()
+
+
+def planned(workspace: Workspace, as_of: datetime) -> Planned:
+    """What callers put, for a release made at ``as_of``; it goes before the workspace's tables,
+    which get a push only once it was due."""
+    from serving.catalogue import Catalogue
+    from serving.catalogue_entry import offer_of, push_of
+    from serving.log import Log
+
+    if not workspace.serving_log.exists():
+        return Planned()
+    with Log(workspace.serving_log) as log:
+        catalogue = Catalogue(log)
+        pushes = [push_of(version.row) for version in catalogue.newest("pushes")]
+        offers = [offer_of(version.row) for version in catalogue.newest("offers")]
+    return Planned(tuple(push for push in pushes if push.send_at >= as_of), tuple(offers))

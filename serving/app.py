@@ -14,8 +14,12 @@ from serving.limits import LimitedBody
 from serving.observed import Observed
 from serving.parts import Parts
 from serving.probes import Probes
-from serving.routes import audiences, decisions, feedback, health, rules
+from serving.routes import audiences, catalogue, decisions, feedback, health, rules
 from serving.schemas import field_names
+
+_IN_PATHS_AND_QUERIES = frozenset(
+    {"push_id", "member_id", "decision_id", "audience_id", "offer_id", "after", "limit", "version"}
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -37,8 +41,8 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.probes = Probes.of(parts)
-    install(app, field_names() | {"push_id", "member_id", "decision_id", "audience_id"})
-    for module in (decisions, feedback, health, rules, audiences):
+    install(app, field_names() | _IN_PATHS_AND_QUERIES)
+    for module in (decisions, feedback, health, rules, audiences, catalogue):
         app.include_router(module.router)
     check_scopes(app)
     for route in iter_route_contexts(app.routes):

@@ -116,17 +116,34 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """A route's dependency: the call's key must have ``scope``."""
+    """A route's dependency: the call's key must have ``scope``, or the scope ``other``."""
 
     scope: str
+    other: str | None = None
 
     async def __call__(self, request: Request) -> None:
         access: Access = request.app.state.parts.access
-        presented, now = request.headers.get("authorization"), datetime.now(UTC)
-        if access.remembers(presented):
-            access.check(presented, self.scope, now)
-        else:  # reading may wait, and the loop must not
-            await run_in_threadpool(access.check, presented, self.scope, now)
+        presented = request.headers.get("authorization")
+        try:
+            await _check(access, presented, self.scope)
+        except WrongScope:
+            if self.other is None:
+                raise
+            await _check(access, presented, self.other)
+
+
+async def _check(access: Access, presented: str | None, scope: str) -> None:
+    now = datetime.now(UTC)
+    if access.remembers(presented):
+        access.check(presented, scope, now)
+    else:  # reading may wait, and the loop must not
+        await run_in_threadpool(access.check, presented, scope, now)
+
+
+def key_id(request: Request) -> str | None:
+    """Who calls, after ``Requires`` let the call in; None where no key was asked for."""
+    parts = _KEY.fullmatch(_presented(request.headers.get("authorization")))
+    return None if parts is None else parts[2]
 
 
 def check_scopes(app: FastAPI) -> None:

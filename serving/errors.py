@@ -52,17 +52,80 @@ class ServiceError(ScorerError):
     code: ClassVar[str]
     fix: ClassVar[tuple[str, ...]] = ()
     headers: ClassVar[Mapping[str, str]] = {}
+    errors: tuple[FieldProblem, ...] = ()
 
 
 class UnknownPush(ServiceError):
     status, code = 404, "unknown_push"
-    fix = (
+    fix: ClassVar[tuple[str, ...]] = (
         "check push_id: it must be one of the pushes of the release in use",
         "ingest a new push (`pushwise ingest`), then build and publish a release with it",
     )
 
     def __init__(self, release: str, pushes: int) -> None:
         super().__init__(f"release {release} has {pushes} pushes and none with this push_id")
+
+
+class WaitingPush(UnknownPush):
+    """The catalogue has the push, the release was built before."""
+
+    fix = (
+        "it is in the catalogue and waits for the next release",
+        "build and publish one (`pushwise release build --publish`)",
+    )
+
+    def __init__(self, release: str) -> None:
+        ServiceError.__init__(self, f"the push is not in release {release} yet")
+
+
+class PushNotPut(UnknownPush):
+    fix = (
+        "PUT the push first; pushes that came in files are in the release, not in the catalogue",
+    )
+
+    def __init__(self) -> None:
+        ServiceError.__init__(self, "the catalogue has no push with this push_id")
+
+
+class UnknownOffer(ServiceError):
+    status, code = 404, "unknown_offer"
+    fix = ("PUT the offer first; offers that came in files are not in the catalogue",)
+
+    def __init__(self) -> None:
+        super().__init__("the catalogue has no offer with this offer_id")
+
+
+class UnknownVersion(ServiceError):
+    status, code = 404, "unknown_version"
+    fix = ("versions count from 1; without one the call gives the newest",)
+
+    def __init__(self) -> None:
+        super().__init__("the catalogue has it, but no such version of it")
+
+
+class InvalidEntry(ServiceError):
+    status, code = 422, "invalid_entry"
+    fix = ("see docs/data.md for the columns of offers and pushes",)
+
+    def __init__(self, fault: FieldProblem) -> None:
+        super().__init__(f"the field at {fault.pointer or '/'} does not fit")
+        self.errors = (fault,)
+
+
+class PreconditionFailed(ServiceError):
+    status, code = 412, "precondition_failed"
+    fix = ("GET it again, make your change to what is there now, and send its ETag as If-Match",)
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"nothing was changed: {how}")
+
+
+class PushIsHistory(ServiceError):
+    status, code = 409, "push_is_history"
+    fix = ("PUT another push under an id of its own",)
+
+    def __init__(self) -> None:
+        super().__init__("the push was due, so it is history and cannot be changed")
 
 
 class UnknownDecision(ServiceError):
@@ -218,6 +281,7 @@ def problem_response(error: ServiceError) -> Response:
         status=error.status,
         detail=str(error),
         fix=list(error.fix),
+        errors=list(error.errors),
     )
     headers = error.headers
     if isinstance(error, RateLimited):

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from serving.audiences import Audiences
 from serving.auth import Access
+from serving.catalogue import Catalogue
 from serving.log import Log
 from serving.scorer import Decider, Scorer
 from serving.telemetry import Telemetry
@@ -36,6 +37,10 @@ class Parts:
     @property
     def audiences(self) -> Audiences:
         return Audiences(self.log)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.log)
 
 
 async def parts_of(request: Request) -> Parts:

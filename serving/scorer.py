@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from decisions.catalogue import Push
+from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.pacing import CONTACTS, Terms, Use
 from decisions.reasons import HOLDOUT, SUPPRESSED
@@ -35,6 +35,8 @@ class Answering(Protocol):
     def versions(self) -> Versions: ...
     @property
     def pushes(self) -> Mapping[str, Push]: ...
+    @property
+    def offers(self) -> Mapping[str, Offer]: ...
     @property
     def court(self) -> Court | None: ...
     def limits(self, push_id: str) -> Mapping[str, int]: ...

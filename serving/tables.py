@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, LargeBinary, MetaData, Table
+from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, MetaData, Table
 
 from serving.columns import NUMBER, TEXT
 
@@ -110,6 +110,24 @@ audiences = Table(
     Column("updated_at", TEXT, nullable=False),
     Index("audiences_by_state", "state", "seq"),
     Index("audiences_by_digest", "digest"),
+    sqlite_autoincrement=True,
+)
+
+# Every version of the offers and pushes that callers put; see serving.catalogue.
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("kind", TEXT, nullable=False),  # the contract's table: offers or pushes
+    Column("entry_id", TEXT, nullable=False),
+    Column("version", NUMBER, nullable=False),
+    Column("digest", TEXT, nullable=False),  # sha256 of ``row``, which is canonical JSON
+    Column("row", TEXT, nullable=False),
+    Column("send_at", TEXT),  # of a push: from then on it is history
+    Column("changed_at", TEXT, nullable=False),
+    Column("changed_by", TEXT),  # id of the API key
+    Column("exported", Boolean, nullable=False),  # the workspace's tables have it
+    Index("one_version", "kind", "entry_id", "version", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +26,16 @@ def offers_as_of(tables: Tables, as_of: datetime) -> dict[str, Offer]:
     category = categories(tables, as_of)
     offers: dict[str, Offer] = {}
     for record in _records(newest(tables.offers, "offer_id", as_of).order_by("offer_id")):
-        if not record["categories"] and record["item_ids"]:
-            found = {category[item] for item in record["item_ids"] if category.get(item)}
-            record["categories"] = sorted(found)
-        offers[record["offer_id"]] = Offer.from_json(record)
+        offers[record["offer_id"]] = with_categories(Offer.from_json(record), category)
     return offers
+
+
+def with_categories(offer: Offer, category: Mapping[str, str]) -> Offer:
+    """An offer that names items and no categories, with the categories of its items."""
+    if offer.categories or not offer.item_ids:
+        return offer
+    found = {category[item] for item in offer.item_ids if category.get(item)}
+    return replace(offer, categories=tuple(sorted(found)))
 
 
 def pushes_from(tables: Tables, as_of: datetime) -> list[Push]:

@@ -33,7 +33,7 @@ from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
 from models.response import ResponseModel
-from training.catalogue import categories, offers_as_of, pushes_from
+from training.catalogue import categories, offers_as_of, pushes_from, with_categories
 from training.contact_history import contact_history, save_contacts
 from training.errors import TrainingError
 from training.rule_evidence import FOLDER
@@ -116,7 +116,8 @@ def assemble(
 
 def _catalogue(tables: Tables, contents: Contents) -> tuple[tuple[Push, ...], dict[str, Offer]]:
     offers = offers_as_of(tables, contents.as_of)
-    offers |= {offer.offer_id: offer for offer in contents.offers}
+    category = categories(tables, contents.as_of)
+    offers |= {offer.offer_id: with_categories(offer, category) for offer in contents.offers}
     ahead = {push.push_id: push for push in pushes_from(tables, contents.as_of)}
     ahead |= {push.push_id: push for push in contents.pushes}
     if not ahead:

@@ -23,8 +23,12 @@ from console.push_file import PushFile, read_push
 from console.release import build_release
 from decisions.decide import decide
 from decisions.plan import plan
+from features.contract import PUSHES
 from features.progress import silent
+from features.rows import parse_row
 from features.workspace import Workspace
+from serving.catalogue import Catalogue, Conditions, Given
+from serving.catalogue_entry import in_release
 from serving.court import Question
 from serving.log import Log
 from serving.planning import ask_of, plan_for_all
@@ -201,13 +205,25 @@ def test_releases_are_listed_published_and_rolled_back(
 ) -> None:
     copy = Workspace(tmp_path / "copy")
     shutil.copytree(released.workspace.root, copy.root)
+    row = parse_row(
+        PUSHES,
+        {
+            "push_id": "put",
+            "channel": "push",
+            "send_at": released.as_of,
+            "offer_ids": ["hualien-content"],
+        },
+    )
+    with Log(copy.serving_log) as log:
+        Catalogue(log).put(Given("pushes", "put", row, released.as_of, None), Conditions())
     built = answered(
         pushwise(
             copy, "release", "build", "--as-of", released.as_of.isoformat(),
             "--push", str(push_file), "--publish", "--json",
         )
     )  # fmt: skip
-    assert set(built["pushes"]) == {released.push_id, "spring-break"}
+    assert set(built["pushes"]) == {released.push_id, "spring-break", "put"}
+    assert in_release("pushes", "put", row, published_release(copy))
     assert built["evidence"] in ("modelled", "randomised")
     listed = answered(pushwise(copy, "release", "list", "--json"))
     assert [one["current"] for one in listed] == [False, True]

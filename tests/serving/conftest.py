@@ -72,6 +72,11 @@ class FakeRelease:
     def pushes(self) -> Mapping[str, Push]:
         return {push.push_id: push for push in self.known_pushes}
 
+    @property
+    def offers(self) -> Mapping[str, Offer]:
+        offers = (Offer("ten", "percent_off", 10.0), Offer("gift", "gift"))
+        return {offer.offer_id: offer for offer in offers}
+
     def limits(self, push_id: str) -> Mapping[str, int]:
         return {}
 

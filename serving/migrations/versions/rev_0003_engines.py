@@ -1,4 +1,4 @@
-"""What campaign engines lean on: replay, repeated calls, keys that rotate, erasure."""
+"""What campaign engines lean on: replay, repeated calls, keys that rotate, erasure, catalogue."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def upgrade() -> None:
     )
     op.create_index("idempotency_by_age", "idempotency", ["created_at"])
     _keys_and_erasures()
+    _catalogue()
 
 
 def _keys_and_erasures() -> None:
@@ -56,6 +57,24 @@ def _keys_and_erasures() -> None:
         sa.Column("erasure_id", TEXT, primary_key=True),
         sa.Column("member_id", TEXT, primary_key=True),
     )
+
+
+def _catalogue() -> None:
+    op.create_table(
+        "catalogue",
+        sa.Column("seq", NUMBER, primary_key=True),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("entry_id", TEXT, nullable=False),
+        sa.Column("version", NUMBER, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("row", TEXT, nullable=False),
+        sa.Column("send_at", TEXT),
+        sa.Column("changed_at", TEXT, nullable=False),
+        sa.Column("changed_by", TEXT),
+        sa.Column("exported", sa.Boolean, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("one_version", "catalogue", ["kind", "entry_id", "version"], unique=True)
 
 
 def _of_format_2() -> None:
