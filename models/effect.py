@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.pairs import OFFER_COLUMNS, OfferTerms
+from models.row_sums import row_sums
 from models.trees import Trees
 
 # What the learners read of a pair beside its features: what other parts of the model expect.
@@ -38,9 +39,8 @@ class Ridge:
         return np.asarray(np.repeat(own, len(pairs.offers)) + rest + self.intercept)
 
     def _weighed(self, table: NDArray[np.float32], part: slice) -> NDArray[np.float64]:
-        # Not ``@``: BLAS adds in another order for one row than for many.
         standard = standardised(table[:, part], self.mean[part], self.scale[part])
-        return np.asarray(np.sum(standard * self.weights[part], axis=1))
+        return row_sums(standard * self.weights[part])
 
     def mixed(self, weight: float, other: Ridge, its: float) -> Ridge:
         """``weight`` times this and ``its`` times the ``other``, which reads the same columns."""

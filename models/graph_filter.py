@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from models.listing import (
     positions,
     ranked_lists,
 )
+from models.row_sums import on_grid
 
 KIND = "graph-filter"
 
@@ -170,6 +172,10 @@ class GraphFilter:
 
         return ranked_lists(self.item_ids, ask, scores)
 
+    @cached_property
+    def _broad(self) -> NDArray[np.float64]:
+        return on_grid(self.directions * np.sqrt(self.degrees.astype(np.float64))[:, None])
+
     def _filtered(self, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(len(rows), items) of the histories in ``rows``."""
         near = np.zeros((len(rows), len(self.item_ids)))
@@ -182,6 +188,7 @@ class GraphFilter:
             near[place] = np.bincount(
                 self.neighbours[items].ravel(), spread.ravel(), len(self.item_ids)
             )
-            broad[place] = (weights / root[items]) @ self.directions[items].astype(np.float64)
-        near += self.low_pass * (broad @ (self.directions * root[:, None]).T)
+            met = (weights / root[items])[:, None] * self.directions[items]
+            broad[place] = met.sum(axis=0)
+        near += self.low_pass * (on_grid(broad) @ self._broad.T)
         return near.astype(np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.artifact import ArtifactError
 from models.errors import ModelError
+from models.row_sums import row_sums
 from models.trees import positions
 
 CHUNK = 16_384  # rows at a time: bounds the memory of the prepared table
@@ -98,8 +99,7 @@ class Linear:
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
             table = self.preparation.table(part if columns is None else part[:, columns])
-            # Not ``@``: BLAS adds in another order for one row than for many.
-            np.sum(table * self.weights, axis=1, out=scores[start : start + CHUNK])
+            scores[start : start + CHUNK] = row_sums(table * self.weights)
         return scores + self.intercept
 
     def arrays(self) -> dict[str, NDArray[Any]]:

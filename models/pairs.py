@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.row_sums import row_sums
 from models.tastes import Tastes
 from models.trees import positions
 
@@ -146,12 +147,12 @@ class PairFeatures:
         scope = [c for c, is_in in zip(self.categories, inside, strict=True) if is_in]
         interest = np.nan_to_num(_columns(own, self.member_names, "interest__", scope))
         alike = self.similarity[:, inside].mean(axis=1) * ~inside
-        share, taste = shares[:, inside].sum(axis=1), shares @ alike
+        share, taste = row_sums(shares[:, inside]), row_sums(shares * alike)
         seen = _least(_columns(own, self.member_names, "seen_days__", scope))
         lately = np.where(seen <= _LATELY, 1.0, 0.0)
         return np.column_stack(
             [
-                interest.sum(axis=1),
+                row_sums(interest),
                 share,
                 taste,
                 seen,
@@ -180,10 +181,10 @@ def _shares(
     """Each member's interest split over the categories; zeros for a member without any."""
     if not categories:
         return np.zeros((len(values), 0), dtype=np.float32)
-    interest = np.nan_to_num(_columns(values, names, "interest__", categories))
-    total = interest.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float32] = interest / np.maximum(total, 1e-9)
-    return shares
+    interest: NDArray[np.float32] = np.nan_to_num(_columns(values, names, "interest__", categories))
+    total = row_sums(interest)[:, None]
+    shares = interest / np.maximum(total, np.float32(1e-9))
+    return shares.astype(np.float32, copy=False)
 
 
 def _touched(

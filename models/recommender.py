@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from models.listing import (
     positions,
     ranked_lists,
 )
+from models.row_sums import on_grid
 
 KIND = "recommender"
 
@@ -128,8 +130,8 @@ class AlsRecommender:
         rows, columns = positions(self.member_ids, members), positions(self.item_ids, items)
         scores = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
         known, listed = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
-        factors = self.member_factors[rows[known]]
-        scores[np.ix_(known, listed)] = _taste(factors, self.item_factors[columns[listed]])
+        tastes = on_grid(self.member_factors[rows[known]])
+        scores[np.ix_(known, listed)] = tastes @ self._items[columns[listed]].T
         return scores
 
     @property
@@ -162,8 +164,12 @@ class AlsRecommender:
     def _scores(self, factors: NDArray[np.float32], rows: NDArray[np.int64]) -> Scores:
         """(len(rows), items) scores by the rows of ``factors``; popularity in rows of −1."""
         scores = np.tile(self.popularity, (len(rows), 1))
-        scores[rows >= 0] = _taste(factors[rows[rows >= 0]], self.item_factors)
+        scores[rows >= 0] = on_grid(factors[rows[rows >= 0]]) @ self._items.T
         return scores
+
+    @cached_property
+    def _items(self) -> NDArray[np.float64]:
+        return on_grid(self.item_factors)
 
 
 def load_recommender(folder: Path) -> AlsRecommender | GraphFilter:
@@ -177,12 +183,3 @@ def load_recommender(folder: Path) -> AlsRecommender | GraphFilter:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error
     return GraphFilter.load(folder) if kind == GRAPH_FILTER else AlsRecommender.load(folder)
-
-
-def _taste(
-    member_factors: NDArray[np.float32], item_factors: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    # A product's last bits depend on how many members are asked at once. In float64 they fall
-    # away on rounding, so one member asked alone gets the answer it gets among many.
-    product = member_factors.astype(np.float64) @ item_factors.T.astype(np.float64)
-    return np.asarray(product, dtype=np.float32)

@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.row_sums import row_sums
+
 _KINDS = 8
 _ROUNDS = 40
 _SAMPLE = 20_000
@@ -58,11 +60,11 @@ class Tastes:
         for category, chance in enumerate(np.log(np.maximum(self.chance, 1e-12)).T):
             weight += touched[:, category, None] * chance
         likely: NDArray[np.float64] = np.exp(weight - weight.max(axis=1, keepdims=True))
-        return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+        return np.asarray(likely / row_sums(likely)[:, None])
 
     def lift(self, kinds: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
         """(members,) log of the chance to turn to ``inside``, (categories,), over the average's."""
         chance = self.chance[:, inside].sum(axis=1)
-        expected = np.sum(kinds * chance, axis=1)
+        expected = row_sums(kinds * chance)
         common = max(float(self.share @ chance), 1e-12)
         return np.asarray(np.log(np.maximum(expected, 1e-12) / common))
