@@ -22,6 +22,7 @@ from benchmarks.figure import Figure
 from benchmarks.paced_push import NOW, PUSH, Market, Shape, Task, gain_sent, market, recount
 from decisions.pacing import Use
 from serving.log import Log
+from serving.situation import Situation
 
 _WORKERS = 8
 
@@ -54,7 +55,7 @@ def one_by_one(
     for member, failed in zip(order, fails.tolist(), strict=True):
         used = {name: Use(0, taken[name], planned[name]) for name in taken | planned}
         terms = release.terms(PUSH, used)
-        (choice,) = release.choose(PUSH, [member], frozenset(), terms)
+        (choice,) = release.choose(PUSH, [member], Situation(terms))
         planned.update(choice.planned)
         if choice.takes and not failed:
             taken.update(choice.takes)

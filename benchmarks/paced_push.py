@@ -28,6 +28,7 @@ from models.estimates import Reliability, ResponseEstimates
 from serving.errors import LogUnavailable
 from serving.ledger import ASKED, State
 from serving.log import Log
+from serving.means import segment_means
 from serving.release import Release
 from serving.schemas import Versions
 from serving.scorer import Scorer
@@ -127,14 +128,16 @@ def unpriced(shape: Shape) -> Release:
     values = np.hstack([gain, cost]).astype(np.float32)
     ids = np.array([f"m{number:07d}".encode() for number in range(n)])
     encoding = Encoding(tuple(f"{kind}_{name}" for kind in ("gain", "cost") for name in names), {})
+    snapshot = Snapshot(AS_OF, encoding, ids, values)
     return Release(
         versions=Versions(release="r1", as_of=AS_OF, policy="p1", models={}),
         pushes={PUSH: push},
         offers=offers,
         prices={PUSH: Prices()},
         policy=Policy("salt", consent_when_missing=True),
-        snapshot=Snapshot(AS_OF, encoding, ids, values),
+        snapshot=snapshot,
         estimator=Told(),
+        means=segment_means(Told(), snapshot, offers, {PUSH: push}),
         shelf=None,
         contacts=Contacts.none(),
         hours=None,

@@ -64,6 +64,15 @@ def serve(
             help="Share of the decisions whose feature vector is logged for `features check`.",
         ),
     ] = 0.01,
+    deadline_ms: Annotated[
+        int,
+        typer.Option(
+            envvar="PUSHWISE_DEADLINE_MS",
+            min=1,
+            max=60_000,
+            help="Milliseconds within which a call for decisions is answered, if it says no other.",
+        ),
+    ] = 100,
     fresh: Annotated[
         bool,
         typer.Option(
@@ -82,7 +91,15 @@ def serve(
 
     log_to_stderr()
     settings = Settings(
-        open_workspace(workspace), host, port, release, trust, env, insecure_dev, vector_sample
+        open_workspace(workspace),
+        host,
+        port,
+        release,
+        trust,
+        env,
+        insecure_dev,
+        vector_sample,
+        deadline_ms / 1000,
     )
     with _following(workspace, wanted=fresh) as start_follower:
 

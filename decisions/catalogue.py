@@ -127,6 +127,8 @@ class Push:
     exploration_floor: the part of such a draw that is alike for all options; the rest prefers
         those that promise more. 1 draws all alike.
     exploration_budget: most that drawn choices may cost; None: as the share has it.
+    safe_default: the offer that goes out where neither a model nor averages can tell anything; one
+        of ``offer_ids``. Empty: then nothing is sent.
     service: a message that members need (a receipt, a changed flight): no frequency cap holds for
         it, but nobody gets it twice.
     eligibility, applicability, suitability: rules, as an offer has them, for all its offers.
@@ -149,6 +151,7 @@ class Push:
     exploration: float = 0.0
     exploration_floor: float = 0.5
     exploration_budget: float | None = None
+    safe_default: str = ""
     service: bool = False
     eligibility: str = ""
     applicability: str = ""
@@ -182,6 +185,11 @@ class Push:
                 raise CatalogueError(
                     f"{name} of push {self.push_id!r} is {limit}, wanted 0 or more"
                 )
+        if self.safe_default and self.safe_default not in self.offer_ids:
+            raise CatalogueError(
+                f"safe_default of push {self.push_id!r} is {self.safe_default!r}, "
+                f"wanted one of its offers: {', '.join(self.offer_ids)}"
+            )
         self._check_limits()
 
     def _check_limits(self) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from decisions.catalogue import Push
 from decisions.contacts import Contact, Contacts
@@ -44,11 +44,15 @@ class Knowing(Protocol):
 def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contacts:
     """What ``members`` were sent by the log's own decisions since the release was made.
 
-    A message that is known to have failed was no contact.
-
     Raises:
         LogUnavailable: the log cannot be read.
     """
+    with log.reading() as connection:
+        return Contacts.of(members, sent_since(connection, members, release))
+
+
+def sent_since(connection: Connection, members: Sequence[str], release: Knowing) -> list[Contact]:
+    """The same, one by one, oldest first. A message that is known to have failed was no contact."""
     made = tables.decisions.c
     columns = (made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id)
     held = tables.reservations.c
@@ -60,9 +64,8 @@ def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contac
     )
     if len(members) <= MAX_MEMBERS:  # of an audience, reading all is cheaper than naming each
         asked = asked.where(made.member_id.in_(members))
-    with log.reading() as connection:
-        rows = connection.execute(asked).all()
-    return Contacts.of(members, [_contact(*row, pushes=release.pushes) for row in rows])
+    rows = connection.execute(asked.order_by(made.seq)).all()
+    return [_contact(*row, pushes=release.pushes) for row in rows]
 
 
 def _contact(

@@ -259,6 +259,44 @@ class LogUnavailable(ServiceError):
         super().__init__("the log cannot be read or written now, so nothing was acknowledged")
 
 
+class NothingDecides(ServiceError):
+    """Neither a model nor averages nor a default could answer; nothing was decided."""
+
+    status, code = 503, "nothing_decides"
+    fix = ("look at the scorer's log, and roll back the release if it is new",)
+    headers = _SOON
+
+    def __init__(self, failed: Sequence[str]) -> None:
+        super().__init__("the release in use cannot decide: " + ", ".join(failed))
+        self.failed = tuple(failed)
+
+
+class Overloaded(ServiceError):
+    status, code = 503, "overloaded"
+    fix = ("send the call again after the seconds of Retry-After", "start more scorers")
+    headers = _SOON
+
+    def __init__(self) -> None:
+        super().__init__("more calls wait than can be answered in time")
+
+
+class DeadlinePassed(ServiceError):
+    status, code = 503, "deadline"
+    fix = ("send the call again: the same ids give the same answer", "give it a later deadline")
+    headers = _SOON
+
+    def __init__(self) -> None:
+        super().__init__("the call could not be answered within its deadline")
+
+
+class KeyReused(ServiceError):
+    status, code = 422, "idempotency_key_reused"
+    fix = ("use a new Idempotency-Key for another call",)
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key came before with another body")
+
+
 def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route that may raise ``errors``, besides what any call may meet."""
     always = {400: "malformed_json", 413: BodyTooLarge.code, 422: "invalid_request"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from decisions.errors import DecisionError
 from models.errors import ModelError
+from serving.situation import Situation
 from serving.verify import ReleaseError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def answered(release: Release, requests: Iterable[Mapping[str, Any]]) -> list[di
     for request in requests:
         try:
             push_id, at, members = request["push_id"], request["at"], request["member_ids"]
-            choices = release.choose(push_id, members, frozenset(), release.terms(push_id, {}))
+            choices = release.choose(push_id, members, Situation(release.terms(push_id, {})))
         except (KeyError, TypeError, DecisionError, ModelError) as error:
             raise ReleaseError(f"a golden request cannot be answered: {error!r}") from error
         answers = [

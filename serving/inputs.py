@@ -6,12 +6,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from decisions.contacts import Contact
 from serving.scorer_error import ScorerError
+from serving.situation import BASES, Basis
 
-EstimatedBy = Literal["model", "segment_means"]
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -34,7 +34,7 @@ class Inputs:
     since: tuple[Contact, ...] = ()
     fresh: Mapping[str, float] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
-    estimator: EstimatedBy = "model"
+    estimator: Basis = "model"
 
     def to_json(self) -> str:
         """JSON text that ``from_json`` reads back to the same, floats to the last bit.
@@ -60,7 +60,7 @@ class Inputs:
         """
         try:
             content = json.loads(text)
-            if content["estimator"] not in get_args(EstimatedBy):
+            if content["estimator"] not in BASES:
                 raise ValueError("an estimator that is not known")
             return cls(
                 at=content["at"],
@@ -72,6 +72,12 @@ class Inputs:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputsError(f"stored inputs of a decision do not read: {error!r}") from error
+
+
+def degraded_of(text: str) -> list[str]:
+    """What could not be had when the decision with these inputs was made."""
+    found: list[str] = json.loads(text)["degraded"]
+    return found
 
 
 def _without_member(contact: Contact) -> dict[str, Any]:

@@ -155,7 +155,7 @@ class Log:
     def decided(self, push_id: str, members: Sequence[str]) -> dict[str, LoggedDecision]:
         """What was decided earlier, by member; members without a decision are left out."""
         with self.reading() as connection:
-            return _decided(connection, push_id, members)
+            return decided_by(connection, push_id, members)
 
     def decision(self, decision_id: str) -> LoggedDecision | None:
         with self.reading() as connection:
@@ -165,9 +165,8 @@ class Log:
 
     def suppressed(self, members: Sequence[str]) -> frozenset[str]:
         """Those of ``members`` who must not be contacted."""
-        listed = tables.suppressions.c.member_id
         with self.reading() as connection:
-            return frozenset(connection.scalars(select(listed).where(listed.in_(members))))
+            return suppressed_of(connection, members)
 
     def all_suppressed(self) -> frozenset[str]:
         """Everybody who must not be contacted, for a plan."""
@@ -206,7 +205,7 @@ class Log:
 
         def work(connection: Connection) -> dict[str, LoggedDecision]:
             members = [decision.member_id for decision in fresh]
-            earlier = _decided(connection, fresh[0].push_id, members)
+            earlier = decided_by(connection, fresh[0].push_id, members)
             new = [decision for decision in fresh if decision.member_id not in earlier]
             kept = _reserved(connection, new, claims) if claims else new
             if kept:
@@ -390,12 +389,18 @@ def _all_decisions() -> Select[Any]:
     return select(*(column for column in tables.decisions.c if column.name != "seq"))
 
 
-def _decided(
+def decided_by(
     connection: Connection, push_id: str, members: Sequence[str]
 ) -> dict[str, LoggedDecision]:
     made = tables.decisions.c
     asked = _all_decisions().where(made.push_id == push_id, made.member_id.in_(members))
     return {row.member_id: LoggedDecision(**row._mapping) for row in connection.execute(asked)}
+
+
+def suppressed_of(connection: Connection, members: Sequence[str]) -> frozenset[str]:
+    """Those of ``members`` who must not be contacted."""
+    listed = tables.suppressions.c.member_id
+    return frozenset(connection.scalars(select(listed).where(listed.in_(members))))
 
 
 def _heartbeat(connection: Connection) -> None:

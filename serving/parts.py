@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +14,11 @@ from starlette.requests import Request
 from serving.audiences import Audiences
 from serving.auth import Access
 from serving.catalogue import Catalogue
+from serving.deadline import DEFAULT_SECONDS
+from serving.deciding import Deciding
+from serving.engine import Engine
 from serving.log import Log
-from serving.scorer import Decider, Scorer
+from serving.scorer import Asked, Decider, Outcome, Scorer
 from serving.telemetry import Telemetry
 from serving.vectors import SHARE
 
@@ -21,7 +26,7 @@ from serving.vectors import SHARE
 @dataclass(frozen=True, slots=True)
 class Parts:
     """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
-    feature vector is kept, 0 to 1."""
+    feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none."""
 
     decider: Decider
     log: Log
@@ -29,10 +34,19 @@ class Parts:
     telemetry: Telemetry
     audience_files: Path
     vector_sample: float = SHARE
+    deadline: float = DEFAULT_SECONDS
+    scorer: Scorer = field(init=False)
+    deciding: Deciding = field(init=False)
 
-    @property
-    def scorer(self) -> Scorer:
-        return Scorer(self.decider, self.log, self.vector_sample)
+    def __post_init__(self) -> None:
+        scorer = Scorer(self.decider, self.log, self.vector_sample)
+
+        def together(calls: Sequence[Asked]) -> list[Outcome]:
+            return scorer.decide_together(calls, datetime.now(UTC))
+
+        deciding = Deciding(Engine(together), self.decider, self.deadline)
+        object.__setattr__(self, "scorer", scorer)
+        object.__setattr__(self, "deciding", deciding)
 
     @property
     def audiences(self) -> Audiences:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from decisions.pacing import Terms, Use, limits, takes, terms
 from decisions.policy import Policy, Prices
 from decisions.reasons import words
 from decisions.rules import check, parse
+from decisions.segment_means import OnlyDefault, SegmentMeans
 from decisions.send_time import ActiveHours
 from features.errors import FeatureError
 from features.snapshot import Snapshot
@@ -42,10 +43,15 @@ from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
 from serving.golden import answered, check_golden
 from serving.items import Shelf, load_shelf
+from serving.means import segment_means
 from serving.schemas import MAX_ITEMS, Versions
+from serving.situation import NOTHING_FRESH, Basis, Situation
 from serving.verify import RELEASE_ID, ReleaseError, names, verified
 
 _REHEARSAL_SECONDS = 120
+_NOTHING_KNOWN: Mapping[str, Any] = {
+    "p_if_sent": None, "p_if_not": None, "uplift": None, "expected_gain": None, "evidence": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Choice:
 class Release:
     """Everything a decision reads, parsed. Never changes: a request keeps the one it began with.
 
+    means: what the estimator expects of members in each stage of life, for when it fails.
     court: what rules are judged by; None where no response model left evidence.
     """
 
@@ -91,6 +98,7 @@ class Release:
     policy: Policy
     snapshot: Snapshot
     estimator: Estimator
+    means: SegmentMeans
     shelf: Shelf | None
     court: Court | None
     contacts: Contacts
@@ -109,23 +117,21 @@ class Release:
         self,
         push_id: str,
         members: Sequence[str],
-        suppressed: frozenset[str],
-        terms: Terms,
-        since: Contacts | None = None,
+        situation: Situation,
     ) -> list[Choice]:
-        """One choice a member, in the order asked. ``KeyError`` on a push that is not there.
-
-        Args:
-            since: what the members were sent after the release was made.
-        """
+        """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
         push = self.pushes[push_id]
-        known = self._known(members)
-        online = decide_online(self.ask(push, known, suppressed, since), self.estimator, terms)
+        known = self._known(members, situation.fresh)
+        ask = self.ask(push, known, situation.suppressed, situation.since)
+        online = decide_online(ask, self._estimator(push, situation.basis), situation.terms)
         items = self._items(push, members, online.decisions)
-        return [
+        choices = [
             self._choice(push, online, row, items[row], known.values[row])
             for row in range(len(members))
         ]
+        if situation.basis == "safe_default":
+            return [replace(choice, **_NOTHING_KNOWN) for choice in choices]
+        return choices
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         """Members whom this release would not contact at all by ``channel``, with the reason.
@@ -160,9 +166,20 @@ class Release:
             hours=self.hours,
         )
 
-    def _known(self, members: Sequence[str]) -> Members:
+    def _estimator(self, push: Push, basis: Basis) -> Estimator:
+        if basis == "model":
+            return self.estimator
+        return self.means if basis == "segment_means" else OnlyDefault(push.safe_default)
+
+    def _known(
+        self, members: Sequence[str], fresh: Mapping[str, Mapping[str, float]] = NOTHING_FRESH
+    ) -> Members:
         snapshot, rows = self.snapshot, self.snapshot.rows(members)
         values = snapshot.take(rows)
+        columns = snapshot.encoding.names
+        for row, member in enumerate(members if fresh else ()):
+            for name, value in fresh.get(member, {}).items():
+                values[row, columns.index(name)] = value
         return Members(tuple(members), values, rows >= 0, snapshot.encoding, snapshot.as_of)
 
     def _offers(self, push: Push) -> tuple[Offer, ...]:
@@ -319,6 +336,8 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
         policy_text = (folder / "policy.json").read_bytes()
         priced = _json(folder / "prices.json")
         snapshot = Snapshot.load(folder / "snapshot")
+        _check_offers(folder, pushes, offers)
+        estimator = load_estimator(folder, threads=1)  # others answer beside this one
         release = Release(
             versions=_versions(manifest, snapshot, policy_text),
             pushes=pushes,
@@ -326,7 +345,8 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
             prices={push_id: Prices.from_json(priced[push_id]) for push_id in pushes},
             policy=Policy.from_json(json.loads(policy_text)),
             snapshot=snapshot,
-            estimator=load_estimator(folder, threads=1),  # others answer beside this one
+            estimator=estimator,
+            means=segment_means(estimator, snapshot, offers, pushes),
             shelf=load_shelf(folder, offers),
             court=Court.load(folder / FOLDER) if (folder / FOLDER).is_dir() else None,
             contacts=load_contacts(folder / "contacts"),
@@ -336,13 +356,16 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
         raise ReleaseError(f"{folder}: prices.json has no prices for push {error}") from error
     except (ModelError, FeatureError, DecisionError, OSError, ValueError, TypeError) as error:
         raise ReleaseError(f"{folder} does not read as a release: {error}") from error
+    return release
+
+
+def _check_offers(folder: Path, pushes: Mapping[str, Push], offers: Mapping[str, Offer]) -> None:
     for push in pushes.values():
         missing = [offer_id for offer_id in push.offer_ids if offer_id not in offers]
         if missing:
             raise ReleaseError(
                 f"{folder}: push {push.push_id} wants the unknown offer {missing[0]}"
             )
-    return release
 
 
 def _versions(manifest: Manifest | None, snapshot: Snapshot, policy: bytes) -> Versions:

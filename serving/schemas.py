@@ -100,7 +100,8 @@ class Estimates(BaseModel):
 
 
 class Experiment(BaseModel):
-    """``id`` is null outside an experiment; ``arm`` is then ``policy`` or ``holdout``."""
+    """``id`` is null outside an experiment; ``arm`` is then ``policy`` or ``holdout``, and ``none``
+    where nothing was decided."""
 
     id: str | None
     arm: str
@@ -112,10 +113,12 @@ class Decision(BaseModel):
     items: what to show, best first, within the offer's scope. probability: with which this choice
     was made, given the candidates. reason: why nothing is sent; null when something is. channel,
     send_after: by which channel to send, and from when on; null when nothing is sent. expires_at:
-    do not act on the answer after this moment. release: which release decided.
+    do not act on the answer after this moment. release: which release decided. decision_id,
+    probability: null where nothing could be decided in time; then nothing is sent, it is not in the
+    log, and asked again the member may get another answer.
     """
 
-    decision_id: str
+    decision_id: str | None
     member_id: str
     send: bool
     offer_id: str | None
@@ -123,7 +126,7 @@ class Decision(BaseModel):
     send_after: datetime | None
     items: list[str]
     estimates: Estimates | None
-    probability: float
+    probability: float | None
     explored: bool
     experiment: Experiment
     reason: str | None
@@ -132,7 +135,7 @@ class Decision(BaseModel):
 
 
 class Versions(BaseModel):
-    """The release that the call began with. policy: hash of its standing rules."""
+    """The release that made the newest decision of the call. policy: hash of its standing rules."""
 
     release: str
     as_of: datetime
@@ -141,7 +144,8 @@ class Versions(BaseModel):
 
 
 class Decided(BaseModel):
-    """``decisions`` in the order asked. ``degraded``: what could not be had, empty as a rule."""
+    """``decisions`` in the order asked. ``degraded``: what could not be had when they were made, or
+    now; empty as a rule (docs/api.md)."""
 
     push_id: str
     decisions: list[Decision]

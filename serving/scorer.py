@@ -5,24 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
-from uuid import uuid4
-
-import numpy as np
 
 from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.pacing import CONTACTS, Terms, Use
-from decisions.reasons import HOLDOUT, SUPPRESSED
-from serving.contacts import contacts_since
+from decisions.reasons import SUPPRESSED
+from serving.before import Before, look
 from serving.court import Court
-from serving.errors import LogUnavailable, UnknownDecision, UnknownPush
-from serving.ledger import Claim
-from serving.log import Claims, Log, LoggedDecision, iso
+from serving.degradation import Estimating
+from serving.errors import (
+    LogUnavailable,
+    NothingDecides,
+    ServiceError,
+    UnknownDecision,
+    UnknownPush,
+)
+from serving.inputs import degraded_of
+from serving.log import Log, LoggedDecision
+from serving.making import Made, Subject, claims, logged, sampled
 from serving.release import Choice
-from serving.schemas import Decision, Estimates, Experiment, StoredDecision, Versions
-from serving.vectors import LoggedVector, in_sample
+from serving.schemas import Decision, StoredDecision, Versions
+from serving.situation import Situation
+from serving.versions import VersionsSeen
 
 SUPPRESSION_UNREADABLE = "suppression_unreadable"
 _TURNS = 8  # tries for what is left of a push's limits; after the last one nothing is sent
@@ -42,12 +48,7 @@ class Answering(Protocol):
     def limits(self, push_id: str) -> Mapping[str, int]: ...
     def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms: ...
     def choose(
-        self,
-        push_id: str,
-        members: Sequence[str],
-        suppressed: frozenset[str],
-        terms: Terms,
-        since: Contacts | None = None,
+        self, push_id: str, members: Sequence[str], situation: Situation
     ) -> list[Choice]: ...
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
     def check_rule(self, rule: str) -> None: ...
@@ -61,79 +62,86 @@ class Decider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """One call: which of the push's offers, if any, for these members?"""
+
+    push_id: str
+    subjects: Mapping[str, Subject]
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
-    """decisions: by member. versions: of the release that the request began with."""
+    """decisions: by member. versions: of the release that made the newest of them, so that a call
+    that is repeated gets the same. degraded: what could not be had when they were made, and when
+    they were answered."""
 
     decisions: Mapping[str, Decision]
     versions: Versions
     degraded: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """vector_sample: share of the decisions whose feature vector is kept beside them."""
+Outcome = Answers | ServiceError
 
-    decider: Decider
-    log: Log
-    vector_sample: float
+
+class Scorer:
+    """Decides calls, several at once: one look at the log and one commit serve them all.
+
+    Args:
+        vector_sample: share of the decisions whose feature vector is kept beside them.
+    """
+
+    def __init__(self, decider: Decider, log: Log, vector_sample: float) -> None:
+        self._decider = decider
+        self._log = log
+        self._vector_sample = vector_sample
+        self._estimating = Estimating()
+        self._versions = VersionsSeen(log)
 
     def decide(
-        self, push_id: str, asked: Mapping[str, Mapping[str, Any] | None], at: datetime
+        self, push_id: str, contexts: Mapping[str, Mapping[str, Any] | None], at: datetime
     ) -> Answers:
-        """The answer of each member; what is returned is on disk.
+        """The answers to one call; what is returned is on disk.
 
         Args:
-            asked: members with the context that the caller gave, which is kept in the log.
+            contexts: members with the context that the caller gave.
 
         Raises:
             UnknownPush: the release in use has no such push, and a member was not decided earlier.
             LogUnavailable: nothing could be read or written, so nothing was decided.
         """
-        release = self.decider.release
-        stored = self.log.decided(push_id, list(asked))
-        fresh = [member for member in asked if member not in stored]
-        if fresh:
-            if push_id not in release.pushes:
-                raise UnknownPush(release.versions.release, len(release.pushes))
-            context = _Context(release.pushes[push_id], release.versions, at)
-            stored |= self._decided(release, context, {one: asked[one] for one in fresh})
-        return self._guarded(release, stored)
+        subjects = {member: Subject(context) for member, context in contexts.items()}
+        (found,) = self.decide_together([Asked(push_id, subjects)], at)
+        if isinstance(found, ServiceError):
+            raise found
+        return found
 
-    def _decided(
-        self,
-        release: Answering,
-        made: _Context,
-        fresh: Mapping[str, Mapping[str, Any] | None],
-    ) -> dict[str, LoggedDecision]:
-        """Decide at the prices of the moment and keep what fits into the push's limits.
+    def decide_together(self, calls: Sequence[Asked], at: datetime) -> list[Outcome]:
+        """The same for several calls, in their order; what keeps one from its answer is returned.
 
-        Another scorer, or an earlier member of the same call, may take what a member was to get:
-        then that member is decided again with what is left, until nothing is.
+        Members asked about in several calls are decided once. All calls are answered by the same
+        release.
         """
-        push_id, most = made.push.push_id, release.limits(made.push.push_id)
-        suppressed = self.log.suppressed(list(fresh))
-        since = contacts_since(self.log, list(fresh), release)
-        waiting = list(fresh)
-        stored: dict[str, LoggedDecision] = {}
-        for turn in range(_TURNS):
-            terms = release.terms(push_id, self.log.used(push_id, made.at))
-            if turn == _TURNS - 1:
-                terms = replace(terms, left={**terms.left, CONTACTS: 0})
-            choices = release.choose(push_id, waiting, suppressed, terms, since)
-            logged = [
-                _logged(made, member, choice, terms, fresh[member])
-                for member, choice in zip(waiting, choices, strict=True)
-            ]
-            sample = self._sample(logged, choices, made.versions)
-            stored |= self.log.keep_decisions(logged, sample, _claims(most, logged, choices, made))
-            waiting = [member for member in waiting if member not in stored]
-            if not waiting:
-                break
-        return stored
+        release = self._decider.release
+        outcomes: list[Outcome | None] = [None] * len(calls)
+        by_push: dict[str, list[int]] = {}
+        for number, call in enumerate(calls):
+            by_push.setdefault(call.push_id, []).append(number)
+        for push_id, numbers in by_push.items():
+            mine = [calls[number] for number in numbers]
+            try:
+                found = self._of_push(release, push_id, mine, at)
+            except ServiceError as error:
+                found = [error] * len(mine)
+            for number, outcome in zip(numbers, found, strict=True):
+                outcomes[number] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def look_up(self, decision_id: str) -> StoredDecision:
         """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
-        row = self.log.decision(decision_id)
+        row = self._log.decision(decision_id)
         if row is None:
             raise UnknownDecision
         return StoredDecision(
@@ -146,22 +154,56 @@ class Scorer:
             decision=Decision.model_validate_json(row.answer),
         )
 
-    def _sample(
-        self, logged: Sequence[LoggedDecision], choices: Sequence[Choice], versions: Versions
-    ) -> list[LoggedVector]:
-        return [
-            LoggedVector(
-                decision_id=decision.decision_id,
-                member_id=decision.member_id,
-                release=versions.release,
-                as_of=iso(versions.as_of),
-                vector=choice.vector.astype(np.dtype("<f4")).tobytes(),
-            )
-            for decision, choice in zip(logged, choices, strict=True)
-            if in_sample(decision.decision_id, self.vector_sample)
-        ]
+    def _of_push(
+        self, release: Answering, push_id: str, calls: Sequence[Asked], at: datetime
+    ) -> list[Outcome]:
+        subjects = {m: one for call in reversed(calls) for m, one in call.subjects.items()}
+        before = look(self._log, push_id, list(subjects), release, at)
+        stored = dict(before.decided)
+        fresh = {member: one for member, one in subjects.items() if member not in stored}
+        if fresh and push_id in release.pushes:
+            push = release.pushes[push_id]
+            made = Made(push, release.versions, at, fresh, before.contacts)
+            stored |= self._decided(release, made, before)
+        guarded = self._guarded(release, stored)
+        return [self._outcome(call, release, stored, guarded) for call in calls]
 
-    def _guarded(self, release: Answering, stored: Mapping[str, LoggedDecision]) -> Answers:
+    def _decided(self, release: Answering, made: Made, before: Before) -> dict[str, LoggedDecision]:
+        """Decide at the prices of the moment and keep what fits into the push's limits.
+
+        Another scorer, or an earlier member of the same call, may take what a member was to get:
+        then that member is decided again with what is left, until nothing is.
+
+        Raises:
+            NothingDecides: neither the model nor anything in its place works.
+        """
+        self._versions.note(made.versions)
+        push_id = made.push.push_id
+        most, used, waiting = release.limits(push_id), before.used, list(made.subjects)
+        stored: dict[str, LoggedDecision] = {}
+        for turn in range(_TURNS):
+            terms = release.terms(
+                push_id, self._log.used(push_id, made.at) if used is None else used
+            )
+            if turn == _TURNS - 1:
+                terms = replace(terms, left={**terms.left, CONTACTS: 0})
+            since = Contacts.of(waiting, before.contacts) if before.contacts else None
+            situation = Situation(terms, before.suppressed, since, made.fresh(waiting))
+            choices, situation, failed = self._estimating.choose(
+                release, push_id, waiting, situation
+            )
+            if choices is None:
+                raise NothingDecides(failed)
+            rows = logged(made, waiting, choices, situation, failed)
+            sample = sampled(made, rows, choices, self._vector_sample)
+            stored |= self._log.keep_decisions(rows, sample, claims(made, most, rows, choices))
+            waiting = [member for member in waiting if member not in stored]
+            if not waiting:
+                break
+            used = None
+        return stored
+
+    def _guarded(self, release: Answering, stored: Mapping[str, LoggedDecision]) -> _Guarded:
         """Nothing is sent to who is suppressed now or, by this release, may not be contacted.
 
         Fails closed: when the list cannot be read, nobody is sent anything.
@@ -172,7 +214,7 @@ class Scorer:
         senders = [member for member, answer in answers.items() if answer.send]
         degraded: tuple[str, ...] = ()
         try:
-            barred = dict.fromkeys(self.log.suppressed(senders), SUPPRESSED) if senders else {}
+            barred = dict.fromkeys(self._log.suppressed(senders), SUPPRESSED) if senders else {}
         except LogUnavailable:
             barred, degraded = dict.fromkeys(senders, SUPPRESSED), (SUPPRESSION_UNREADABLE,)
         earlier: dict[str, list[str]] = {}  # by channel: a push may have changed it meanwhile
@@ -181,87 +223,40 @@ class Scorer:
                 earlier.setdefault(stored[member].channel, []).append(member)
         for channel, members in earlier.items():
             barred = {**release.barred(channel, members), **barred}
+        for member, why in barred.items():
+            answers[member] = withheld(answers[member], why)
+        return _Guarded(answers, degraded)
+
+    def _outcome(
+        self,
+        call: Asked,
+        release: Answering,
+        stored: Mapping[str, LoggedDecision],
+        guarded: _Guarded,
+    ) -> Outcome:
+        if any(member not in stored for member in call.subjects):
+            return UnknownPush(release.versions.release, len(release.pushes))
+        rows = [stored[member] for member in call.subjects]
+        newest = max(rows, key=lambda row: (row.decided_at, row.decision_id))
+        degraded = dict.fromkeys(guarded.degraded)
+        for row in rows:
+            if row.inputs is not None:
+                degraded |= dict.fromkeys(degraded_of(row.inputs))
         return Answers(
-            {
-                member: _withheld(answer, barred[member]) if member in barred else answer
-                for member, answer in answers.items()
-            },
-            release.versions,
-            degraded,
+            {member: guarded.answers[member] for member in call.subjects},
+            self._versions.of(newest.release) or release.versions,
+            tuple(degraded),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
-    push: Push
-    versions: Versions
-    at: datetime
+class _Guarded:
+    answers: Mapping[str, Decision]
+    degraded: tuple[str, ...]
 
 
-def _claims(
-    most: Mapping[str, int],
-    logged: Sequence[LoggedDecision],
-    choices: Sequence[Choice],
-    made: _Context,
-) -> Claims:
-    claims = {
-        decision.decision_id: Claim(
-            decision.decision_id, choice.takes, choice.planned, iso(choice.expires_at)
-        )
-        for decision, choice in zip(logged, choices, strict=True)
-    }
-    return Claims(most, claims, made.at)
-
-
-def _logged(
-    made: _Context,
-    member: str,
-    choice: Choice,
-    terms: Terms,
-    context: Mapping[str, Any] | None,
-) -> LoggedDecision:
-    arm = "holdout" if choice.reason == HOLDOUT else "policy"
-    answer = Decision(
-        decision_id=uuid4().hex,
-        member_id=member,
-        send=choice.offer_id is not None,
-        offer_id=choice.offer_id,
-        channel=choice.channel,
-        send_after=choice.send_after,
-        items=list(choice.items),
-        estimates=Estimates(
-            p_if_sent=choice.p_if_sent,
-            p_if_not=choice.p_if_not,
-            uplift=choice.uplift,
-            expected_gain=choice.expected_gain,
-            evidence=choice.evidence or None,
-        ),
-        probability=choice.probability,
-        explored=choice.explored,
-        experiment=Experiment(id=None, arm=arm),
-        reason=choice.reason or None,
-        expires_at=choice.expires_at.astimezone(UTC),
-        release=made.versions.release,
-    )
-    return LoggedDecision(
-        decision_id=answer.decision_id,
-        push_id=made.push.push_id,
-        channel=choice.channel or made.push.channel,
-        member_id=member,
-        offer_id=choice.offer_id,
-        probability=choice.probability,
-        decided_at=iso(made.at),
-        candidates=json.dumps(made.push.offer_ids),
-        arm=arm,
-        policy=made.versions.policy,
-        release=made.versions.release,
-        context=None if context is None else json.dumps(context),
-        answer=answer.model_dump_json(),
-        terms=json.dumps({**terms.to_json(), "planned": dict(choice.planned)}),
-    )
-
-
-def _withheld(answer: Decision, reason: str) -> Decision:
+def withheld(answer: Decision, reason: str) -> Decision:
+    """The same decision with nothing sent, and why."""
     nothing: dict[str, Any] = {
         "send": False,
         "offer_id": None,

@@ -103,7 +103,9 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
 
         def parts(decider: Decider) -> Parts:
             files = settings.workspace.audiences
-            return Parts(decider, log, access, telemetry, files, settings.vector_sample)
+            return Parts(
+                decider, log, access, telemetry, files, settings.vector_sample, settings.deadline
+            )
 
         if settings.release is not None:
             started = perf_counter()

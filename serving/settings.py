@@ -8,6 +8,7 @@ from pathlib import Path
 
 from features.workspace import Workspace
 from models.keys import PUBLIC
+from serving.deadline import DEFAULT_SECONDS
 from serving.scorer_error import ScorerError
 from serving.vectors import SHARE
 
@@ -26,6 +27,7 @@ class Settings:
     environment: only API keys of this environment open the scorer.
     vector_sample: share of the decisions whose feature vector is kept in the log, 0 to 1, for
         `pushwise features check`.
+    deadline: seconds within which a call for decisions is answered that says no other.
     insecure_dev: no API key is asked for; only on a loopback address.
 
     Raises:
@@ -41,6 +43,7 @@ class Settings:
     environment: str = "live"
     insecure_dev: bool = False
     vector_sample: float = SHARE
+    deadline: float = DEFAULT_SECONDS
 
     def __post_init__(self) -> None:
         if self.insecure_dev and not _loopback(self.host):

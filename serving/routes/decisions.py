@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from serving.auth import Requires
-from serving.errors import LogUnavailable, UnknownDecision, UnknownPush, documented
+from serving.deadline import LONGEST_SECONDS
+from serving.deciding import Call, undecided
+from serving.errors import LogUnavailable, Overloaded, UnknownDecision, UnknownPush, documented
 from serving.parts import FromApp
 from serving.schemas import (
     Decided,
@@ -27,42 +29,69 @@ _log = structlog.get_logger("pushwise.decisions")
 _NO_ESTIMATES = Estimates(
     p_if_sent=None, p_if_not=None, uplift=None, expected_gain=None, evidence=None
 )
+Deadline = Annotated[
+    int | None,
+    Header(
+        alias="Pushwise-Deadline-Ms",
+        ge=1,
+        le=int(LONGEST_SECONDS * 1000),
+        description="Milliseconds within which the answer must be there.",
+    ),
+]
 
 
-@router.post("/decisions", responses=documented(UnknownPush))
-def decide_many(asked: DecisionsAsked, parts: FromApp) -> Decided:
+@router.post("/decisions", response_model=Decided, responses=documented(UnknownPush, Overloaded))
+async def decide_many(
+    asked: DecisionsAsked, parts: FromApp, deadline_ms: Deadline = None
+) -> Response:
     """One decision for each member, in the order asked. Asked again, the answer is the same."""
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
-    answers = parts.scorer.decide(asked.push_id, contexts, datetime.now(UTC))
+    answers = await parts.deciding.answer(Call(asked.push_id, contexts, _seconds(deadline_ms)))
     _report(parts, answers)
-    return Decided(
+    decided = Decided.model_construct(
         push_id=asked.push_id,
         decisions=[_shown(answers.decisions[member.member_id], asked) for member in asked.members],
         versions=answers.versions,
         degraded=list(answers.degraded),
     )
+    return Response(decided.model_dump_json(), media_type="application/json")
 
 
-@router.get("/decide", responses=documented(UnknownPush))
-def decide_one(
-    push_id: Annotated[Id, Query()], member_id: Annotated[Id, Query()], parts: FromApp
+@router.get("/decide", responses=documented(UnknownPush, Overloaded))
+async def decide_one(
+    push_id: Annotated[Id, Query()],
+    member_id: Annotated[Id, Query()],
+    parts: FromApp,
+    deadline_ms: Deadline = None,
 ) -> FlatDecision:
-    """One decision, flat, for message templates: of a known push always 200 with a boolean `send`.
+    """One decision, flat, for message templates: always 200 with a boolean `send`.
 
-    When the log cannot be written, nothing is sent, and `degraded` says so.
+    A push that is not there, or a log that cannot be written, is no send; `degraded` says so.
     """
+    return await decide_flat(parts, Call(push_id, {member_id: None}, _seconds(deadline_ms)))
+
+
+async def decide_flat(parts: FromApp, call: Call) -> FlatDecision:
+    """The answer about the one member of ``call``; there always is one."""
+    (member_id,) = call.contexts
     try:
-        answers = parts.scorer.decide(push_id, {member_id: None}, datetime.now(UTC))
-    except LogUnavailable:
-        return _nothing(push_id, member_id, parts.decider.release.versions.release)
+        answers = await parts.deciding.answer(call)
+    except (LogUnavailable, UnknownPush) as error:
+        versions = parts.decider.release.versions
+        nothing = undecided(member_id, versions.release, datetime.now(UTC))
+        answers = Answers({member_id: nothing}, versions, (error.code,))
     _report(parts, answers)
-    return _flat(push_id, answers.decisions[member_id], answers.degraded)
+    return _flat(call.push_id, answers.decisions[member_id], answers.degraded)
 
 
 @router.get("/decisions/{decision_id}", responses=documented(UnknownDecision))
 def decision(decision_id: Annotated[Id, Path()], parts: FromApp) -> StoredDecision:
     """What was decided, as it was written."""
     return parts.scorer.look_up(decision_id)
+
+
+def _seconds(deadline_ms: int | None) -> float | None:
+    return None if deadline_ms is None else deadline_ms / 1000
 
 
 def _report(parts: FromApp, answers: Answers) -> None:
@@ -94,26 +123,4 @@ def _flat(push_id: str, answer: Decision, degraded: tuple[str, ...]) -> FlatDeci
         experiment_id=answer.experiment.id,
         arm=answer.experiment.arm,
         degraded=list(degraded),
-    )
-
-
-def _nothing(push_id: str, member_id: str, release: str) -> FlatDecision:
-    return FlatDecision(
-        push_id=push_id,
-        member_id=member_id,
-        send=False,
-        decision_id=None,
-        offer_id=None,
-        channel=None,
-        send_after=None,
-        items=[],
-        **_NO_ESTIMATES.model_dump(),
-        probability=None,
-        explored=False,
-        experiment_id=None,
-        arm=None,
-        reason="deadline",
-        expires_at=None,
-        release=release,
-        degraded=[LogUnavailable.code],
     )

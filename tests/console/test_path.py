@@ -32,6 +32,7 @@ from serving.catalogue_entry import in_release
 from serving.court import Question
 from serving.log import Log
 from serving.planning import ask_of, plan_for_all
+from serving.situation import Situation
 from tests.conftest import MarketWorkspace
 from training.evaluation import market as evaluation
 
@@ -192,7 +193,7 @@ def test_notebook_batch_and_scorer_decide_alike(released: MarketWorkspace) -> No
     assert (priced.offer == planned.offer).mean() > 0.98
     some = everybody.members.ids[:300]
     for row, choice in enumerate(
-        release.choose(push.push_id, some, frozenset(), release.terms(push.push_id, {}))
+        release.choose(push.push_id, some, Situation(release.terms(push.push_id, {})))
     ):
         chosen = int(priced.offer[row])
         assert choice.offer_id == (push.offer_ids[chosen] if chosen >= 0 else None)

@@ -15,6 +15,7 @@ from console.release import publish_release
 from decisions.personas import PersonaError, personas_from
 from features.workspace import Workspace
 from serving.release import Release
+from serving.situation import Situation
 from tests.serving.conftest import MEMBERS, Bench
 
 FILE = """
@@ -93,7 +94,7 @@ def test_a_machine_reads_the_same(published: Bench, file: Path) -> None:
 
 
 def test_a_member_gets_what_the_scorer_chooses_without_chance(release: Release) -> None:
-    choices = release.choose("spring", MEMBERS, frozenset(), release.terms("spring", {}))
+    choices = release.choose("spring", MEMBERS, Situation(release.terms("spring", {})))
     ask = {"push": "spring", "min_gain": -1e9}
     asked = [{"name": member, "member": member, **ask} for member in MEMBERS]
     alike = [{"name": f"like {m}", "like": m, "features": {}, **ask} for m in MEMBERS]

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from decisions.catalogue import Offer, Push
-from decisions.contacts import Contacts
 from decisions.pacing import Terms, Use, takes
 from decisions.policy import Policy, Prices
 from decisions.rules import check, parse
@@ -42,6 +41,7 @@ from serving.log import Log
 from serving.parts import Parts
 from serving.release import Choice, golden, seal
 from serving.schemas import Versions
+from serving.situation import Situation
 from serving.telemetry import Telemetry
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
@@ -83,16 +83,9 @@ class FakeRelease:
     def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms:
         return Terms(Prices(), {})
 
-    def choose(
-        self,
-        push_id: str,
-        members: Sequence[str],
-        suppressed: frozenset[str],
-        terms: Terms,
-        since: Contacts | None = None,
-    ) -> list[Choice]:
+    def choose(self, push_id: str, members: Sequence[str], situation: Situation) -> list[Choice]:
         self.asked.extend(members)
-        return [self._choice(member in suppressed) for member in members]
+        return [self._choice(member in situation.suppressed) for member in members]
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         if self.no_consent_by not in ("", channel):
@@ -160,7 +153,10 @@ def log(tmp_path: Path) -> Iterator[Log]:
 @pytest.fixture
 def scored(log: Log, tmp_path: Path) -> Iterator[Scored]:
     decider = FakeDecider(FakeRelease())
-    parts = Parts(decider, log, Access(log, "live"), Telemetry(), tmp_path / "audiences")
+    # A machine that runs many tests at once is slow: deadlines have tests of their own.
+    parts = Parts(
+        decider, log, Access(log, "live"), Telemetry(), tmp_path / "audiences", deadline=30.0
+    )
     with TestClient(create_app(parts), raise_server_exceptions=False) as client:
         yield Scored(client, decider, log, parts, Keys(log))
 
@@ -284,7 +280,9 @@ def running(
     workspace: Path, errors: Path, *options: str, python: str = sys.executable
 ) -> Iterator[Running]:
     # Most tests want a scorer and nothing beside it; those of the follower say --fresh.
-    asked = ["--workspace", str(workspace), "--port", "0", "--no-fresh", *options]
+    # A machine that runs many tests at once is slow: deadlines have tests of their own.
+    patient = ["--deadline-ms", "30000"]
+    asked = ["--workspace", str(workspace), "--port", "0", "--no-fresh", *patient, *options]
     command = [python, "-c", _RUN, *asked]
     with errors.open("a") as stderr:
         process = subprocess.Popen(

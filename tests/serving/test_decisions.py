@@ -113,8 +113,13 @@ def test_an_unknown_push_is_a_404_that_says_how_to_fix_it(caller: Scored) -> Non
     assert problem["detail"] == "release r1 has 1 pushes and none with this push_id"
     assert len(problem["fix"]) == 2
     assert "no-such-push" not in response.text
+
+
+def test_a_template_gets_a_flat_no_send_for_an_unknown_push(caller: Scored) -> None:
     flat = caller.client.get("/v1/decide", params={"push_id": "x", "member_id": "a"})
-    assert flat.status_code == 404
+    assert flat.status_code == 200
+    assert flat.json()["send"] is False
+    assert (flat.json()["decision_id"], flat.json()["degraded"]) == (None, ["unknown_push"])
 
 
 def test_an_unknown_decision_is_a_404(caller: Scored) -> None:

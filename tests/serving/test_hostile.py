@@ -217,7 +217,7 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(caller: Scored, path: st
 @pytest.mark.parametrize(
     "query",
     ["", "push_id=spring", "push_id=spring&member_id=", "push_id=spring&member_id=%00",
-     "push_id=%ff&member_id=%fe", "member_id=a&push_id=" + "x" * 300],
+     "member_id=a&push_id=" + "x" * 300],
 )  # fmt: skip
 def test_a_hostile_query_is_refused(caller: Scored, query: str) -> None:
     assert 400 <= caller.client.get(f"/v1/decide?{query}").status_code < 500
@@ -243,7 +243,7 @@ def test_a_fault_of_ours_is_a_500_problem_without_detail(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError(MARK)
 
-    monkeypatch.setattr(type(caller.decider.release), "choose", broken)
+    monkeypatch.setattr(type(caller.parts.telemetry), "answered", broken)
     with structlog.testing.capture_logs() as lines:
         response = caller.client.post("/v1/decisions", json=GOOD)
     assert [line["event"] for line in lines] == ["fault", "call"]

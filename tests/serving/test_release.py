@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from models.manifest import key_id
 from serving.release import load_release
+from serving.situation import Situation
 from serving.verify import ReleaseError, verified
 
 if TYPE_CHECKING:
@@ -128,14 +129,13 @@ def test_sealing_refuses_what_loading_would_refuse(bench: Bench) -> None:
 @pytest.mark.slow
 def test_a_loaded_release_answers_its_members(bench: Bench) -> None:
     release = load_release(bench.release("r1"), bench.trusted)
-    choices = release.choose(
-        "spring", ["m00", "m01", "stranger"], frozenset({"m01"}), release.terms("spring", {})
-    )
+    situation = Situation(release.terms("spring", {}), suppressed=frozenset({"m01"}))
+    choices = release.choose("spring", ["m00", "m01", "stranger"], situation)
     assert [choice.reason for choice in choices[1:]] == ["suppressed", "unknown_member_fallback"]
     everyone = [f"m{number:02d}" for number in range(50)]
     sent = [
         choice
-        for choice in release.choose("autumn", everyone, frozenset(), release.terms("autumn", {}))
+        for choice in release.choose("autumn", everyone, Situation(release.terms("autumn", {})))
         if choice.offer_id
     ]
     assert sent

@@ -1,0 +1,104 @@
+"""From a call to its answer: fresh features, the engine, and what is said when time runs out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+from serving.deadline import DEFAULT_SECONDS, allowed
+from serving.engine import Engine
+from serving.errors import DeadlinePassed, NothingDecides
+from serving.making import Subject
+from serving.schemas import Decision, Experiment, Versions
+from serving.scorer import Answers, Asked, Decider
+
+_PART = 250  # members of a large call that are decided at a time
+_SPARE = 0.1  # of its time that a call keeps for telling the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """contexts: members with what the caller said about each. seconds: that the answer may take;
+    None for the default."""
+
+    push_id: str
+    contexts: Mapping[str, Mapping[str, Any] | None]
+    seconds: float | None = None
+
+
+class Deciding:
+    """What routes ask.
+
+    Args:
+        seconds: deadline of a call that names none.
+    """
+
+    def __init__(self, engine: Engine, decider: Decider, seconds: float = DEFAULT_SECONDS) -> None:
+        self._engine = engine
+        self._decider = decider
+        self._seconds = seconds
+
+    async def answer(self, call: Call) -> Answers:
+        """One decision for each member, always: what could not be decided is no send.
+
+        Raises:
+            UnknownPush, Overloaded: nothing was decided.
+            LogUnavailable: nothing can be written down, so nothing is acknowledged.
+        """
+        seconds = allowed(call.seconds, self._seconds, len(call.contexts))
+        until = monotonic() + seconds * (1 - _SPARE)
+        versions = self._decider.release.versions
+        found = await asyncio.gather(
+            *(self._part(part, until, versions) for part in self._parts(call))
+        )
+        if len(found) == 1:
+            return found[0]
+        newest = max(found, key=lambda one: one.versions.as_of)
+        decisions = {member: one for part in found for member, one in part.decisions.items()}
+        degraded = dict.fromkeys(why for part in found for why in part.degraded)
+        return Answers(decisions, newest.versions, tuple(degraded))
+
+    def _parts(self, call: Call) -> list[Asked]:
+        members = iter(call.contexts)
+        parts = []
+        while part := list(islice(members, _PART)):
+            subjects = {member: Subject(call.contexts[member]) for member in part}
+            parts.append(Asked(call.push_id, subjects))
+        return parts
+
+    async def _part(self, asked: Asked, until: float, versions: Versions) -> Answers:
+        try:
+            return await self._engine.answer(asked, until)
+        except DeadlinePassed as error:
+            degraded: tuple[str, ...] = (error.code,)
+        except NothingDecides as error:
+            degraded = error.failed
+        now = datetime.now(UTC)
+        decisions = {member: undecided(member, versions.release, now) for member in asked.subjects}
+        return Answers(decisions, versions, degraded)
+
+
+def undecided(member_id: str, release: str, at: datetime) -> Decision:
+    """No send, because nothing could be decided in time. It is not in the log and has no id: asked
+    again, the member may get another answer."""
+    return Decision(
+        decision_id=None,
+        member_id=member_id,
+        send=False,
+        offer_id=None,
+        channel=None,
+        send_after=None,
+        items=[],
+        estimates=None,
+        probability=None,
+        explored=False,
+        experiment=Experiment(id=None, arm="none"),
+        reason="deadline",
+        expires_at=at,
+        release=release,
+    )

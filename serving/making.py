@@ -1,0 +1,164 @@
+"""A choice written down: the row of the log, what it reserves, and what is kept of its vector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from decisions.catalogue import Push
+from decisions.contacts import Contact
+from decisions.reasons import HOLDOUT
+from serving.inputs import Inputs
+from serving.ledger import Claim
+from serving.log import Claims, LoggedDecision, iso
+from serving.release import Choice
+from serving.schemas import Decision, Estimates, Experiment, Versions
+from serving.situation import NOTHING_FRESH, Situation
+from serving.vectors import LoggedVector, in_sample
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A member who is asked about.
+
+    context: as the caller gave it; kept in the log. fresh: encoded features that are newer than the
+    release's. degraded: what could not be had before the decision.
+    """
+
+    context: Mapping[str, Any] | None = None
+    fresh: Mapping[str, float] = field(default_factory=dict)
+    degraded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One push decided by one release at one moment, for some members.
+
+    contacts: what they were sent since the release was made, oldest first.
+    """
+
+    push: Push
+    versions: Versions
+    at: datetime
+    subjects: Mapping[str, Subject]
+    contacts: Sequence[Contact]
+
+    def fresh(self, members: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+        found = {m: self.subjects[m].fresh for m in members if self.subjects[m].fresh}
+        return found or NOTHING_FRESH
+
+
+def logged(
+    made: Made,
+    members: Sequence[str],
+    choices: Sequence[Choice],
+    situation: Situation,
+    degraded: tuple[str, ...],
+) -> list[LoggedDecision]:
+    """Rows of the log, one a member.
+
+    Args:
+        situation: what the choices were made in.
+        degraded: what could not be had while they were made.
+    """
+    terms = situation.terms.to_json()
+    candidates = json.dumps(made.push.offer_ids)
+    at = iso(made.at)
+    since: dict[str, list[Contact]] = {}
+    for contact in made.contacts:
+        since.setdefault(contact.member_id, []).append(contact)
+    rows = []
+    for member, choice in zip(members, choices, strict=True):
+        subject = made.subjects[member]
+        inputs = Inputs(
+            at=at,
+            suppressed=member in situation.suppressed,
+            since=tuple(since.get(member, ())),
+            fresh=subject.fresh,
+            degraded=(*subject.degraded, *degraded),
+            estimator=situation.basis,
+        )
+        answer = _answer(made, member, choice)
+        rows.append(
+            LoggedDecision(
+                decision_id=str(answer.decision_id),
+                push_id=made.push.push_id,
+                channel=choice.channel or made.push.channel,
+                member_id=member,
+                offer_id=choice.offer_id,
+                probability=choice.probability,
+                decided_at=at,
+                candidates=candidates,
+                arm=answer.experiment.arm,
+                policy=made.versions.policy,
+                release=made.versions.release,
+                context=None if subject.context is None else json.dumps(subject.context),
+                answer=answer.model_dump_json(),
+                terms=json.dumps({**terms, "planned": dict(choice.planned)}),
+                inputs=inputs.to_json(),
+            )
+        )
+    return rows
+
+
+def _answer(made: Made, member: str, choice: Choice) -> Decision:
+    return Decision.model_construct(
+        decision_id=uuid4().hex,
+        member_id=member,
+        send=choice.offer_id is not None,
+        offer_id=choice.offer_id,
+        channel=choice.channel,
+        send_after=choice.send_after,
+        items=list(choice.items),
+        estimates=Estimates.model_construct(
+            p_if_sent=choice.p_if_sent,
+            p_if_not=choice.p_if_not,
+            uplift=choice.uplift,
+            expected_gain=choice.expected_gain,
+            evidence=choice.evidence or None,
+        ),
+        probability=choice.probability,
+        explored=choice.explored,
+        experiment=Experiment.model_construct(
+            id=None, arm="holdout" if choice.reason == HOLDOUT else "policy"
+        ),
+        reason=choice.reason or None,
+        expires_at=choice.expires_at.astimezone(UTC),
+        release=made.versions.release,
+    )
+
+
+def claims(
+    made: Made, most: Mapping[str, int], rows: Sequence[LoggedDecision], choices: Sequence[Choice]
+) -> Claims:
+    """What ``rows`` want to take of the push's limits, ``most``."""
+    wanted = {
+        row.decision_id: Claim(
+            row.decision_id, choice.takes, choice.planned, iso(choice.expires_at)
+        )
+        for row, choice in zip(rows, choices, strict=True)
+    }
+    return Claims(most, wanted, made.at)
+
+
+def sampled(
+    made: Made, rows: Sequence[LoggedDecision], choices: Sequence[Choice], share: float
+) -> list[LoggedVector]:
+    """The vectors of those decisions that belong to the sample of ``share``."""
+    return [
+        LoggedVector(
+            decision_id=row.decision_id,
+            member_id=row.member_id,
+            release=row.release,
+            as_of=iso(made.versions.as_of),
+            vector=choice.vector.astype(np.dtype("<f4")).tobytes(),
+        )
+        for row, choice in zip(rows, choices, strict=True)
+        if in_sample(row.decision_id, share)
+    ]

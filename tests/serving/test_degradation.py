@@ -1,0 +1,156 @@
+"""When something fails, a simpler policy answers, in time, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from decisions.segment_means import SegmentMeans
+from serving.app import create_app
+from serving.auth import Access
+from serving.log import Log
+from serving.parts import Parts
+from serving.release import load_release
+from serving.situation import Situation
+from serving.telemetry import Telemetry
+from serving.watch import Fixed
+from tests.serving.conftest import MEMBERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serving.release import Release
+    from tests.serving.conftest import Scored
+
+CALL = {"push_id": "spring", "members": [{"member_id": member} for member in MEMBERS]}
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory, candidate: Path) -> Release:
+    from features.workspace import Workspace
+    from tests.serving.conftest import Bench
+
+    bench = Bench(Workspace(tmp_path_factory.mktemp("workspace")), candidate)
+    return load_release(bench.release("r1"), bench.trusted)
+
+
+def answer(release: Release, log: Log, files: Path) -> dict[str, Any]:
+    parts = Parts(
+        Fixed(release), log, Access(log, "live", required=False), Telemetry(), files, deadline=30.0
+    )
+    with TestClient(create_app(parts)) as client:
+        response = client.post("/v1/decisions", json=CALL)
+        assert response.status_code == 200, response.text
+        again = client.post("/v1/decisions", json=CALL)
+        assert again.content == response.content, "the same bytes, degraded or not"
+        found: dict[str, Any] = response.json()
+        return found
+
+
+class Failing:
+    """A model that cannot be asked."""
+
+    reliability = None
+
+    def estimate(self, *_: Any) -> Any:
+        raise FloatingPointError("no numbers today")
+
+    def channel_factor(self, _channel: str) -> tuple[float, str]:
+        return 1.0, "prior"
+
+
+def test_a_failing_model_is_answered_for_by_the_averages_of_its_segments(
+    release: Release, log: Log, tmp_path: Path
+) -> None:
+    found = answer(replace(release, estimator=Failing()), log, tmp_path)
+    assert found["degraded"] == ["model_failed"]
+    shown = [one["estimates"] for one in found["decisions"] if one["estimates"]["uplift"]]
+    assert shown
+    assert len({one["uplift"] for one in shown}) <= 2, "an average an offer: nobody is told apart"
+
+
+def test_without_averages_the_safe_default_goes_out_to_those_who_may_have_it(
+    release: Release, log: Log, tmp_path: Path
+) -> None:
+    push = replace(release.pushes["spring"], safe_default="gift", exploration=0.0, holdout=0.0)
+    broken = replace(
+        release, estimator=Failing(), means=Failing(), pushes={"spring": push}
+    )  # fmt: skip
+    found = answer(broken, log, tmp_path)
+    assert found["degraded"] == ["model_failed", "averages_failed"]
+    sent = [one for one in found["decisions"] if one["send"]]
+    assert sent
+    assert {one["offer_id"] for one in sent} == {"gift"}
+    assert all(set(one["estimates"].values()) == {None} for one in sent)
+    assert {one["reason"] for one in found["decisions"] if not one["send"]} == {"no_consent"}
+
+
+def test_where_nothing_can_decide_nothing_is_sent_and_nothing_is_written(
+    release: Release, log: Log, tmp_path: Path
+) -> None:
+    found = answer_once(replace(release, estimator=Failing(), means=Failing()), log, tmp_path)
+    assert found["degraded"] == ["model_failed", "averages_failed"]
+    assert {one["send"] for one in found["decisions"]} == {False}
+    assert {one["decision_id"] for one in found["decisions"]} == {None}
+    assert log.decided("spring", list(MEMBERS)) == {}
+
+
+def answer_once(release: Release, log: Log, files: Path) -> dict[str, Any]:
+    parts = Parts(
+        Fixed(release), log, Access(log, "live", required=False), Telemetry(), files, deadline=30.0
+    )
+    with TestClient(create_app(parts)) as client:
+        found: dict[str, Any] = client.post("/v1/decisions", json=CALL).json()
+        return found
+
+
+def test_averages_are_those_of_the_model_over_its_members(release: Release) -> None:
+    members = release._known(MEMBERS)
+    offers = list(release.offers.values())
+    expected = release.estimator.estimate(members.values, members.encoding.names, offers)
+    means = SegmentMeans.of(release.estimator, members, offers, ["push"])
+    told = means.estimate(members.values, members.encoding.names, offers[:1])
+    assert told.p_if_sent.shape == (len(MEMBERS), 1)
+    assert told.p_if_sent[:, 0] == pytest.approx(expected.p_if_sent[:, 0].mean())
+
+
+def test_fresh_features_go_before_those_of_the_release(release: Release) -> None:
+    terms = release.terms("spring", {})
+    plain = release.choose("spring", ["m07"], Situation(terms))[0]
+    newer = release.choose(
+        "spring", ["m07"], Situation(terms, fresh={"m07": {"consent_push": 0.0}})
+    )
+    assert newer[0].reason == "no_consent"
+    assert newer[0].vector[3] == 0.0
+    assert plain.vector[0] == newer[0].vector[0]
+
+
+def test_a_call_that_is_not_decided_in_time_sends_nothing_and_says_so(caller: Scored) -> None:
+    slow = type(caller.decider.release).choose
+
+    def late(self: Any, push_id: str, members: Any, situation: Situation) -> Any:
+        sleep(0.3)
+        return slow(self, push_id, members, situation)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(caller.decider.release), "choose", late)
+        response = caller.client.post(
+            "/v1/decisions",
+            json={"push_id": "spring", "members": [{"member_id": "a"}]},
+            headers={"Pushwise-Deadline-Ms": "50"},
+        )
+        flat = caller.client.get(
+            "/v1/decide",
+            params={"push_id": "spring", "member_id": "b"},
+            headers={"Pushwise-Deadline-Ms": "50"},
+        )
+    found = response.json()
+    assert (response.status_code, found["degraded"]) == (200, ["deadline"])
+    assert found["decisions"][0]["send"] is False
+    assert found["decisions"][0]["reason"] == "deadline"
+    assert flat.json()["send"] is False
+    assert flat.json()["degraded"] == ["deadline"]
