@@ -271,10 +271,10 @@ class _Batch:
             for found in connection.execute(select(key, self.table.c.digest).where(key.in_(keys)))
         }
         named = self._named(connection, rows)
-        fresh: list[dict[str, str]] = []
+        fresh: list[dict[str, str | None]] = []
         refused: list[Refused] = []
         told: list[_Row] = []
-        unsubscribed: list[dict[str, str]] = []
+        unsubscribed: list[dict[str, str | None]] = []
         received_at = iso(self.received_at)
         for index, row in rows:
             if row.key in seen:
@@ -289,7 +289,7 @@ class _Batch:
             told.append(row)
             fresh.append(
                 {"event_id": row.key, "digest": row.digest, "row": row.text,
-                 "received_at": received_at}
+                 "received_at": received_at, "member_id": _who(row, named)}
             )  # fmt: skip
             if row.values.get("type") == "unsubscribed":
                 unsubscribed.append(
@@ -380,9 +380,12 @@ def _fault(row: _Row, named: Mapping[str, tuple[str, str]]) -> str:
     return "unknown_decision" if nobody and row.values["type"] == "unsubscribed" else ""
 
 
-def _who(row: _Row, named: Mapping[str, tuple[str, str]]) -> str:
-    member = row.values["member_id"]
-    return str(member) if member is not None else named[str(row.values["decision_id"])][1]
+def _who(row: _Row, named: Mapping[str, tuple[str, str]]) -> str | None:
+    """Whom a row is about; None where only a decision tells, and it is not one of ours."""
+    if row.values["member_id"] is not None:
+        return str(row.values["member_id"])
+    made = named.get(str(row.values["decision_id"]))
+    return None if made is None else made[1]
 
 
 def _all_decisions() -> Select[Any]:

@@ -37,7 +37,10 @@ decisions = Table(
 
 
 def _rows(name: str) -> Table:
-    """One contract row each. ``digest``: sha256 of ``row``, which is canonical JSON."""
+    """One contract row each. ``digest``: sha256 of ``row``, which is canonical JSON.
+
+    ``member_id``: whom it is about; null of an outcome that names only a decision of another log.
+    """
     return Table(
         name,
         metadata,
@@ -46,6 +49,8 @@ def _rows(name: str) -> Table:
         Column("digest", TEXT, nullable=False),
         Column("row", TEXT, nullable=False),
         Column("received_at", TEXT, nullable=False),
+        Column("member_id", TEXT),
+        Index(f"{name}_of_member", "member_id"),
         sqlite_autoincrement=True,
     )
 

@@ -12,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import select
 
 from decisions.pacing import Use
 from serving import schema, tables
@@ -100,6 +101,12 @@ def test_a_log_of_an_older_format_keeps_its_rows(tmp_path: Path, number: int) ->
                  "occurred_at": "2026-05-01T00:00:00Z"}  # fmt: skip
         assert log.keep_events([event], NOW).duplicates == 1
         assert log.keep_events([{**event, "event_id": "e2"}], NOW).accepted == 1
+        with log.reading() as connection:
+            told = [
+                connection.execute(select(table.c.event_id, table.c.member_id)).all()
+                for table in (tables.events, tables.outcomes)
+            ]
+        assert told == [[("e1", "m1"), ("e2", "m1")], [("o1", "m2")]]
 
 
 def test_a_log_of_format_2_may_lack_what_came_without_a_new_format(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from serving.columns import NUMBER, TEXT
 
@@ -32,6 +33,28 @@ def upgrade() -> None:
     op.create_index("idempotency_by_age", "idempotency", ["created_at"])
     _keys_and_erasures()
     _catalogue()
+    for table in ("events", "outcomes"):
+        op.add_column(table, sa.Column("member_id", TEXT))
+        _tell_members(table)
+        op.create_index(f"{table}_of_member", table, ["member_id"])
+
+
+def _tell_members(name: str) -> None:
+    """Whom the rows are about: as they say, else as the decision that they name."""
+    kept = sa.table(name, sa.column("row", TEXT), sa.column("member_id", TEXT))
+    made = sa.table("decisions", sa.column("decision_id", TEXT), sa.column("member_id", TEXT))
+
+    def told(field: str) -> sa.ColumnElement[str]:
+        if op.get_bind().dialect.name == "postgresql":
+            text: sa.ColumnElement[str] = sa.cast(kept.c.row, postgresql.JSON)[field].astext
+            return text
+        return sa.func.json_extract(kept.c.row, f"$.{field}")
+
+    op.execute(kept.update().values(member_id=told("member_id")))
+    whose = sa.select(made.c.member_id).where(made.c.decision_id == told("decision_id"))
+    op.execute(
+        kept.update().where(kept.c.member_id.is_(None)).values(member_id=whose.scalar_subquery())
+    )
 
 
 def _keys_and_erasures() -> None:
