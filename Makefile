@@ -44,10 +44,12 @@ bench: setup ## Run the benchmarks: one JSON line a figure.
 		$(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 lock: setup ## Resolve the pinned packages anew (needs uv on the path).
-	@for role in dev serving spark; do \
+	@for role in dev serving postgres spark checks; do \
 		uv pip compile pyproject.toml --extra $$role --universal --generate-hashes --upgrade \
 			--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q \
 			$$([ $$role = dev ] || echo -c requirements/dev.txt) -o requirements/$$role.txt; done
+	@echo hatchling | uv pip compile - -c requirements/dev.txt --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements/build.txt
 
 clean: ## Remove the environment and what runs left behind.
 	@rm -rf .venv .pushwise-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
