@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from features.errors import FeatureError
 from features.fresh import Line, MemberState, due
+from features.sqlite_scrub import deleting, scrub
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, seq INTEGER NOT NULL);
@@ -104,6 +105,18 @@ class FreshState:
             self._connection.executemany(
                 "UPDATE members SET unsent = 0, due = ? WHERE member_id = ?", rows
             )
+
+
+def forget_states(path: Path, members: Collection[str]) -> int:
+    """Delete the states of members from the file at ``path``; how many there were."""
+    if not path.exists():
+        return 0
+    with deleting(path) as opened:
+        gone = opened.executemany(
+            "DELETE FROM members WHERE member_id = ?", [(member,) for member in members]
+        ).rowcount
+    scrub(path, [member.encode() for member in members])
+    return int(gone)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class Workspace:
 
     @property
     def keys(self) -> Path:
-        """The trainer's signing key and its public half."""
+        """The trainer's signing key and its public half; the key of the tombstones."""
         return self.root / "keys"
 
     @property
@@ -113,6 +113,11 @@ class Workspace:
         """The scorer's durable log, unless ``database_url`` puts it elsewhere: decisions, events
         and outcomes it acknowledged."""
         return self.root / "serving" / "log.db"
+
+    @property
+    def erased(self) -> Path:
+        """Tombstones of the members who were erased, see ``features.tombstones``."""
+        return self.root / "erased"
 
     @property
     def audiences(self) -> Path:

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.audience_folder import AudienceFolder
-from serving.errors import NoParquet
+from serving.errors import LogUnavailable, NoParquet
+from serving.guard import Barring, barred
 from serving.log import Log
 
 BLOCK = 5_000  # members looked up together
-
-
-class Barring(Protocol):
-    """What is needed of the release in use: whose consent is gone by its knowledge."""
-
-    def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +93,15 @@ class Export:
     def _allowed(self, start: int, stop: int) -> NDArray[np.bool_]:
         """(stop − start,) whether the member may be contacted by all channels of its rows."""
         ids = [member.decode() for member in self.folder.ids[start:stop].tolist()]
-        barred = self.log.suppressed(ids)
-        allowed = np.array([member not in barred for member in ids], dtype=bool)
         mask = self.folder.mask[start:stop]
-        for bit, channel in enumerate(self.folder.channels):
-            by_it = np.flatnonzero(mask & np.uint64(1 << bit))
-            gone = self.release.barred(channel, [ids[at] for at in by_it.tolist()])
-            allowed[[at for at in by_it.tolist() if ids[at] in gone]] = False
-        return allowed
+        by_channel = {
+            channel: [ids[at] for at in np.flatnonzero(mask & np.uint64(1 << bit)).tolist()]
+            for bit, channel in enumerate(self.folder.channels)
+        }
+        found = barred(self.log, self.release, by_channel)
+        if found.degraded:
+            raise LogUnavailable
+        return np.array([member not in found.reasons for member in ids], dtype=bool)
 
     def _pieces(self, kind: str, start: int, allowed: NDArray[np.bool_]) -> Iterator[bytes]:
         """The bytes of the members from rank ``start`` on that are allowed, in runs."""

@@ -17,11 +17,13 @@ from features.contract import ContractError, Table, check_header
 from features.ingest.batch import batch_name, connect, staging
 from features.ingest.check import Checked, check
 from features.ingest.chunk import Chunk, Rejected, chunk_of_batch, chunks_of_arrow
+from features.ingest.erased import bared
 from features.ingest.load import take
 from features.ingest.quarantine import Drafts, Origin
 from features.ingest.readers import column_names, file_digest, opened
 from features.ingest.report import FileReport, IngestReport
 from features.progress import Progress
+from features.tombstones import Tombstones
 from features.workspace import Workspace, remember
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Import:
     duckdb: DuckDBPyConnection
     progress: Progress
     _drafts: Drafts
+    _erased: Tombstones
     _sources: list[_Source] = field(default_factory=list)
     _tables: dict[str, list[IngestReport]] = field(default_factory=dict)
 
@@ -117,7 +120,7 @@ class Import:
 
     def reject(self, number: int, rejected: Iterable[Rejected]) -> None:
         """Quarantine rows of a source."""
-        found = list(rejected)
+        found = bared(self._erased, rejected)
         if found:
             self._sources[number].quarantined.update(row.reason for row in found)
             self._drafts.put(number, self._sources[number].origin, found)
@@ -167,7 +170,8 @@ class Import:
 def importing(workspace: Workspace, name: str, progress: Progress) -> Iterator[Import]:
     """An import called ``name`` under way; its quarantine is ``quarantine/<name>/``."""
     with staging(workspace) as folder, connect(folder) as duckdb:
-        yield Import(name, workspace, folder, duckdb, progress, Drafts(workspace, name, folder))
+        drafts, erased = Drafts(workspace, name, folder), Tombstones.of(workspace)
+        yield Import(name, workspace, folder, duckdb, progress, drafts, erased)
 
 
 def public(workspace: Workspace, attributes: Mapping[str, Any] | None = None) -> Workspace:

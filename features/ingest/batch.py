@@ -24,12 +24,14 @@ from numpy.typing import NDArray
 from features.contract import Table
 from features.ingest.check import PLACE, Checked
 from features.ingest.chunk import CHUNK_ROWS, Rejected, row_text
+from features.ingest.erased import without_erased
 from features.ingest.fast import literal, quoted
 from features.ingest.quarantine import Origin, publish_file
 from features.ingest.report import FileReport, IngestReport, LostRowsError
 from features.ingest.schema import TIME, stored_schema
 from features.ingest.seal import digest_sql, known_at
 from features.ingest.settle import KEYS, settle
+from features.tombstones import Tombstones
 from features.workspace import Workspace, one_at_a_time
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class Batch:
         self._folder = folder
         self._target = workspace.tables / table.name
         self._rejects = rejects
+        self._erased = Tombstones.of(workspace)
         self._sources: list[_Source] = []
         self._staged = folder / "rows.parquet"
         self._writer = pq.ParquetWriter(
@@ -139,6 +142,7 @@ class Batch:
 
     def add(self, number: int, checked: Checked) -> None:
         """Stage the checked rows of source ``number``."""
+        checked = without_erased(self._erased, self.table, checked)
         source = self._sources[number]
         source.rows += len(checked.lines) + len(checked.rejected)
         self._quarantine(number, checked.rejected)

@@ -21,6 +21,7 @@ from features.ingest.quarantine import Entry, Origin, read_entries
 from features.ingest.report import IngestReport
 from features.progress import Progress, silent
 from features.rows import RowError
+from features.tombstones import MESSAGE, REASON
 from features.workspace import Workspace, write_atomically
 
 _ESCAPED = re.compile(r"\\x[0-9a-f]{2}")  # how the quarantine writes a byte that is not UTF-8
@@ -98,8 +99,10 @@ class _Remaining:
 
 
 def _again(entry: Entry, rejected: Rejected) -> Entry:
-    """The same row with today's reason. Its text stays what it is, also where it is in conflict."""
-    return replace(entry, reason=rejected.reason, column=rejected.column, message=rejected.message)
+    """The same row with today's reason. Its text stays what it is, also where it is in conflict;
+    of a member who was erased meanwhile nothing stays."""
+    told = replace(entry, reason=rejected.reason, column=rejected.column, message=rejected.message)
+    return replace(told, text="") if rejected.reason == REASON else told
 
 
 def _chunks(table: Table, path: Path, remaining: _Remaining) -> Iterator[Chunk]:
@@ -121,6 +124,8 @@ def _chunks(table: Table, path: Path, remaining: _Remaining) -> Iterator[Chunk]:
 
 def _row(table: Table, entry: Entry) -> Row:
     """The row that an entry's text says today. Raises ``RowError`` where it says none."""
+    if entry.reason == REASON:
+        raise RowError(REASON, entry.column, MESSAGE)
     if entry.reason == "bad_encoding" and _ESCAPED.search(entry.text):
         raise RowError("bad_encoding", "", "the text still holds bytes that are not UTF-8")
     if entry.columns is None:
