@@ -20,6 +20,7 @@ from serving.scorer_error import ScorerError
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:pushwise:problem:"
 _BEARER = {"WWW-Authenticate": "Bearer"}
+_ENDS = {"Connection": "close"}  # the rest of such a call is not read
 _SOON = {"Retry-After": "1"}
 
 
@@ -245,9 +246,53 @@ class RateLimited(ServiceError):
 class BodyTooLarge(ServiceError):
     status, code = 413, "body_too_large"
     fix = ("send fewer members or events in one call",)
+    headers = _ENDS
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes")
+
+
+class TooManyValues(ServiceError):
+    status, code = 413, "too_many_values"
+    fix = ("send fewer members or events in one call",)
+    headers = _ENDS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body lists more than {limit} values")
+
+
+class BodyTooDeep(ServiceError):
+    status, code = 400, "body_too_deep"
+    fix = ("see /openapi.json for the bodies that calls take",)
+    headers = _ENDS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body nests deeper than {limit} levels")
+
+
+class BodyTooSlow(ServiceError):
+    status, code = 408, "body_too_slow"
+    fix = ("send the call again: the same ids give the same answer",)
+    headers = _ENDS
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {seconds:g} s")
+
+
+class UrlTooLong(ServiceError):
+    status, code = 414, "url_too_long"
+    headers = _ENDS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"path and query are longer than {limit} bytes")
+
+
+class HeadersTooLarge(ServiceError):
+    status, code = 431, "headers_too_large"
+    headers = _ENDS
+
+    def __init__(self, most: int, limit: int) -> None:
+        super().__init__(f"there are more than {most} headers, or more than {limit} bytes of them")
 
 
 class LogUnavailable(ServiceError):
@@ -299,9 +344,9 @@ class KeyReused(ServiceError):
 
 def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route that may raise ``errors``, besides what any call may meet."""
-    always = {400: "malformed_json", 413: BodyTooLarge.code, 422: "invalid_request"}
-    codes: dict[int | str, list[str]] = {status: [code] for status, code in always.items()}
+    codes: dict[int | str, list[str]] = {400: ["malformed_json"], 422: ["invalid_request"]}
     usual: tuple[type[ServiceError], ...] = (
+        BodyTooDeep, BodyTooSlow, BodyTooLarge, TooManyValues, UrlTooLong, HeadersTooLarge,
         MissingKey, UnknownKey, ExpiredKey, WrongScope, RateLimited, LogUnavailable,
     )  # fmt: skip
     for error in (*usual, *errors):
