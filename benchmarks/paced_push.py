@@ -220,10 +220,11 @@ def work(task: Task) -> None:
 
 def _ask(asking: Scorer, member: str, failing: float) -> None:
     answer = asking.decide(PUSH, {member: None}, NOW).decisions[member]
-    drawn = int(answer.decision_id[:8], 16) / 2**32
+    decision_id = str(answer.decision_id)
+    drawn = int(decision_id[:8], 16) / 2**32
     if answer.send and drawn < 0.8:  # of the others nothing is heard
         told = "failed" if drawn < failing else "sent"
-        asking.log.keep_outcomes([_outcome(answer.decision_id, told)], NOW)
+        asking.log.keep_outcomes([_outcome(decision_id, told)], NOW)
 
 
 def _outcome(decision_id: str, told: str) -> dict[str, str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from decisions.catalogue import Push
 from decisions.contacts import Contact, Contacts
 from models.artifact import Artifact
 from serving import tables
+from serving.among import among
 from serving.log import Log, iso
 from serving.schemas import MAX_MEMBERS, Versions
 
@@ -53,19 +55,37 @@ def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contac
 
 def sent_since(connection: Connection, members: Sequence[str], release: Knowing) -> list[Contact]:
     """The same, one by one, oldest first. A message that is known to have failed was no contact."""
-    made = tables.decisions.c
-    columns = (made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id)
-    held = tables.reservations.c
-    failed = select(held.decision_id).where(held.state == "failed")
-    asked = select(*columns).where(
-        made.offer_id.is_not(None),
-        made.decided_at >= iso(release.versions.as_of),
-        made.decision_id.not_in(failed),
+    dialect = connection.dialect.name
+    given: dict[str, Any] = {"since": iso(release.versions.as_of)}
+    if len(members) <= MAX_MEMBERS:
+        asked, given["members"] = _sent_to(dialect), members
+    else:  # of an audience, reading all is cheaper than naming each
+        asked = _sent()
+    found: Sequence[Any] = connection.execute(asked, given).all()
+    return [_contact(*row, pushes=release.pushes) for row in found]
+
+
+@cache
+def _sent() -> Select[Any]:
+    made, held = tables.decisions.c, tables.reservations.c
+    failed = select(held.decision_id).where(
+        held.decision_id == made.decision_id, held.state == "failed"
     )
-    if len(members) <= MAX_MEMBERS:  # of an audience, reading all is cheaper than naming each
-        asked = asked.where(made.member_id.in_(members))
-    rows = connection.execute(asked.order_by(made.seq)).all()
-    return [_contact(*row, pushes=release.pushes) for row in rows]
+    columns = (made.member_id, made.decided_at, made.offer_id, made.channel, made.push_id)
+    return (
+        select(*columns)
+        .where(
+            made.offer_id.is_not(None),
+            made.decided_at >= bindparam("since"),
+            ~failed.exists(),
+        )
+        .order_by(made.seq)
+    )
+
+
+@cache
+def _sent_to(dialect: str) -> Select[Any]:
+    return _sent().where(among(dialect, tables.decisions.c.member_id, "members"))
 
 
 def _contact(

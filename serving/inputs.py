@@ -74,10 +74,9 @@ class Inputs:
             raise InputsError(f"stored inputs of a decision do not read: {error!r}") from error
 
 
-def degraded_of(text: str) -> list[str]:
+def degraded_of(text: str) -> tuple[str, ...]:
     """What could not be had when the decision with these inputs was made."""
-    found: list[str] = json.loads(text)["degraded"]
-    return found
+    return tuple(json.loads(text)["degraded"])
 
 
 def _without_member(contact: Contact) -> dict[str, Any]:

@@ -16,8 +16,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, or_, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, bindparam, or_, select, tuple_, update
 
 from decisions.pacing import Use
 from serving import upsert
@@ -36,6 +38,27 @@ class State(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     LATE = "late"
+
+
+# Made once: making a statement costs more than running it.
+_COUNTERS = select(limits_used).where(limits_used.c.push_id == bindparam("push"))
+_HELD_PAST = select(reservations.c.decision_id, reservations.c.takes).where(
+    reservations.c.push_id == bindparam("push"),
+    reservations.c.state == State.RESERVED,
+    reservations.c.expires_at <= bindparam("at"),
+)
+_IS_DUE = _HELD_PAST.limit(1)
+_DUE = _HELD_PAST.order_by(reservations.c.expires_at).limit(bindparam("most"))
+
+
+@cache
+def _change(dialect: str) -> Any:
+    """Puts counters into the table, new ones and changed ones."""
+    row = upsert.into(dialect, limits_used)
+    return row.on_conflict_do_update(
+        index_elements=["push_id", "name"],
+        set_={name: row.excluded[name] for name in ("reserved", "spent", "planned", "most")},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +94,12 @@ def used(connection: Connection, push_id: str) -> dict[str, Use]:
 
 def due(connection: Connection, push_id: str, at: str) -> bool:
     """Whether a reservation of the push has expired by ``at`` and is still held."""
-    return connection.execute(_due(push_id, at).limit(1)).first() is not None
+    return connection.execute(_IS_DUE, {"push": push_id, "at": at}).first() is not None
 
 
 def expire(connection: Connection, push_id: str, at: str) -> None:
     """Give back what expired by ``at``, each reservation once; many take several calls."""
-    first = _due(push_id, at).order_by(reservations.c.expires_at).limit(AT_ONCE)
-    rows = connection.execute(first).mappings().all()
+    rows = connection.execute(_DUE, {"push": push_id, "at": at, "most": AT_ONCE}).mappings().all()
     if rows:
         counters = _Counters(connection, push_id)
         for row in rows:
@@ -178,11 +200,6 @@ class _Counters:
 
     def write(self, most: Mapping[str, int | None]) -> None:
         """Put what changed into the table, beside the limits that hold from now on."""
-        row = upsert.insert(self._connection, limits_used)
-        change = row.on_conflict_do_update(
-            index_elements=["push_id", "name"],
-            set_={name: row.excluded[name] for name in ("reserved", "spent", "planned", "most")},
-        )
         values = [
             {
                 "push_id": self._push_id, "name": name, "most": most.get(name),
@@ -192,7 +209,7 @@ class _Counters:
             if name in self._changed
         ]  # fmt: skip
         if values:
-            self._connection.execute(change, values)
+            self._connection.execute(_change(self._connection.dialect.name), values)
 
     def _fits(self, takes: Mapping[str, int], most: Mapping[str, int | None]) -> bool:
         for name, amount in takes.items():
@@ -209,19 +226,12 @@ class _Counters:
 
 
 def _counters(connection: Connection, push_id: str) -> dict[str, RowMapping]:
-    found = connection.execute(select(limits_used).where(limits_used.c.push_id == push_id))
+    found = connection.execute(_COUNTERS, {"push": push_id})
     return {row["name"]: row for row in found.mappings()}
 
 
 def _use(row: RowMapping) -> Use:
     return Use(row["reserved"], row["spent"], row["planned"])
-
-
-def _due(push_id: str, at: str) -> Select[tuple[str, str]]:
-    held = reservations.c
-    return select(held.decision_id, held.takes).where(
-        held.push_id == push_id, held.state == State.RESERVED, held.expires_at <= at
-    )
 
 
 def _enter(connection: Connection, state: State, decision_ids: Sequence[str]) -> None:

@@ -7,14 +7,15 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from time import time_ns
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, select
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from decisions.pacing import Use
@@ -23,6 +24,7 @@ from features.contract import Table as ContractTable
 from features.rows import RowError, Value, parse_row
 from features.workspace import Workspace
 from serving import ledger, schema, tables, upsert, vectors
+from serving.among import among
 from serving.database import Database, LogError
 from serving.errors import LogUnavailable
 from serving.vectors import LoggedVector
@@ -53,6 +55,13 @@ class LoggedDecision:
     answer: str
     terms: str | None = None
     inputs: str | None = None
+
+
+_FIELDS = tuple(one.name for one in fields(LoggedDecision))
+
+
+def _values(decision: LoggedDecision) -> dict[str, Any]:
+    return {name: getattr(decision, name) for name in _FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +218,7 @@ class Log:
             new = [decision for decision in fresh if decision.member_id not in earlier]
             kept = _reserved(connection, new, claims) if claims else new
             if kept:
-                connection.execute(tables.decisions.insert(), [asdict(one) for one in kept])
+                connection.execute(tables.decisions.insert(), [_values(one) for one in kept])
             made = {decision.decision_id for decision in kept}
             vectors.keep(connection, [one for one in sample if one.decision_id in made])
             return earlier | {decision.member_id: decision for decision in kept}
@@ -389,21 +398,38 @@ def _who(row: _Row, named: Mapping[str, tuple[str, str]]) -> str | None:
 
 
 def _all_decisions() -> Select[Any]:
-    return select(*(column for column in tables.decisions.c if column.name != "seq"))
+    return select(*(tables.decisions.c[name] for name in _FIELDS))
 
 
 def decided_by(
     connection: Connection, push_id: str, members: Sequence[str]
 ) -> dict[str, LoggedDecision]:
+    """What was decided of ``members`` in a push, by member."""
+    asked = _decided_among(connection.dialect.name)
+    found = connection.execute(asked, {"push": push_id, "members": members})
+    return {row.member_id: LoggedDecision(*row) for row in found}
+
+
+@cache
+def _decided_among(dialect: str) -> Select[Any]:
     made = tables.decisions.c
-    asked = _all_decisions().where(made.push_id == push_id, made.member_id.in_(members))
-    return {row.member_id: LoggedDecision(**row._mapping) for row in connection.execute(asked)}
+    return _all_decisions().where(
+        made.push_id == bindparam("push"), among(dialect, made.member_id, "members")
+    )
 
 
 def suppressed_of(connection: Connection, members: Sequence[str]) -> frozenset[str]:
     """Those of ``members`` who must not be contacted."""
+    if not members:
+        return frozenset()
+    asked = _suppressed_among(connection.dialect.name)
+    return frozenset(connection.scalars(asked, {"members": members}))
+
+
+@cache
+def _suppressed_among(dialect: str) -> Select[tuple[str]]:
     listed = tables.suppressions.c.member_id
-    return frozenset(connection.scalars(select(listed).where(listed.in_(members))))
+    return select(listed).where(among(dialect, listed, "members"))
 
 
 def _heartbeat(connection: Connection) -> None:

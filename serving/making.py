@@ -14,7 +14,7 @@ import numpy as np
 from decisions.catalogue import Push
 from decisions.contacts import Contact
 from decisions.reasons import HOLDOUT
-from serving.inputs import Inputs
+from serving.inputs import Inputs, degraded_of
 from serving.ledger import Claim
 from serving.log import Claims, LoggedDecision, iso
 from serving.release import Choice
@@ -54,20 +54,35 @@ class Made:
         return found or NOTHING_FRESH
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A decision as the log holds it and as its caller gets it. degraded: what could not be had."""
+
+    row: LoggedDecision
+    answer: Decision
+    degraded: tuple[str, ...]
+
+    @classmethod
+    def read(cls, row: LoggedDecision) -> Written:
+        """One that was written earlier."""
+        degraded = () if row.inputs is None else degraded_of(row.inputs)
+        return cls(row, Decision.model_validate_json(row.answer), degraded)
+
+
 def logged(
     made: Made,
     members: Sequence[str],
     choices: Sequence[Choice],
     situation: Situation,
     degraded: tuple[str, ...],
-) -> list[LoggedDecision]:
-    """Rows of the log, one a member.
+) -> list[Written]:
+    """What the log is to hold and the callers are to get, one a member.
 
     Args:
         situation: what the choices were made in.
         degraded: what could not be had while they were made.
     """
-    terms = situation.terms.to_json()
+    terms = json.dumps(situation.terms.to_json())[:-1] + ","  # the same for everybody
     candidates = json.dumps(made.push.offer_ids)
     at = iso(made.at)
     since: dict[str, list[Contact]] = {}
@@ -85,25 +100,24 @@ def logged(
             estimator=situation.basis,
         )
         answer = _answer(made, member, choice)
-        rows.append(
-            LoggedDecision(
-                decision_id=str(answer.decision_id),
-                push_id=made.push.push_id,
-                channel=choice.channel or made.push.channel,
-                member_id=member,
-                offer_id=choice.offer_id,
-                probability=choice.probability,
-                decided_at=at,
-                candidates=candidates,
-                arm=answer.experiment.arm,
-                policy=made.versions.policy,
-                release=made.versions.release,
-                context=None if subject.context is None else json.dumps(subject.context),
-                answer=answer.model_dump_json(),
-                terms=json.dumps({**terms, "planned": dict(choice.planned)}),
-                inputs=inputs.to_json(),
-            )
+        row = LoggedDecision(
+            decision_id=str(answer.decision_id),
+            push_id=made.push.push_id,
+            channel=choice.channel or made.push.channel,
+            member_id=member,
+            offer_id=choice.offer_id,
+            probability=choice.probability,
+            decided_at=at,
+            candidates=candidates,
+            arm=answer.experiment.arm,
+            policy=made.versions.policy,
+            release=made.versions.release,
+            context=None if subject.context is None else json.dumps(subject.context),
+            answer=answer.model_dump_json(),
+            terms=f'{terms}"planned":{json.dumps(dict(choice.planned))}}}',
+            inputs=inputs.to_json(),
         )
+        rows.append(Written(row, answer, inputs.degraded))
     return rows
 
 

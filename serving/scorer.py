@@ -22,9 +22,8 @@ from serving.errors import (
     UnknownDecision,
     UnknownPush,
 )
-from serving.inputs import degraded_of
-from serving.log import Log, LoggedDecision
-from serving.making import Made, Subject, claims, logged, sampled
+from serving.log import Log
+from serving.making import Made, Subject, Written, claims, logged, sampled
 from serving.release import Choice
 from serving.schemas import Decision, StoredDecision, Versions
 from serving.situation import Situation
@@ -95,7 +94,7 @@ class Scorer:
 
     def __init__(self, decider: Decider, log: Log, vector_sample: float) -> None:
         self._decider = decider
-        self._log = log
+        self.log = log
         self._vector_sample = vector_sample
         self._estimating = Estimating()
         self._versions = VersionsSeen(log)
@@ -141,7 +140,7 @@ class Scorer:
 
     def look_up(self, decision_id: str) -> StoredDecision:
         """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
-        row = self._log.decision(decision_id)
+        row = self.log.decision(decision_id)
         if row is None:
             raise UnknownDecision
         return StoredDecision(
@@ -158,8 +157,8 @@ class Scorer:
         self, release: Answering, push_id: str, calls: Sequence[Asked], at: datetime
     ) -> list[Outcome]:
         subjects = {m: one for call in reversed(calls) for m, one in call.subjects.items()}
-        before = look(self._log, push_id, list(subjects), release, at)
-        stored = dict(before.decided)
+        before = look(self.log, push_id, list(subjects), release, at)
+        stored = {member: Written.read(row) for member, row in before.decided.items()}
         fresh = {member: one for member, one in subjects.items() if member not in stored}
         if fresh and push_id in release.pushes:
             push = release.pushes[push_id]
@@ -168,7 +167,7 @@ class Scorer:
         guarded = self._guarded(release, stored)
         return [self._outcome(call, release, stored, guarded) for call in calls]
 
-    def _decided(self, release: Answering, made: Made, before: Before) -> dict[str, LoggedDecision]:
+    def _decided(self, release: Answering, made: Made, before: Before) -> dict[str, Written]:
         """Decide at the prices of the moment and keep what fits into the push's limits.
 
         Another scorer, or an earlier member of the same call, may take what a member was to get:
@@ -180,10 +179,10 @@ class Scorer:
         self._versions.note(made.versions)
         push_id = made.push.push_id
         most, used, waiting = release.limits(push_id), before.used, list(made.subjects)
-        stored: dict[str, LoggedDecision] = {}
+        stored: dict[str, Written] = {}
         for turn in range(_TURNS):
             terms = release.terms(
-                push_id, self._log.used(push_id, made.at) if used is None else used
+                push_id, self.log.used(push_id, made.at) if used is None else used
             )
             if turn == _TURNS - 1:
                 terms = replace(terms, left={**terms.left, CONTACTS: 0})
@@ -194,33 +193,37 @@ class Scorer:
             )
             if choices is None:
                 raise NothingDecides(failed)
-            rows = logged(made, waiting, choices, situation, failed)
+            written = logged(made, waiting, choices, situation, failed)
+            rows = [one.row for one in written]
             sample = sampled(made, rows, choices, self._vector_sample)
-            stored |= self._log.keep_decisions(rows, sample, claims(made, most, rows, choices))
+            kept = self.log.keep_decisions(rows, sample, claims(made, most, rows, choices))
+            mine = {id(one.row): one for one in written}
+            stored |= {
+                member: mine[id(row)] if id(row) in mine else Written.read(row)
+                for member, row in kept.items()
+            }
             waiting = [member for member in waiting if member not in stored]
             if not waiting:
                 break
             used = None
         return stored
 
-    def _guarded(self, release: Answering, stored: Mapping[str, LoggedDecision]) -> _Guarded:
+    def _guarded(self, release: Answering, stored: Mapping[str, Written]) -> _Guarded:
         """Nothing is sent to who is suppressed now or, by this release, may not be contacted.
 
         Fails closed: when the list cannot be read, nobody is sent anything.
         """
-        answers = {
-            member: Decision.model_validate_json(row.answer) for member, row in stored.items()
-        }
+        answers = {member: one.answer for member, one in stored.items()}
         senders = [member for member, answer in answers.items() if answer.send]
         degraded: tuple[str, ...] = ()
         try:
-            barred = dict.fromkeys(self._log.suppressed(senders), SUPPRESSED) if senders else {}
+            barred = dict.fromkeys(self.log.suppressed(senders), SUPPRESSED) if senders else {}
         except LogUnavailable:
             barred, degraded = dict.fromkeys(senders, SUPPRESSED), (SUPPRESSION_UNREADABLE,)
         earlier: dict[str, list[str]] = {}  # by channel: a push may have changed it meanwhile
         for member in senders:
             if answers[member].release != release.versions.release:
-                earlier.setdefault(stored[member].channel, []).append(member)
+                earlier.setdefault(stored[member].row.channel, []).append(member)
         for channel, members in earlier.items():
             barred = {**release.barred(channel, members), **barred}
         for member, why in barred.items():
@@ -231,21 +234,18 @@ class Scorer:
         self,
         call: Asked,
         release: Answering,
-        stored: Mapping[str, LoggedDecision],
+        stored: Mapping[str, Written],
         guarded: _Guarded,
     ) -> Outcome:
         if any(member not in stored for member in call.subjects):
             return UnknownPush(release.versions.release, len(release.pushes))
-        rows = [stored[member] for member in call.subjects]
-        newest = max(rows, key=lambda row: (row.decided_at, row.decision_id))
-        degraded = dict.fromkeys(guarded.degraded)
-        for row in rows:
-            if row.inputs is not None:
-                degraded |= dict.fromkeys(degraded_of(row.inputs))
+        mine = [stored[member] for member in call.subjects]
+        newest = max(mine, key=lambda one: (one.row.decided_at, one.row.decision_id)).row
+        degraded = dict.fromkeys(why for one in mine for why in one.degraded)
         return Answers(
             {member: guarded.answers[member] for member in call.subjects},
             self._versions.of(newest.release) or release.versions,
-            tuple(degraded),
+            tuple(degraded | dict.fromkeys(guarded.degraded)),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from starlette.testclient import TestClient
@@ -78,7 +78,7 @@ def test_without_averages_the_safe_default_goes_out_to_those_who_may_have_it(
 ) -> None:
     push = replace(release.pushes["spring"], safe_default="gift", exploration=0.0, holdout=0.0)
     broken = replace(
-        release, estimator=Failing(), means=Failing(), pushes={"spring": push}
+        release, estimator=Failing(), means=cast("Any", Failing()), pushes={"spring": push}
     )  # fmt: skip
     found = answer(broken, log, tmp_path)
     assert found["degraded"] == ["model_failed", "averages_failed"]
@@ -92,7 +92,9 @@ def test_without_averages_the_safe_default_goes_out_to_those_who_may_have_it(
 def test_where_nothing_can_decide_nothing_is_sent_and_nothing_is_written(
     release: Release, log: Log, tmp_path: Path
 ) -> None:
-    found = answer_once(replace(release, estimator=Failing(), means=Failing()), log, tmp_path)
+    found = answer_once(
+        replace(release, estimator=Failing(), means=cast("Any", Failing())), log, tmp_path
+    )
     assert found["degraded"] == ["model_failed", "averages_failed"]
     assert {one["send"] for one in found["decisions"]} == {False}
     assert {one["decision_id"] for one in found["decisions"]} == {None}

@@ -60,7 +60,7 @@ def test_a_decision_tells_the_terms_it_was_made_with(log: Log) -> None:
     asking = scorer(SHOP.release, log)
     for member in SHOP.members[:40]:
         answer: Decision = asking.decide(PUSH, {member: None}, NOW).decisions[member]
-    terms = asking.look_up(answer.decision_id).terms
+    terms = asking.look_up(str(answer.decision_id)).terms
     assert terms is not None
     assert terms["prices"]["budget"] == pytest.approx(SHOP.release.prices[PUSH].budget, rel=0.2)
     limits = SHOP.release.limits(PUSH)
