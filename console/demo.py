@@ -188,7 +188,7 @@ def _scorer(workspace: Workspace, port: int) -> Iterator[tuple[str, str]]:
     from serving.server import background
     from serving.settings import Settings
 
-    with Log(workspace.serving_log) as log:
+    with Log.of(workspace) as log:
         key = Keys(log).create(NewKey("demo", ("decide",), "demo"), datetime.now(UTC))
     settings = Settings(workspace, port=port if _free(port) else 0, environment="demo")
     with background(settings) as address:

@@ -35,6 +35,7 @@ def follow(
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Bring what the scorer takes in into the online store, until stopped."""
+    from serving.database import Database
     from serving.follow import follow_workspace  # heavy imports wait until the command runs
     from serving.telemetry import log_to_stderr
 
@@ -47,7 +48,7 @@ def follow(
     def wait(seconds: float) -> bool:
         return stopped.wait(seconds) or (parent is not None and os.getppid() != parent)
 
-    log = str(opened.serving_log)
+    log = str(Database.of(opened))
     follow_workspace(opened, wait, lambda: typer.echo(json.dumps({"following": log})))
 
 

@@ -48,6 +48,7 @@ def application() -> typer.Typer:
         features,
         fresh,
         ingest,
+        log,
         models,
         personas,
         plan,
@@ -71,6 +72,7 @@ def application() -> typer.Typer:
     app.add_typer(models.app)
     app.add_typer(release.app)
     serve.register(app)
+    app.add_typer(log.log)
     app.command("plan")(plan.plan)
     app.add_typer(personas.app)
     app.add_typer(evaluate.app)

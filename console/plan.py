@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 
 from console.progress import bars
 from console.push_file import read_push
+from console.scorer_log import scorer_log
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from decisions.rivals import Rival
     from features.workspace import Workspace
     from serving.audience_summary import Summary
-    from serving.log import Log
     from serving.release import Release
 
 
@@ -82,18 +80,6 @@ def plan(
         typer.echo(json.dumps({**summary.to_json(), "out": str(out) if out else None}))
     else:
         show(summary, out)
-
-
-@contextmanager
-def scorer_log(workspace: Workspace) -> Iterator[Log | None]:
-    """The log of the workspace's scorer; None where none has run."""
-    from serving.log import Log
-
-    if not workspace.serving_log.exists():
-        yield None
-        return
-    with Log(workspace.serving_log) as log:
-        yield log
 
 
 def published_release(workspace: Workspace) -> Release:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,9 +15,23 @@ if TYPE_CHECKING:
     from features.ingest.report import IngestReport
     from serving.catalogue_entry import Kind
     from serving.drain import Exported
+    from serving.log import Log
 
 _CATALOGUE: tuple[Kind, ...] = ("offers", "pushes")
 _TABLES: tuple[Exported, ...] = ("decisions", "events", "outcomes")
+
+
+@contextmanager
+def scorer_log(workspace: Workspace) -> Iterator[Log | None]:
+    """The log of the workspace's scorer; None where none has run."""
+    from serving.database import Database
+    from serving.log import Log
+
+    if not Database.of(workspace).may_hold_a_log():
+        yield None
+        return
+    with Log.of(workspace) as log:
+        yield log
 
 
 def take_scorer_log(workspace: Workspace) -> list[IngestReport]:
@@ -28,12 +44,11 @@ def take_scorer_log(workspace: Workspace) -> list[IngestReport]:
     from features.ingest.load import ingest_rows
     from serving.catalogue import Catalogue
     from serving.drain import mark_exported, newest, waiting
-    from serving.log import Log
 
-    if not workspace.serving_log.exists():
-        return []
-    reports = []
-    with Log(workspace.serving_log) as log:
+    reports: list[IngestReport] = []
+    with scorer_log(workspace) as log:
+        if log is None:
+            return reports
         for table in _TABLES:
             up_to = newest(log, table)
             rows = waiting(log, table, up_to)
@@ -64,11 +79,10 @@ def planned(workspace: Workspace, as_of: datetime) -> Planned:
     which get a push only once it was due."""
     from serving.catalogue import Catalogue
     from serving.catalogue_entry import offer_of, push_of
-    from serving.log import Log
 
-    if not workspace.serving_log.exists():
-        return Planned()
-    with Log(workspace.serving_log) as log:
+    with scorer_log(workspace) as log:
+        if log is None:
+            return Planned()
         catalogue = Catalogue(log)
         pushes = [push_of(version.row) for version in catalogue.newest("pushes")]
         offers = [offer_of(version.row) for version in catalogue.newest("offers")]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.settings import WORKSPACE, AsJson, WorkspaceOption
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 
 if TYPE_CHECKING:
+    from features.workspace import Workspace
     from serving.auth import ApiKey, Keys
 
 Environment = Annotated[
@@ -81,27 +82,20 @@ def serve(
         ),
     ] = True,
     workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
     env: Environment = "live",
 ) -> None:
     """Answer decisions over HTTP until stopped."""
-    from features.workspace import open_workspace
     from serving.server import serve as run
     from serving.settings import Settings
     from serving.telemetry import log_to_stderr
 
     log_to_stderr()
+    opened = load_workspace(workspace, database)
     settings = Settings(
-        open_workspace(workspace),
-        host,
-        port,
-        release,
-        trust,
-        env,
-        insecure_dev,
-        vector_sample,
-        deadline_ms / 1000,
+        opened, host, port, release, trust, env, insecure_dev, vector_sample, deadline_ms / 1000
     )
-    with _following(workspace, wanted=fresh) as start_follower:
+    with _following(opened, wanted=fresh) as start_follower:
 
         def listening(address: str) -> None:
             typer.echo(json.dumps({"listening": address}))
@@ -111,10 +105,11 @@ def serve(
 
 
 @contextmanager
-def _following(workspace: Path, *, wanted: bool) -> Iterator[Callable[[], None]]:
+def _following(workspace: Workspace, *, wanted: bool) -> Iterator[Callable[[], None]]:
     """What starts the follower beside the scorer; at the end it is stopped."""
     import structlog
 
+    from serving.database import child_environment
     from serving.follower_process import FollowerProcess, can_follow, follow_command
 
     if not wanted or not can_follow():
@@ -123,7 +118,8 @@ def _following(workspace: Path, *, wanted: bool) -> Iterator[Callable[[], None]]
             log.info("no fresh features", why="the features extra is not installed")
         yield lambda: None
         return
-    follower = FollowerProcess(follow_command(str(workspace), os.getpid()))
+    command = follow_command(str(workspace.root), os.getpid())
+    follower = FollowerProcess(command, environment=child_environment(workspace))
     try:
         yield follower.start
     finally:
@@ -154,6 +150,7 @@ def create(
         int | None, typer.Option(help="Calls at once after a pause; twice the rate unless given.")
     ] = None,
     workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
     env: Environment = "live",
     as_json: AsJson = False,
 ) -> None:
@@ -162,7 +159,7 @@ def create(
 
     now = datetime.now(UTC)
     expires_at = None if expires_days is None else now + timedelta(days=expires_days)
-    with _stored_keys(workspace) as stored:
+    with _stored_keys(workspace, database) as stored:
         key = stored.create(NewKey(env, tuple(scope), label, expires_at, rate, burst), now)
     typer.echo(json.dumps({"key": key}) if as_json else key)
 
@@ -174,21 +171,26 @@ def rotate(
         float, typer.Option(min=0, help="Hours for which the old key still opens.")
     ] = 24.0,
     workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the key that follows one and print it; the old one expires after the overlap.
 
     It has the same scopes, label, rate and lifetime. Two keys of one line may be active, not more.
     """
-    with _stored_keys(workspace) as stored:
+    with _stored_keys(workspace, database) as stored:
         key = stored.rotate(key_id, datetime.now(UTC), timedelta(hours=overlap_hours))
     typer.echo(json.dumps({"key": key}) if as_json else key)
 
 
 @keys.command("list")
-def list_keys(workspace: WorkspaceOption = WORKSPACE, as_json: AsJson = False) -> None:
+def list_keys(
+    workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the keys, without their secrets."""
-    with _stored_keys(workspace) as stored:
+    with _stored_keys(workspace, database) as stored:
         found = stored.all()
     if as_json:
         typer.echo(json.dumps([asdict(key) for key in found], default=str))
@@ -205,9 +207,10 @@ def list_keys(workspace: WorkspaceOption = WORKSPACE, as_json: AsJson = False) -
 def revoke(
     key_id: Annotated[str, typer.Argument(help="As `pushwise keys list` shows it.")],
     workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
 ) -> None:
     """Shut a key out for good; a running scorer does so within a second."""
-    with _stored_keys(workspace) as stored:
+    with _stored_keys(workspace, database) as stored:
         stored.revoke(key_id, datetime.now(UTC))
 
 
@@ -220,10 +223,9 @@ def _state(key: ApiKey, at: datetime) -> str:
 
 
 @contextmanager
-def _stored_keys(workspace: Path) -> Iterator[Keys]:
-    from features.workspace import open_workspace
+def _stored_keys(workspace: Path, database: str | None) -> Iterator[Keys]:
     from serving.auth import Keys
     from serving.log import Log
 
-    with Log(open_workspace(workspace).serving_log) as log:
+    with Log.of(load_workspace(workspace, database)) as log:
         yield Keys(log)

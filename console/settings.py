@@ -25,6 +25,15 @@ FILE = "pushwise.toml"
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", envvar="PUSHWISE_WORKSPACE", help="The workspace's folder.")
 ]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Where the scorer's log is, before PUSHWISE_DATABASE_URL and database_url; "
+        "postgresql://USER@HOST/NAME or sqlite:///PATH, else a file of the workspace.",
+    ),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 WORKSPACE = Path(".pushwise")
@@ -118,6 +127,7 @@ class Settings(BaseSettings):
     features: FeaturesSettings = FeaturesSettings()
     online_store: Literal["sqlite", "redis"] = "sqlite"
     redis_url: str = "redis://localhost:6379/0"
+    database_url: str | None = None
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
     quality: QualitySettings = QualitySettings()
@@ -150,8 +160,11 @@ def load_settings() -> Settings:
         raise SettingsError(f"{FILE} does not read: {error}") from error
 
 
-def load_workspace(root: Path) -> Workspace:
+def load_workspace(root: Path, database: str | None = None) -> Workspace:
     """The workspace at ``root``: its remembered conventions, with those of the settings on top.
+
+    Args:
+        database: URL of the scorer's log that goes before the settings.
 
     Raises:
         SettingsError: a setting does not fit.
@@ -170,5 +183,6 @@ def load_workspace(root: Path) -> Workspace:
             conventions.default_unsubscribe_rate if leaving is None else leaving,
         ),
         redis_url=settings.redis_url if settings.online_store == "redis" else None,
+        database_url=database or settings.database_url,
         engine=EngineSettings(settings.engine, settings.memory_limit, settings.spark.master),
     )

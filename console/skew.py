@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from console.scorer_log import scorer_log
 from features.encoding import Encoding, EncodingError
 from features.workspace import Workspace
 
@@ -80,13 +81,13 @@ def check_served(workspace: Workspace, build: bool, progress: Progress) -> SkewR
 
 
 def _sampled(workspace: Workspace) -> list[LoggedVector]:
-    from serving.log import Log
     from serving.vectors import kept
 
-    if not workspace.serving_log.exists():
-        return []
-    with Log(workspace.serving_log) as log, log.reading() as connection:
-        return kept(connection)
+    with scorer_log(workspace) as log:
+        if log is None:
+            return []
+        with log.reading() as connection:
+            return kept(connection)
 
 
 def _served(workspace: Workspace, release: str, vectors: Sequence[LoggedVector]) -> Served:

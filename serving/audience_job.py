@@ -31,6 +31,7 @@ from models.keys import trusted_keys
 from serving.audience_folder import write_folder
 from serving.audience_summary import summarised
 from serving.audiences import Audience, Audiences, Progress
+from serving.database import DATABASE_URL, Database
 from serving.errors import LogUnavailable
 from serving.log import Log
 from serving.planning import plan_for_all
@@ -53,7 +54,7 @@ class Order:
     release; None for any of ``releases``.
     """
 
-    log: Path
+    database: Database
     audiences: Path
     releases: Path
     release: Path | None
@@ -114,7 +115,7 @@ def work(order: Order) -> int:
     """Take the oldest job that waits and end it; the exit status."""
     # Before any other thread is: they inherit it, and only the keeper waits for these.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-    with Log(order.log) as log:
+    with Log(order.database) as log:
         audiences = Audiences(log)
         job = audiences.claim(order.release_id, order.worker, datetime.now(UTC))
         if job is None:
@@ -191,13 +192,17 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="serving.audience_job")
-    for name in ("log", "audiences", "releases", "trust"):
+    for name in ("audiences", "releases", "trust"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--log", type=Path)  # else a database of the environment
     parser.add_argument("--release", type=Path)
     parser.add_argument("--release-id")
     parser.add_argument("--worker", required=True)
     parser.add_argument("--parent", type=int, required=True)
-    order = Order(**vars(parser.parse_args(arguments)))
+    told = vars(parser.parse_args(arguments))
+    log = told.pop("log")
+    database = Database.named(os.environ[DATABASE_URL]) if log is None else Database.file(log)
+    order = Order(database=database, **told)
     os.nice(_NICE)
     log_to_stderr()
     return work(order)

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -31,12 +32,13 @@ def job_command(settings: Settings, release_id: str | None) -> list[str]:
     """
     workspace = settings.workspace
     options: dict[str, Any] = {
-        "log": workspace.serving_log,
         "audiences": workspace.audiences,
         "releases": workspace.releases,
         "trust": settings.trusted_key,
         "parent": os.getpid(),
     }
+    if workspace.database_url is None:  # else the environment tells: others read command lines
+        options["log"] = workspace.serving_log
     if settings.release is not None:
         options |= {"release": settings.release, "release-id": release_id}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -49,12 +51,20 @@ class AudienceWorker:
     Args:
         command: of a worker, without its name.
         release: take only jobs of this release; None: of any.
+        environment: of a worker, beyond our own.
     """
 
-    def __init__(self, audiences: Audiences, command: Sequence[str], release: str | None) -> None:
+    def __init__(
+        self,
+        audiences: Audiences,
+        command: Sequence[str],
+        release: str | None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._audiences = audiences
         self._command = list(command)
         self._release = release
+        self._environment = environment
         self._stopped = threading.Event()
         self._log = structlog.get_logger("pushwise.audiences")
         self._thread = threading.Thread(target=self._run, name="audience-worker", daemon=True)
@@ -77,7 +87,8 @@ class AudienceWorker:
 
     def _work(self) -> None:
         worker = uuid4().hex
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        path = os.pathsep.join(sys.path)
+        environment = {**os.environ, **self._environment, "PYTHONPATH": path}
         environment.pop("OMP_NUM_THREADS", None)  # the scorer's: one thread a call
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
             [*self._command, "--worker", worker],

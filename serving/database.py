@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # one writer at a time, as in SQLite. Any number will do that nobody else uses in the database.
 _WRITERS = 0x7075_7368_7769_7365
 _WAIT_SECONDS = 5
+DATABASE_URL = "PUSHWISE_DATABASE_URL"
 
 
 class LogError(ScorerError):
@@ -90,10 +91,6 @@ class Database:
         """False where it is a file that is not there."""
         return self.path is None or self.path.exists()
 
-    def environment(self) -> dict[str, str]:
-        """What tells a child process of this database; its command line would show a password."""
-        return {"PUSHWISE_DATABASE_URL": self.url.render_as_string(hide_password=False)}
-
     def readers(self) -> Engine:
         """Connections whose transactions see one moment from their beginning to their end."""
         if not self.postgres:
@@ -108,6 +105,12 @@ class Database:
         if not self.postgres:
             return _sqlite(self.url, "BEGIN IMMEDIATE")
         return _postgres(self.url, writes=True)
+
+
+def child_environment(workspace: Workspace) -> dict[str, str]:
+    """What tells a child process of the database: on its command line others could read it."""
+    url = workspace.database_url
+    return {} if url is None else {DATABASE_URL: url}
 
 
 def _no_url() -> LogError:

@@ -170,7 +170,7 @@ def follow_workspace(workspace: Workspace, wait: Waits, announce: Callable[[], N
             return
         items = ItemCatalogue(workspace)
         with (
-            Log(workspace.serving_log) as log,
+            Log.of(workspace) as log,
             closing(FreshState(workspace.fresh_state)) as state,
             online_fresh(workspace) as store,
         ):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from time import monotonic
+from types import MappingProxyType
 
 import structlog
 
@@ -34,10 +36,17 @@ class FollowerProcess:
     Args:
         first_pause: seconds before the first new start; doubled up to a minute, and back to the
             first once a run has lasted a minute.
+        environment: of the command, beyond our own.
     """
 
-    def __init__(self, command: Sequence[str], first_pause: float = _FIRST_PAUSE) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        first_pause: float = _FIRST_PAUSE,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._command = list(command)
+        self._environment = {**os.environ, **environment}
         self._first_pause = first_pause
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -72,7 +81,10 @@ class FollowerProcess:
                     return
                 # Its results are the online store; its log goes where ours does.
                 process = subprocess.Popen(  # noqa: S603 - our own command line
-                    self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                    self._command,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
                 )
                 self._process = process
             status = self._wait(process)

@@ -21,6 +21,7 @@ from serving.app import create_app
 from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
+from serving.database import Database, child_environment
 from serving.log import Log
 from serving.parts import Parts
 from serving.probes import Probes
@@ -97,7 +98,7 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     trusted = trusted_keys(settings.trusted_key)
     telemetry = Telemetry()
-    with Log(settings.workspace.serving_log, observe=telemetry.committed) as log:
+    with Log.of(settings.workspace, telemetry.committed) as log:
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
 
@@ -127,7 +128,8 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
 @contextmanager
 def _audience_worker(settings: Settings, log: Log, release: str | None) -> Iterator[None]:
     """Audiences of ``release``, None for any, are worked on while the block lasts."""
-    worker = AudienceWorker(Audiences(log), job_command(settings, release), release)
+    environment = child_environment(settings.workspace)
+    worker = AudienceWorker(Audiences(log), job_command(settings, release), release, environment)
     try:
         yield
     finally:
@@ -139,7 +141,7 @@ def _check_keys(settings: Settings, log: Log) -> None:
         return
     raise SettingsError(
         f"no active API key for the environment {settings.environment} in "
-        f"{settings.workspace.serving_log}; make one with `pushwise keys create --scope decide`, "
+        f"{Database.of(settings.workspace)}; make one with `pushwise keys create --scope decide`, "
         "or start with --insecure-dev on a loopback address"
     )
 

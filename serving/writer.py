@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 MOST_TOGETHER = 128
 
@@ -74,14 +75,17 @@ class GroupCommit:
                 self._commit(jobs)
 
     def _commit(self, jobs: list[_Job]) -> None:
-        started = perf_counter()
+        started, begun = perf_counter(), False
         try:
             with self._engine.begin() as connection:
+                begun = True
                 results = [job.work(connection) for job in jobs]
         # Every failure must reach the callers who wait for it, and must not end the thread.
         except Exception as error:
-            if len(jobs) == 1:
-                jobs[0].done.set_exception(error)
+            if len(jobs) == 1 or not begun or _lost(error):
+                # No job's fault, and trying each would only make the last ones wait the longest.
+                for job in jobs:
+                    job.done.set_exception(error)
                 return
             for job in jobs:  # one that cannot be written must not take the others with it
                 self._commit([job])
@@ -89,3 +93,8 @@ class GroupCommit:
         self._observe(len(jobs), perf_counter() - started)
         for job, result in zip(jobs, results, strict=True):
             job.done.set_result(result)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the database went away meanwhile: nobody knows whether it committed."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
