@@ -14,11 +14,31 @@ from serving.limits import LimitedBody
 from serving.observed import Observed
 from serving.parts import Parts
 from serving.probes import Probes
-from serving.routes import audiences, catalogue, decisions, feedback, health, rules
+from serving.routes import (
+    audiences,
+    catalogue,
+    decisions,
+    erasure,
+    feedback,
+    health,
+    releases,
+    rules,
+)
 from serving.schemas import field_names
 
 _IN_PATHS_AND_QUERIES = frozenset(
-    {"push_id", "member_id", "decision_id", "audience_id", "offer_id", "after", "limit", "version"}
+    {
+        "push_id",
+        "member_id",
+        "decision_id",
+        "audience_id",
+        "offer_id",
+        "after",
+        "limit",
+        "version",
+        "erasure_id",
+        "release_id",
+    }
 )
 
 
@@ -42,7 +62,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.probes = Probes.of(parts)
     install(app, field_names() | _IN_PATHS_AND_QUERIES)
-    for module in (decisions, feedback, health, rules, audiences, catalogue):
+    for module in (decisions, feedback, health, rules, audiences, catalogue, erasure, releases):
         app.include_router(module.router)
     check_scopes(app)
     for route in iter_route_contexts(app.routes):

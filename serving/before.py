@@ -15,11 +15,15 @@ from serving.log import Log, LoggedDecision, iso
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """decided: by member, who has an answer. Of the others: who is suppressed, and what each was
-    sent since the release was made, oldest first. used: of the push's limits; None where expired
-    reservations have to be given back first (``Log.used``)."""
+    """decided: by member, who has an answer. erased: who is not decided, nor written down.
+
+    Of the others: who is suppressed, and what each was sent since the release was made, oldest
+    first. used: of the push's limits; None where expired reservations have to be given back first
+    (``Log.used``).
+    """
 
     decided: Mapping[str, LoggedDecision]
+    erased: frozenset[str]
     suppressed: frozenset[str]
     contacts: Sequence[Contact]
     used: Mapping[str, Use] | None
@@ -30,13 +34,15 @@ def look(
 ) -> Before:
     """Raises ``LogUnavailable``."""
     with where.reading() as connection:
+        erased = where.forgotten.among(connection, members)
         decided = log.decided_by(connection, push_id, members)
-        fresh = [member for member in members if member not in decided]
+        fresh = [one for one in members if one not in decided and one not in erased]
         if not fresh:
-            return Before(decided, frozenset(), (), {})
+            return Before(decided, erased, frozenset(), (), {})
         due = ledger.due(connection, push_id, iso(at))
         return Before(
             decided,
+            erased,
             log.suppressed_of(connection, fresh),
             sent_since(connection, fresh, release),
             None if due else ledger.used(connection, push_id),

@@ -135,7 +135,12 @@ def _sqlite(url: URL, begin: str) -> Engine:
         # The driver would begin its own transactions, late and deferred; we do it ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for setting in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+        ):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 

@@ -13,8 +13,8 @@ from typing import Any
 from serving.deadline import DEFAULT_SECONDS, allowed
 from serving.engine import Engine
 from serving.errors import DeadlinePassed, NothingDecides
-from serving.making import Subject
-from serving.schemas import Decision, Experiment, Versions
+from serving.making import DEADLINE, Subject, undecided
+from serving.schemas import Versions
 from serving.scorer import Answers, Asked, Decider
 
 _PART = 250  # members of a large call that are decided at a time
@@ -79,26 +79,7 @@ class Deciding:
         except NothingDecides as error:
             degraded = error.failed
         now = datetime.now(UTC)
-        decisions = {member: undecided(member, versions.release, now) for member in asked.subjects}
+        decisions = {
+            member: undecided(member, DEADLINE, versions.release, now) for member in asked.subjects
+        }
         return Answers(decisions, versions, degraded)
-
-
-def undecided(member_id: str, release: str, at: datetime) -> Decision:
-    """No send, because nothing could be decided in time. It is not in the log and has no id: asked
-    again, the member may get another answer."""
-    return Decision(
-        decision_id=None,
-        member_id=member_id,
-        send=False,
-        offer_id=None,
-        channel=None,
-        send_after=None,
-        items=[],
-        estimates=None,
-        probability=None,
-        explored=False,
-        experiment=Experiment(id=None, arm="none"),
-        reason="deadline",
-        expires_at=at,
-        release=release,
-    )

@@ -164,6 +164,40 @@ class UnknownAudience(ServiceError):
         super().__init__("no audience with this audience_id in the log")
 
 
+class UnknownErasure(ServiceError):
+    status, code = 404, "unknown_erasure"
+    fix = ("use an erasure_id from an answer of this scorer",)
+
+    def __init__(self) -> None:
+        super().__init__("no erasure with this erasure_id in the log")
+
+
+class UnknownRelease(ServiceError):
+    status, code = 404, "unknown_release"
+    fix = ("use a release_id of GET /v1/releases",)
+
+    def __init__(self) -> None:
+        super().__init__("no release with this release_id in the workspace")
+
+
+class ReleaseRefused(ServiceError):
+    status, code = 409, "release_refused"
+    fix = (
+        "`pushwise release list` and `pushwise release publish` say why, where the workspace is",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("the release is not as it was signed, or there is no earlier one")
+
+
+class NoPublishing(ServiceError):
+    status, code = 409, "no_publishing"
+    fix = ("start the scorer without --release to have it follow what is published",)
+
+    def __init__(self) -> None:
+        super().__init__("this scorer serves one folder and follows no published release")
+
+
 class AudienceNotDone(ServiceError):
     status, code = 409, "audience_not_done"
     fix = ("ask for the audience until its state is done; a failed one says why",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -22,11 +22,13 @@ from decisions.pacing import Use
 from features.contract import EVENTS, OUTCOMES
 from features.contract import Table as ContractTable
 from features.rows import RowError, Value, parse_row
+from features.tombstones import REASON, known_key
 from features.workspace import Workspace
 from serving import ledger, schema, tables, upsert, vectors
 from serving.among import among
 from serving.database import Database, LogError
 from serving.errors import LogUnavailable
+from serving.forgotten import Forgotten
 from serving.vectors import LoggedVector
 from serving.writer import GroupCommit
 
@@ -106,6 +108,7 @@ class Log:
         place: the database, or the path of an SQLite file; a file is made on first use.
         wait: seconds a caller waits for its commit before it is told that the log is unavailable.
         observe: told of every commit: writes in it, seconds it took.
+        keys: the folder of the key by which erased members are known.
 
     Raises:
         LogError: it cannot be opened for writing, or wants `pushwise log migrate` first.
@@ -116,19 +119,33 @@ class Log:
         place: Database | Path,
         wait: float = 5.0,
         observe: Callable[[int, float], None] = nobody_watches,
+        keys: Path | None = None,
     ) -> None:
         database = place if isinstance(place, Database) else Database.file(place)
         self._wait = wait
         self._reading, self._writing = database.readers(), database.writers()
         _open(database, self._writing)
         self._writer = GroupCommit(self._writing, observe)
+        self._keys = keys
+        self.forgotten = Forgotten(lambda: None if keys is None else known_key(keys))
 
     @classmethod
     def of(
         cls, workspace: Workspace, observe: Callable[[int, float], None] = nobody_watches
     ) -> Log:
         """The log of a workspace's scorer, wherever the setting ``database_url`` puts it."""
-        return cls(Database.of(workspace), observe=observe)
+        return cls(Database.of(workspace), observe=observe, keys=workspace.keys)
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the key by which erased members are known.
+
+        Raises:
+            LogError: the log was opened without one.
+        """
+        if self._keys is None:
+            raise LogError("this log was opened without the folder of its workspace's keys")
+        return self._keys
 
     def close(self) -> None:
         self._writer.close()
@@ -173,9 +190,15 @@ class Log:
         return None if row is None else LoggedDecision(**row._mapping)
 
     def suppressed(self, members: Sequence[str]) -> frozenset[str]:
-        """Those of ``members`` who must not be contacted."""
+        """Those of ``members`` who must not be contacted: who said so, and who was erased."""
         with self.reading() as connection:
-            return suppressed_of(connection, members)
+            listed = suppressed_of(connection, members)
+            return listed | self.forgotten.among(connection, members)
+
+    def erased(self, members: Iterable[str]) -> frozenset[str]:
+        """Those of ``members`` who were erased."""
+        with self.reading() as connection:
+            return self.forgotten.among(connection, members)
 
     def all_suppressed(self) -> frozenset[str]:
         """Everybody who must not be contacted, for a plan."""
@@ -227,7 +250,7 @@ class Log:
 
     def keep_events(self, rows: Sequence[object], received_at: datetime) -> Taken:
         """Check rows of the contract's table ``events`` and write those that fit."""
-        return self._keep(_Batch(EVENTS, tables.events, received_at), rows)
+        return self._keep(_Batch(EVENTS, tables.events, received_at, self.forgotten), rows)
 
     def keep_outcomes(self, rows: Sequence[object], received_at: datetime) -> Taken:
         """The same for ``outcomes``. Who unsubscribes is suppressed in the same transaction.
@@ -236,7 +259,7 @@ class Log:
         (``decision_mismatch``); so is an unsubscription of nobody we can name
         (``unknown_decision``).
         """
-        return self._keep(_Batch(OUTCOMES, tables.outcomes, received_at), rows)
+        return self._keep(_Batch(OUTCOMES, tables.outcomes, received_at, self.forgotten), rows)
 
     def _keep(self, batch: _Batch, rows: Sequence[object]) -> Taken:
         checked = [(index, _checked(batch.contract, row)) for index, row in enumerate(rows)]
@@ -271,6 +294,7 @@ class _Batch:
     contract: ContractTable
     table: Table
     received_at: datetime
+    forgotten: Forgotten
 
     def write(self, connection: Connection, rows: Sequence[tuple[int, _Row]]) -> Taken:
         keys = [row.key for _, row in rows]
@@ -285,7 +309,12 @@ class _Batch:
         told: list[_Row] = []
         unsubscribed: list[dict[str, str | None]] = []
         received_at = iso(self.received_at)
+        met = [str(row.values["member_id"]) for _, row in rows if row.values["member_id"]]
+        erased = self.forgotten.among(connection, met)
         for index, row in rows:
+            if row.values["member_id"] in erased:
+                refused.append(Refused(index, REASON, "member_id"))
+                continue
             if row.key in seen:
                 if seen[row.key] != row.digest:
                     refused.append(Refused(index, "conflict", "event_id"))

@@ -22,6 +22,8 @@ from serving.schemas import Decision, Estimates, Experiment, Versions
 from serving.situation import NOTHING_FRESH, Situation
 from serving.vectors import LoggedVector, in_sample
 
+DEADLINE = "deadline"  # the reason where nothing could be decided in time
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -176,3 +178,24 @@ def sampled(
         for row, choice in zip(rows, choices, strict=True)
         if in_sample(row.decision_id, share)
     ]
+
+
+def undecided(member_id: str, reason: str, release: str, at: datetime) -> Decision:
+    """No send without a decision: in no log and without an id, so that asked again, the member may
+    get another answer."""
+    return Decision(
+        decision_id=None,
+        member_id=member_id,
+        send=False,
+        offer_id=None,
+        channel=None,
+        send_after=None,
+        items=[],
+        estimates=None,
+        probability=None,
+        explored=False,
+        experiment=Experiment(id=None, arm="none"),
+        reason=reason,
+        expires_at=at,
+        release=release,
+    )

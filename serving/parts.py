@@ -17,7 +17,9 @@ from serving.catalogue import Catalogue
 from serving.deadline import DEFAULT_SECONDS
 from serving.deciding import Deciding
 from serving.engine import Engine
+from serving.erasures import Erasures
 from serving.log import Log
+from serving.publishing import Publishing
 from serving.scorer import Asked, Decider, Outcome, Scorer
 from serving.telemetry import Telemetry
 from serving.vectors import SHARE
@@ -26,7 +28,8 @@ from serving.vectors import SHARE
 @dataclass(frozen=True, slots=True)
 class Parts:
     """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
-    feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none."""
+    feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
+    publishing: None where one folder is served and nothing else."""
 
     decider: Decider
     log: Log
@@ -35,6 +38,7 @@ class Parts:
     audience_files: Path
     vector_sample: float = SHARE
     deadline: float = DEFAULT_SECONDS
+    publishing: Publishing | None = None
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 
@@ -55,6 +59,10 @@ class Parts:
     @property
     def catalogue(self) -> Catalogue:
         return Catalogue(self.log)
+
+    @property
+    def erasures(self) -> Erasures:
+        return Erasures(self.log)
 
 
 async def parts_of(request: Request) -> Parts:

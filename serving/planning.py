@@ -45,11 +45,12 @@ def plan_for_all(
         DecisionError: the push names an offer that is nowhere described, or its limits conflict.
         LogUnavailable: the log cannot be read.
     """
-    ask = ask_of(release, push, offers, _suppressed(log)())
+    suppressed = _suppressed(log, release)
+    ask = ask_of(release, push, offers, suppressed())
     if log is not None:
         since = contacts_since(log, ask.members.ids, release)
         ask = replace(ask, contacts=ask.contacts.plus(since))
-    return _until_nobody_left(ask, release, _suppressed(log), progress)
+    return _until_nobody_left(ask, release, suppressed, progress)
 
 
 def _until_nobody_left(
@@ -64,8 +65,12 @@ def _until_nobody_left(
         ask = replace(ask, suppressed=barred)
 
 
-def _suppressed(log: Log | None) -> Callable[[], frozenset[str]]:
-    return frozenset if log is None else log.all_suppressed
+def _suppressed(log: Log | None, release: Release) -> Callable[[], frozenset[str]]:
+    """Who must not be contacted, and who of the release was erased."""
+    if log is None:
+        return frozenset
+    known = release.snapshot.member_ids
+    return lambda: log.all_suppressed() | log.erased(member.decode() for member in known.tolist())
 
 
 def ask_of(

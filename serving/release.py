@@ -43,6 +43,7 @@ from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
 from serving.golden import answered, check_golden
 from serving.items import Shelf, load_shelf
+from serving.known_features import known_features
 from serving.means import segment_means
 from serving.schemas import MAX_ITEMS, Versions
 from serving.situation import NOTHING_FRESH, Basis, Situation
@@ -141,6 +142,10 @@ class Release:
         """
         codes = never(channel, self._known(members), self.policy, frozenset())
         return {m: why for m, why in zip(members, words(codes), strict=True) if why}
+
+    def features_of(self, member_id: str) -> dict[str, float | str | None]:
+        """What this release knows of a member, by feature; empty for a stranger."""
+        return known_features(self.snapshot, member_id)
 
     def check_rule(self, rule: str) -> None:
         """Raises ``RuleError`` when ``rule`` cannot be evaluated on this release's members."""

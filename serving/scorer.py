@@ -23,7 +23,7 @@ from serving.errors import (
     UnknownPush,
 )
 from serving.log import Log
-from serving.making import Made, Subject, Written, claims, logged, sampled
+from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
 from serving.release import Choice
 from serving.schemas import Decision, StoredDecision, Versions
 from serving.situation import Situation
@@ -51,6 +51,7 @@ class Answering(Protocol):
     ) -> list[Choice]: ...
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
     def check_rule(self, rule: str) -> None: ...
+    def features_of(self, member_id: str) -> dict[str, float | str | None]: ...
 
 
 class Decider(Protocol):
@@ -158,13 +159,18 @@ class Scorer:
     ) -> list[Outcome]:
         subjects = {m: one for call in reversed(calls) for m, one in call.subjects.items()}
         before = look(self.log, push_id, list(subjects), release, at)
-        stored = {member: Written.read(row) for member, row in before.decided.items()}
-        fresh = {member: one for member, one in subjects.items() if member not in stored}
+        decided = {m: row for m, row in before.decided.items() if m not in before.erased}
+        stored = {member: Written.read(row) for member, row in decided.items()}
+        known = stored.keys() | before.erased
+        fresh = {member: one for member, one in subjects.items() if member not in known}
         if fresh and push_id in release.pushes:
             push = release.pushes[push_id]
             made = Made(push, release.versions, at, fresh, before.contacts)
             stored |= self._decided(release, made, before)
         guarded = self._guarded(release, stored)
+        for member in before.erased:
+            nothing = undecided(member, SUPPRESSED, release.versions.release, at)
+            guarded.answers[member] = nothing
         return [self._outcome(call, release, stored, guarded) for call in calls]
 
     def _decided(self, release: Answering, made: Made, before: Before) -> dict[str, Written]:
@@ -237,21 +243,22 @@ class Scorer:
         stored: Mapping[str, Written],
         guarded: _Guarded,
     ) -> Outcome:
-        if any(member not in stored for member in call.subjects):
+        if any(member not in guarded.answers for member in call.subjects):
             return UnknownPush(release.versions.release, len(release.pushes))
-        mine = [stored[member] for member in call.subjects]
-        newest = max(mine, key=lambda one: (one.row.decided_at, one.row.decision_id)).row
+        mine = [stored[member] for member in call.subjects if member in stored]
+        made = [(one.row.decided_at, one.row.decision_id, one.row.release) for one in mine]
+        newest = max(made)[2] if made else ""
         degraded = dict.fromkeys(why for one in mine for why in one.degraded)
         return Answers(
             {member: guarded.answers[member] for member in call.subjects},
-            self._versions.of(newest.release) or release.versions,
+            self._versions.of(newest) or release.versions,
             tuple(degraded | dict.fromkeys(guarded.degraded)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Guarded:
-    answers: Mapping[str, Decision]
+    answers: dict[str, Decision]
     degraded: tuple[str, ...]
 
 

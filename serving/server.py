@@ -25,6 +25,7 @@ from serving.database import Database, child_environment
 from serving.log import Log
 from serving.parts import Parts
 from serving.probes import Probes
+from serving.publishing import Publishing
 from serving.release import load_release
 from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
@@ -102,10 +103,10 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
 
-        def parts(decider: Decider) -> Parts:
-            files = settings.workspace.audiences
+        def parts(decider: Decider, publishing: Publishing | None) -> Parts:
+            files, sample = settings.workspace.audiences, settings.vector_sample
             return Parts(
-                decider, log, access, telemetry, files, settings.vector_sample, settings.deadline
+                decider, log, access, telemetry, files, sample, settings.deadline, publishing
             )
 
         if settings.release is not None:
@@ -114,13 +115,14 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
             with _audience_worker(settings, log, fixed.release.versions.release):
-                yield _settled(create_app(parts(fixed))), lambda: None
+                yield _settled(create_app(parts(fixed, None))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
+        publishing = Publishing(settings.workspace.releases, trusted)
         watch = Watch(published.look, published.look_again)
         try:
             with _audience_worker(settings, log, None):
-                yield _settled(create_app(parts(published))), watch.wake
+                yield _settled(create_app(parts(published, publishing))), watch.wake
         finally:
             watch.stop()
 

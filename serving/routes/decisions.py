@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from serving.auth import Requires
 from serving.deadline import LONGEST_SECONDS
-from serving.deciding import Call, undecided
+from serving.deciding import Call
 from serving.errors import LogUnavailable, Overloaded, UnknownDecision, UnknownPush, documented
+from serving.making import DEADLINE, undecided
 from serving.parts import FromApp
 from serving.schemas import (
     Decided,
@@ -78,7 +79,7 @@ async def decide_flat(parts: FromApp, call: Call) -> FlatDecision:
         answers = await parts.deciding.answer(call)
     except (LogUnavailable, UnknownPush) as error:
         versions = parts.decider.release.versions
-        nothing = undecided(member_id, versions.release, datetime.now(UTC))
+        nothing = undecided(member_id, DEADLINE, versions.release, datetime.now(UTC))
         answers = Answers({member_id: nothing}, versions, (error.code,))
     _report(parts, answers)
     return _flat(call.push_id, answers.decisions[member_id], answers.degraded)

@@ -92,6 +92,9 @@ class FakeRelease:
             return {}
         return {member: "no_consent" for member in members if member in self.no_consent}
 
+    def features_of(self, member_id: str) -> dict[str, float | str | None]:
+        return {"recency_days": 3.0} if member_id in MEMBERS else {}
+
     def check_rule(self, rule: str) -> None:
         check(parse(rule), Encoding(NAMES, {}))
 
@@ -146,7 +149,7 @@ class Scored:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[Log]:
-    with Log(tmp_path / "log.db") as log:
+    with Log(tmp_path / "log.db", keys=tmp_path / "keys") as log:
         yield log
 
 
