@@ -283,6 +283,9 @@ def _open(database: Database, writing: Engine) -> None:
             database.path.parent.mkdir(parents=True, exist_ok=True)
         with writing.begin() as connection:
             schema.open_tables(database, connection)
+    except LogError:
+        writing.dispose()
+        raise
     except OSError as error:
         raise LogError(f"{database}: {error.strerror}") from error
     except (SQLAlchemyError, sqlite3.Error) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, create_engine
 
 from benchmarks.postgres_server import Server, running_postgres
 from serving.database import Database
+from serving.migrate import migrate
 
 ENGINES = ("sqlite", "postgres")
 NONE_HERE = "no Postgres here; install Debian's package postgresql"
@@ -41,10 +43,6 @@ class Databases:
 @contextmanager
 def postgres_databases() -> Iterator[Databases | None]:
     """None where there is no Postgres. It does not sync: no test here cuts the power."""
-    from datetime import UTC, datetime
-
-    from serving.migrate import migrate
-
     with running_postgres("-c", "fsync=off", "-c", "max_connections=60") as server:
         if server is None:
             yield None
@@ -54,8 +52,10 @@ def postgres_databases() -> Iterator[Databases | None]:
         )
         databases = Databases(server, admin)
         with admin.connect() as connection:
-            # Another language than ours must not change an order.
-            connection.exec_driver_sql("CREATE DATABASE migrated TEMPLATE template0")
+            # A language that sorts otherwise than bytes do: it must not change an answer.
+            connection.exec_driver_sql(
+                "CREATE DATABASE migrated TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+            )
         migrate(Database.named(server.database("migrated")), datetime.now(UTC))
         yield databases
         admin.dispose()

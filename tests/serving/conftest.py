@@ -37,12 +37,14 @@ from models.trees import Trees
 from serving.app import create_app
 from serving.auth import Access, Keys, NewKey
 from serving.court import Court
+from serving.database import Database
 from serving.log import Log
 from serving.parts import Parts
 from serving.release import Choice, golden, seal
 from serving.schemas import Versions
 from serving.situation import Situation
 from serving.telemetry import Telemetry
+from tests.log_databases import ENGINES, Databases, postgres_databases, some
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 NAMES = ("recency_days", "average_order", "contacts_7d", "consent_push")
@@ -147,9 +149,31 @@ class Scored:
         return {"Authorization": f"Bearer {self.key(*scopes)}"}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of a module that says ``ON_BOTH_ENGINES = True`` run on SQLite and on Postgres."""
+    if getattr(metafunc.module, "ON_BOTH_ENGINES", False) and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ENGINES, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Databases of a Postgres server of our own."""
+    with postgres_databases() as found:
+        yield some(found)
+
+
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    with Log(tmp_path / "log.db", keys=tmp_path / "keys") as log:
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> Database:
+    """A log that nobody has used."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return Database.file(tmp_path / "log.db")
+    databases: Databases = request.getfixturevalue("databases")
+    return databases.migrated()
+
+
+@pytest.fixture
+def log(database: Database, tmp_path: Path) -> Iterator[Log]:
+    with Log(database, keys=tmp_path / "keys") as log:
         yield log
 
 

@@ -14,6 +14,7 @@ from serving.audiences import LEASE, MOST_STARTS, Audiences, Progress, Wanted
 from serving.errors import AudienceEnded, UnknownAudience
 from serving.log import Log
 
+ON_BOTH_ENGINES = True
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LATER = NOW + LEASE + timedelta(seconds=1)
 SPRING = Wanted("spring", budget=100.0)

@@ -15,6 +15,7 @@ from serving.catalogue_schemas import OFFER, PUSH, OfferRow, PushRow
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
 
+ON_BOTH_ENGINES = True
 SOON = (datetime.now(UTC) + timedelta(days=3)).isoformat()
 PLAN = {"channel": "push", "send_at": SOON, "offer_ids": ["ten"]}
 TWENTY = {"kind": "percent_off", "value": 20, "min_spend": 12.5}

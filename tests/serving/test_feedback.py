@@ -14,6 +14,7 @@ from serving.log import Log
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
 
+ON_BOTH_ENGINES = True
 VIEW = {
     "event_id": "e1", "member_id": "a", "type": "view", "occurred_at": "2026-05-01T09:30:00+08:00",
     "item_id": "i1", "unit_price": 12.5,

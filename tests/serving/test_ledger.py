@@ -19,6 +19,7 @@ from serving import ledger
 from serving.ledger import Claim
 from serving.log import Claims, Log, LoggedDecision, iso
 
+ON_BOTH_ENGINES = True
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MOST = {MONEY: 10, CONTACTS: 6, "offer:a": 3, "offer:b": 4, "channel:push": 5}
 
