@@ -19,6 +19,7 @@ from serving.routes import (
     catalogue,
     decisions,
     erasure,
+    explain,
     feedback,
     health,
     releases,
@@ -62,7 +63,17 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.probes = Probes.of(parts)
     install(app, field_names() | _IN_PATHS_AND_QUERIES)
-    for module in (decisions, feedback, health, rules, audiences, catalogue, erasure, releases):
+    for module in (
+        decisions,
+        explain,
+        feedback,
+        health,
+        rules,
+        audiences,
+        catalogue,
+        erasure,
+        releases,
+    ):
         app.include_router(module.router)
     check_scopes(app)
     for route in iter_route_contexts(app.routes):

@@ -137,6 +137,27 @@ class UnknownDecision(ServiceError):
         super().__init__("no decision with this decision_id in the log")
 
 
+class NotReplayable(ServiceError):
+    status, code = 409, "not_replayable"
+    fix = ("decisions made from now on can be replayed and explained",)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the decision was made by an older scorer, which did not write down what from"
+        )
+
+
+class ReleaseGone(ServiceError):
+    status, code = 410, "release_gone"
+    fix = (
+        "put the release's folder back as it was signed",
+        "keep releases for as long as their decisions are asked about",
+    )
+
+    def __init__(self, release: str, how: str) -> None:
+        super().__init__(f"release {release}, which made the decision, {how}")
+
+
 class NoEvidence(ServiceError):
     status, code = 409, "no_evidence"
     fix = ("train a response model (`pushwise train response`), then build and publish a release",)

@@ -101,7 +101,7 @@ def logged(
             degraded=(*subject.degraded, *degraded),
             estimator=situation.basis,
         )
-        answer = _answer(made, member, choice)
+        answer = answer_of(made, member, choice)
         row = LoggedDecision(
             decision_id=str(answer.decision_id),
             push_id=made.push.push_id,
@@ -123,7 +123,8 @@ def logged(
     return rows
 
 
-def _answer(made: Made, member: str, choice: Choice) -> Decision:
+def answer_of(made: Made, member: str, choice: Choice) -> Decision:
+    """The choice as it is answered and written down, under a new id."""
     return Decision.model_construct(
         decision_id=uuid4().hex,
         member_id=member,

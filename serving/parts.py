@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from serving.archive import Archive
 from serving.audiences import Audiences
 from serving.auth import Access
 from serving.catalogue import Catalogue
@@ -29,7 +30,8 @@ from serving.vectors import SHARE
 class Parts:
     """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
     feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
-    publishing: None where one folder is served and nothing else."""
+    publishing: None where one folder is served and nothing else. archive: releases that are no
+    longer in use."""
 
     decider: Decider
     log: Log
@@ -39,6 +41,7 @@ class Parts:
     vector_sample: float = SHARE
     deadline: float = DEFAULT_SECONDS
     publishing: Publishing | None = None
+    archive: Archive = field(default_factory=Archive.empty)
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 

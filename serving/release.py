@@ -121,18 +121,28 @@ class Release:
         situation: Situation,
     ) -> list[Choice]:
         """One choice a member, in the order asked. ``KeyError`` on a push that is not there."""
-        push = self.pushes[push_id]
-        known = self._known(members, situation.fresh)
-        ask = self.ask(push, known, situation.suppressed, situation.since)
-        online = decide_online(ask, self._estimator(push, situation.basis), situation.terms)
-        items = self._items(push, members, online.decisions)
+        ask, estimator = self.question(push_id, members, situation)
+        online = decide_online(ask, estimator, situation.terms)
+        items = self._items(ask.push, members, online.decisions)
         choices = [
-            self._choice(push, online, row, items[row], known.values[row])
+            self._choice(ask.push, online, row, items[row], ask.members.values[row])
             for row in range(len(members))
         ]
         if situation.basis == "safe_default":
             return [replace(choice, **_NOTHING_KNOWN) for choice in choices]
         return choices
+
+    def question(
+        self, push_id: str, members: Sequence[str], situation: Situation
+    ) -> tuple[Ask, Estimator]:
+        """What ``choose`` decides, with the prices of the plan, and what estimates.
+
+        ``KeyError`` on a push that is not there.
+        """
+        push = self.pushes[push_id]
+        known = self._known(members, situation.fresh)
+        ask = self.ask(push, known, situation.suppressed, situation.since)
+        return ask, self._estimator(push, situation.basis)
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         """Members whom this release would not contact at all by ``channel``, with the reason.

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from models.keys import trusted_keys
 from serving.app import create_app
+from serving.archive import Archive
 from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
@@ -106,8 +107,9 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
         def parts(decider: Decider, publishing: Publishing | None) -> Parts:
             files, sample = settings.workspace.audiences, settings.vector_sample
             return Parts(
-                decider, log, access, telemetry, files, sample, settings.deadline, publishing
-            )
+                decider, log, access, telemetry, files, sample, settings.deadline, publishing,
+                Archive(settings.workspace.releases, trusted),
+            )  # fmt: skip
 
         if settings.release is not None:
             started = perf_counter()
