@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -69,6 +70,8 @@ class Observed:
             route = self._routes.get(scope.get("endpoint"), "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._telemetry.request(route, method, status, seconds)
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                self._telemetry.refused("rate_limit")
             self._log.info("call", route=route, method=method, status=status, seconds=seconds)
             structlog.contextvars.clear_contextvars()
 

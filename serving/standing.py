@@ -1,9 +1,10 @@
-"""How things stand in the log: limits of pushes, audience jobs. Read when metrics are asked for."""
+"""How things stand in the log: limits of pushes, audience jobs, erasures. Read for the metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import get_args
 
 from sqlalchemy import Connection, func, select
@@ -22,10 +23,12 @@ _EVERY = 10.0  # seconds: a scrape is no reason to read the log more often
 @dataclass(frozen=True, slots=True)
 class Standing:
     """used: share of the limit that is reserved or spent, by push and limit; limits only.
-    jobs: audience jobs by state."""
+    jobs: audience jobs by state. erasures: how many are pending, and the Unix time when the oldest
+    was asked for, 0 where none is."""
 
     used: Mapping[tuple[str, str], float]
     jobs: Mapping[str, int]
+    erasures: tuple[int, float]
 
 
 def standing(connection: Connection, pushes: Collection[str]) -> Standing:
@@ -36,9 +39,13 @@ def standing(connection: Connection, pushes: Collection[str]) -> Standing:
     job = tables.audiences.c
     found = connection.execute(select(job.state, func.count()).group_by(job.state)).all()
     states = dict.fromkeys(get_args(State), 0)
+    erasure = tables.erasures.c
+    pending = select(func.count(), func.min(erasure.asked_at)).where(erasure.state != "done")
+    count, oldest = connection.execute(pending).one()
     return Standing(
         {(push_id, name): taken / most for push_id, name, taken, most in limits},
         states | {state: int(jobs) for state, jobs in found},
+        (count, 0.0 if oldest is None else datetime.fromisoformat(oldest).timestamp()),
     )
 
 
@@ -62,4 +69,5 @@ class StandingGauges:
         except LogUnavailable:
             return False
         self._telemetry.standing(found.used, found.jobs)
+        self._telemetry.erasures(*found.erasures)
         return True

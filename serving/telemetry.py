@@ -182,6 +182,13 @@ class Telemetry:
         self._jobs = made.gauge(
             "pushwise_audience_jobs", "Audiences asked for, by how far they are.", "state"
         )
+        self._erasures = made.gauge(
+            "pushwise_erasures_pending_jobs", "Erasures recorded and not done everywhere."
+        )
+        self._erasure_asked = made.gauge(
+            "pushwise_erasures_pending_since_timestamp_seconds",
+            "When the oldest of them was asked for; 0 where none is pending.",
+        )
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, str(status)).inc()
@@ -256,12 +263,17 @@ class Telemetry:
         self._ready.set(is_ready)
 
     def standing(self, used: Mapping[tuple[str, str], float], jobs: Mapping[str, int]) -> None:
-        """used: by push and limit. jobs: by state."""
+        """used: share of the limit, by push and limit. jobs: audience jobs by state."""
         self._used.clear()
         for labels, share in used.items():
             self._used.labels(*labels).set(share)
         for state, count in jobs.items():
             self._jobs.labels(state).set(count)
+
+    def erasures(self, pending: int, since: float) -> None:
+        """since: Unix time when the oldest was asked for, 0 where none is pending."""
+        self._erasures.set(pending)
+        self._erasure_asked.set(since)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -7,9 +7,13 @@ import io
 import json
 import logging
 import signal
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -68,6 +72,32 @@ def test_a_database_that_hangs_makes_no_probe_wait(
     assert ready.json()["failing"] == ["log_stuck", "suppression_stale"]
     assert "pushwise_ready 0.0" in scored.client.get("/metrics").text
     answers.set()
+
+
+@pytest.mark.slow
+def test_a_log_that_somebody_else_keeps_locked_is_noticed_and_comes_back(
+    scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.readiness.FRESH_SECONDS", 1.0)
+    assert scored.client.get("/readyz").status_code == 200
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        failing = until(lambda: scored.client.get("/readyz").json()["failing"])
+        assert failing[0] in ("log_stuck", "log_unwritable")
+        other.execute("ROLLBACK")
+    assert until(lambda: scored.client.get("/readyz").json()["ready"])
+
+
+def until(told: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What ``told`` says once it says something; no answer takes longer than two seconds."""
+    give_up = monotonic() + seconds
+    while True:
+        asked = monotonic()
+        if found := told():
+            return found
+        assert monotonic() - asked < 2
+        assert monotonic() < give_up
+        sleep(0.2)
 
 
 def test_a_list_read_too_long_ago_is_not_fresh(

@@ -14,6 +14,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
+from serving import tables
+from serving.auth import NewKey
 from serving.ledger import Claim, reserve
 from serving.log import iso
 from serving.telemetry import Telemetry
@@ -52,6 +54,7 @@ def full() -> Telemetry:
     telemetry.refused_release()
     telemetry.ready(True)
     telemetry.standing({("spring", "money"): 0.5}, {"running": 1})
+    telemetry.erasures(2, 1_000.0)
     return telemetry
 
 
@@ -126,6 +129,26 @@ def test_limits_of_pushes_and_audiences_are_shown_as_the_log_has_them(scored: Sc
     assert 'limit="contacts"' not in text, "a push without that limit has no share of it"
     assert "long-gone" not in text, "only pushes of the release in use"
     assert 'pushwise_audience_jobs{state="queued"} 0.0' in text
+
+
+def test_erasures_are_shown_until_they_are_done(scored: Scored) -> None:
+    asked = {"erasure_id": "er_1", "state": "recorded", "members": 1, "asked_at": iso(AS_OF),
+             "updated_at": iso(AS_OF)}  # fmt: skip
+    scored.log.write(lambda connection: connection.execute(tables.erasures.insert(), [asked]))
+    text = scored.client.get("/metrics").text
+    assert "pushwise_erasures_pending_jobs 1.0" in text
+    since = [line for line in text.splitlines() if line.startswith("pushwise_erasures_pending_si")]
+    assert float(since[0].split()[1]) == AS_OF.timestamp()
+
+
+def test_who_asks_more_than_may_be_is_counted(scored: Scored) -> None:
+    headers = {"Authorization": "Bearer " + scored.keys.create(
+        NewKey("live", ("decide",), "greedy", None, rate=0.001, burst=1), AS_OF
+    )}  # fmt: skip
+    answers = [scored.client.get("/v1/decisions/x", headers=headers) for _ in range(3)]
+    assert [one.status_code for one in answers] == [404, 429, 429]
+    metrics = scored.client.get("/metrics").text
+    assert 'pushwise_refused_calls_total{why="rate_limit"} 2.0' in metrics
 
 
 def test_the_reference_is_what_the_code_says() -> None:

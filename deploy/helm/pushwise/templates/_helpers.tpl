@@ -70,7 +70,7 @@ env:
   - name: PUSHWISE_ENV
     value: {{ .Values.environment | quote }}
   - name: PUSHWISE_FRESH
-    value: "false"
+    value: {{ .Values.follower.enabled | quote }}
   {{- if .Values.database.secret }}
   - name: PUSHWISE_DATABASE_URL
     valueFrom:
