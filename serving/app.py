@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 
+from serving.admission import Admission
 from serving.auth import check_scopes
 from serving.errors import install
 from serving.limits import LimitedBody
@@ -56,6 +57,7 @@ def create_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Admission, room=parts.room, telemetry=parts.telemetry),
             Middleware(Observed, telemetry=parts.telemetry, routes=paths),
             Middleware(LimitedBody),
         ],

@@ -61,8 +61,8 @@ def sent_since(connection: Connection, members: Sequence[str], release: Knowing)
         asked, given["members"] = _sent_to(dialect), members
     else:  # of an audience, reading all is cheaper than naming each
         asked = _sent()
-    found: Sequence[Any] = connection.execute(asked, given).all()
-    return [_contact(*row, pushes=release.pushes) for row in found]
+    found = connection.execute(asked, given).all()
+    return [_contact(row, release.pushes) for row in found]
 
 
 @cache
@@ -88,10 +88,10 @@ def _sent_to(dialect: str) -> Select[Any]:
     return _sent().where(among(dialect, tables.decisions.c.member_id, "members"))
 
 
-def _contact(
-    member: str, at: str, offer: str, channel: str, push_id: str, pushes: Mapping[str, Push]
-) -> Contact:
-    push = pushes.get(push_id)
+def _contact(row: Any, pushes: Mapping[str, Push]) -> Contact:
+    push = pushes.get(row.push_id)
     campaign, service = ("", False) if push is None else (push.campaign_id, push.service)
-    seconds = int(datetime.fromisoformat(at).timestamp())
-    return Contact(member, seconds, offer, channel, push_id, campaign, service)
+    seconds = int(datetime.fromisoformat(row.decided_at).timestamp())
+    return Contact(
+        row.member_id, seconds, row.offer_id, row.channel, row.push_id, campaign, service
+    )

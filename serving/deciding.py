@@ -14,6 +14,7 @@ from serving.deadline import DEFAULT_SECONDS, allowed
 from serving.engine import Engine
 from serving.errors import DeadlinePassed, NothingDecides
 from serving.making import DEADLINE, Subject, undecided
+from serving.room import Room
 from serving.schemas import Versions
 from serving.scorer import Answers, Asked, Decider
 
@@ -35,12 +36,16 @@ class Deciding:
     """What routes ask.
 
     Args:
+        room: is told how much of its time each call took.
         seconds: deadline of a call that names none.
     """
 
-    def __init__(self, engine: Engine, decider: Decider, seconds: float = DEFAULT_SECONDS) -> None:
+    def __init__(
+        self, engine: Engine, decider: Decider, room: Room, seconds: float = DEFAULT_SECONDS
+    ) -> None:
         self._engine = engine
         self._decider = decider
+        self._room = room
         self._seconds = seconds
 
     async def answer(self, call: Call) -> Answers:
@@ -51,11 +56,13 @@ class Deciding:
             LogUnavailable: nothing can be written down, so nothing is acknowledged.
         """
         seconds = allowed(call.seconds, self._seconds, len(call.contexts))
-        until = monotonic() + seconds * (1 - _SPARE)
+        began = monotonic()
+        until = began + seconds * (1 - _SPARE)
         versions = self._decider.release.versions
         found = await asyncio.gather(
             *(self._part(part, until, versions) for part in self._parts(call))
         )
+        self._room.took((monotonic() - began) / seconds)
         if len(found) == 1:
             return found[0]
         newest = max(found, key=lambda one: one.versions.as_of)

@@ -23,17 +23,18 @@ _SMOOTH = 0.1  # weight of the newest batch in the seconds that a member takes
 @dataclass(eq=False, slots=True)
 class _Waiting:
     asked: Asked
-    until: float
     answer: asyncio.Future[Answers]
+    since: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Told of what the engine does. waiting: members in the queue when a call came.
-    batched: members of a batch, and the seconds it took."""
+    """Told of what the engine does. queued: calls that wait. waited: seconds until a call's turn
+    came. batched: members that are decided together."""
 
-    waiting: Callable[[int], None] = field(default=lambda _: None)
-    batched: Callable[[int, float], None] = field(default=lambda *_: None)
+    queued: Callable[[int], None] = field(default=lambda _: None)
+    waited: Callable[[float], None] = field(default=lambda _: None)
+    batched: Callable[[int], None] = field(default=lambda _: None)
 
 
 class Engine:
@@ -68,10 +69,9 @@ class Engine:
         if not self._fits(asked, until):
             raise Overloaded
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(asked, until, loop.create_future())
+        waiting = _Waiting(asked, loop.create_future())
         self._waiting.append(waiting)
         self._members += len(asked)
-        self._watched.waiting(self._members)
         self._call(loop)
         late = loop.call_later(max(until - monotonic(), 0.0), _pass, waiting)
         try:
@@ -95,7 +95,12 @@ class Engine:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._called = False
         batch = self._next()
+        self._watched.queued(len(self._waiting))
         if batch:
+            now = monotonic()
+            for one in batch:
+                self._watched.waited(now - one.since)
+            self._watched.batched(sum(len(one.asked) for one in batch))
             self._at_work += 1
             self._threads.submit(self._work, loop, batch)
             self._call(loop)
@@ -136,7 +141,6 @@ class Engine:
         self._at_work -= 1
         members = sum(len(one.asked) for one in batch)
         self._seconds += _SMOOTH * (seconds / max(members, 1) - self._seconds)
-        self._watched.batched(members, seconds)
         self._call(loop)
         for one, outcome in zip(batch, outcomes, strict=True):
             if one.answer.done():

@@ -35,14 +35,21 @@ class Guarded:
     degraded: tuple[str, ...] = ()
 
 
-def barred(log: Suppressing, release: Barring, by_channel: Mapping[str, Sequence[str]]) -> Guarded:
+def barred(
+    log: Suppressing,
+    release: Barring,
+    by_channel: Mapping[str, Sequence[str]],
+    just_decided: Sequence[str] = (),
+) -> Guarded:
     """Which of the members, by any channel that they stand under, must not be contacted now.
 
     Args:
         by_channel: members by the channel that they would be contacted by; a member may stand
             under several.
+        just_decided: members whose consent ``release`` itself has looked at.
     """
-    members = list(dict.fromkeys(one for some in by_channel.values() for one in some))
+    named = (one for some in by_channel.values() for one in some)
+    members = list(dict.fromkeys((*named, *just_decided)))
     if not members:
         return Guarded({})
     try:

@@ -250,28 +250,28 @@ class Log:
 
     def keep_events(self, rows: Sequence[object], received_at: datetime) -> Taken:
         """Check rows of the contract's table ``events`` and write those that fit."""
-        return self._keep(_Batch(EVENTS, tables.events, received_at, self.forgotten), rows)
+        return self.write(self.events_taken(rows, received_at))
 
     def keep_outcomes(self, rows: Sequence[object], received_at: datetime) -> Taken:
+        """The same for ``outcomes``; see ``outcomes_taken``."""
+        return self.write(self.outcomes_taken(rows, received_at))
+
+    def events_taken(
+        self, rows: Sequence[object], received_at: datetime
+    ) -> Callable[[Connection], Taken]:
+        """Rows of the table ``events``, checked now; writes those that fit when it is called."""
+        return _Batch(EVENTS, tables.events, received_at, self.forgotten).taking(rows)
+
+    def outcomes_taken(
+        self, rows: Sequence[object], received_at: datetime
+    ) -> Callable[[Connection], Taken]:
         """The same for ``outcomes``. Who unsubscribes is suppressed in the same transaction.
 
         A row that names a decision and another member or push than that decision's is refused
         (``decision_mismatch``); so is an unsubscription of nobody we can name
         (``unknown_decision``).
         """
-        return self._keep(_Batch(OUTCOMES, tables.outcomes, received_at, self.forgotten), rows)
-
-    def _keep(self, batch: _Batch, rows: Sequence[object]) -> Taken:
-        checked = [(index, _checked(batch.contract, row)) for index, row in enumerate(rows)]
-        refused = [
-            Refused(index, found.code, found.column if found.column in batch.contract.names else "")
-            for index, found in checked
-            if isinstance(found, RowError)
-        ]
-        good = [(index, row) for index, row in checked if not isinstance(row, RowError)]
-        taken = self.write(lambda connection: batch.write(connection, good)) if good else _NOTHING
-        refusals = sorted([*refused, *taken.refused], key=lambda one: one.index)
-        return Taken(taken.accepted, taken.duplicates, tuple(refusals))
+        return _Batch(OUTCOMES, tables.outcomes, received_at, self.forgotten).taking(rows)
 
 
 _NOTHING = Taken(0, 0, ())
@@ -298,6 +298,23 @@ class _Batch:
     table: Table
     received_at: datetime
     forgotten: Forgotten
+
+    def taking(self, rows: Sequence[object]) -> Callable[[Connection], Taken]:
+        checked = [(index, _checked(self.contract, row)) for index, row in enumerate(rows)]
+        names = self.contract.names
+        refused = [
+            Refused(index, found.code, found.column if found.column in names else "")
+            for index, found in checked
+            if isinstance(found, RowError)
+        ]
+        good = [(index, row) for index, row in checked if not isinstance(row, RowError)]
+
+        def work(connection: Connection) -> Taken:
+            taken = self.write(connection, good) if good else _NOTHING
+            refusals = sorted([*refused, *taken.refused], key=lambda one: one.index)
+            return Taken(taken.accepted, taken.duplicates, tuple(refusals))
+
+        return work
 
     def write(self, connection: Connection, rows: Sequence[tuple[int, _Row]]) -> Taken:
         keys = [row.key for _, row in rows]

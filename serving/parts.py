@@ -17,10 +17,11 @@ from serving.auth import Access
 from serving.catalogue import Catalogue
 from serving.deadline import DEFAULT_SECONDS
 from serving.deciding import Deciding
-from serving.engine import Engine
+from serving.engine import Engine, Watched
 from serving.erasures import Erasures
 from serving.log import Log
 from serving.publishing import Publishing
+from serving.room import Room
 from serving.scorer import Asked, Decider, Outcome, Scorer
 from serving.telemetry import Telemetry
 from serving.vectors import SHARE
@@ -31,7 +32,7 @@ class Parts:
     """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
     feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
     publishing: None where one folder is served and nothing else. archive: releases that are no
-    longer in use."""
+    longer in use. room: how many calls for decisions may be inside at once."""
 
     decider: Decider
     log: Log
@@ -42,6 +43,7 @@ class Parts:
     deadline: float = DEFAULT_SECONDS
     publishing: Publishing | None = None
     archive: Archive = field(default_factory=Archive.empty)
+    room: Room = field(default_factory=Room)
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 
@@ -51,7 +53,9 @@ class Parts:
         def together(calls: Sequence[Asked]) -> list[Outcome]:
             return scorer.decide_together(calls, datetime.now(UTC))
 
-        deciding = Deciding(Engine(together), self.decider, self.deadline)
+        seen = self.telemetry
+        engine = Engine(together, Watched(seen.queued, seen.waited, seen.batched))
+        deciding = Deciding(engine, self.decider, self.room, self.deadline)
         object.__setattr__(self, "scorer", scorer)
         object.__setattr__(self, "deciding", deciding)
 

@@ -12,15 +12,15 @@ from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.pacing import CONTACTS, Terms, Use
 from decisions.reasons import SUPPRESSED
+from serving import guard
 from serving.before import Before, look
+from serving.catalogue import Catalogue, missing_push
 from serving.court import Court
 from serving.degradation import Estimating
 from serving.errors import (
-    LogUnavailable,
     NothingDecides,
     ServiceError,
     UnknownDecision,
-    UnknownPush,
 )
 from serving.log import Log
 from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
@@ -29,7 +29,6 @@ from serving.schemas import Decision, StoredDecision, Versions
 from serving.situation import Situation
 from serving.versions import VersionsSeen
 
-SUPPRESSION_UNREADABLE = "suppression_unreadable"
 _TURNS = 8  # tries for what is left of a push's limits; after the last one nothing is sent
 
 
@@ -99,6 +98,7 @@ class Scorer:
         self._vector_sample = vector_sample
         self._estimating = Estimating()
         self._versions = VersionsSeen(log)
+        self._catalogue = Catalogue(log)
 
     def decide(
         self, push_id: str, contexts: Mapping[str, Mapping[str, Any] | None], at: datetime
@@ -215,26 +215,19 @@ class Scorer:
         return stored
 
     def _guarded(self, release: Answering, stored: Mapping[str, Written]) -> _Guarded:
-        """Nothing is sent to who is suppressed now or, by this release, may not be contacted.
-
-        Fails closed: when the list cannot be read, nobody is sent anything.
-        """
+        """Nothing is sent to who is suppressed now or, by this release, may not be contacted."""
         answers = {member: one.answer for member, one in stored.items()}
-        senders = [member for member, answer in answers.items() if answer.send]
-        degraded: tuple[str, ...] = ()
-        try:
-            barred = dict.fromkeys(self.log.suppressed(senders), SUPPRESSED) if senders else {}
-        except LogUnavailable:
-            barred, degraded = dict.fromkeys(senders, SUPPRESSED), (SUPPRESSION_UNREADABLE,)
+        own: list[str] = []
         earlier: dict[str, list[str]] = {}  # by channel: a push may have changed it meanwhile
-        for member in senders:
-            if answers[member].release != release.versions.release:
+        for member, answer in answers.items():
+            if answer.send and answer.release == release.versions.release:
+                own.append(member)
+            elif answer.send:
                 earlier.setdefault(stored[member].row.channel, []).append(member)
-        for channel, members in earlier.items():
-            barred = {**release.barred(channel, members), **barred}
-        for member, why in barred.items():
+        found = guard.barred(self.log, release, earlier, own)
+        for member, why in found.reasons.items():
             answers[member] = withheld(answers[member], why)
-        return _Guarded(answers, degraded)
+        return _Guarded(answers, found.degraded)
 
     def _outcome(
         self,
@@ -244,14 +237,15 @@ class Scorer:
         guarded: _Guarded,
     ) -> Outcome:
         if any(member not in guarded.answers for member in call.subjects):
-            return UnknownPush(release.versions.release, len(release.pushes))
+            pushes = len(release.pushes)
+            return missing_push(self._catalogue, call.push_id, release.versions, pushes)
         mine = [stored[member] for member in call.subjects if member in stored]
         made = [(one.row.decided_at, one.row.decision_id, one.row.release) for one in mine]
-        newest = max(made)[2] if made else ""
+        versions = self._versions.of(max(made)[2]) if made else None
         degraded = dict.fromkeys(why for one in mine for why in one.degraded)
         return Answers(
             {member: guarded.answers[member] for member in call.subjects},
-            self._versions.of(newest) or release.versions,
+            versions or release.versions,
             tuple(degraded | dict.fromkeys(guarded.degraded)),
         )
 

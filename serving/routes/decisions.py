@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Connection
 
 from serving.auth import Requires
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
-from serving.errors import LogUnavailable, Overloaded, UnknownDecision, UnknownPush, documented
+from serving.errors import (
+    KeyReused,
+    LogUnavailable,
+    Overloaded,
+    UnknownDecision,
+    UnknownPush,
+    documented,
+)
+from serving.idempotency import Once, claim
 from serving.making import DEADLINE, undecided
 from serving.parts import FromApp
+from serving.repeating import IfOnce
 from serving.schemas import (
     Decided,
     Decision,
@@ -41,11 +53,17 @@ Deadline = Annotated[
 ]
 
 
-@router.post("/decisions", response_model=Decided, responses=documented(UnknownPush, Overloaded))
+@router.post(
+    "/decisions",
+    response_model=Decided,
+    responses=documented(UnknownPush, Overloaded, KeyReused),
+)
 async def decide_many(
-    asked: DecisionsAsked, parts: FromApp, deadline_ms: Deadline = None
+    asked: DecisionsAsked, parts: FromApp, once: IfOnce, deadline_ms: Deadline = None
 ) -> Response:
     """One decision for each member, in the order asked. Asked again, the answer is the same."""
+    if once is not None and not await run_in_threadpool(parts.log.write, _claimed(once)):
+        parts.telemetry.replayed()
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
     answers = await parts.deciding.answer(Call(asked.push_id, contexts, _seconds(deadline_ms)))
     _report(parts, answers)
@@ -91,6 +109,10 @@ def decision(decision_id: Annotated[Id, Path()], parts: FromApp) -> StoredDecisi
     return parts.scorer.look_up(decision_id)
 
 
+def _claimed(once: Once) -> Callable[[Connection], bool]:
+    return lambda connection: claim(connection, once, datetime.now(UTC))
+
+
 def _seconds(deadline_ms: int | None) -> float | None:
     return None if deadline_ms is None else deadline_ms / 1000
 
@@ -98,6 +120,10 @@ def _seconds(deadline_ms: int | None) -> float | None:
 def _report(parts: FromApp, answers: Answers) -> None:
     for answer in answers.decisions.values():
         parts.telemetry.answered(answer.reason)
+    for why in answers.degraded:
+        parts.telemetry.degraded(why)
+    if DEADLINE in answers.degraded:
+        parts.telemetry.missed_deadline()
     _log.info(
         "decided",
         decisions=len(answers.decisions),

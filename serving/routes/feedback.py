@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Depends
+from sqlalchemy import Connection
 
 from serving.auth import Requires
-from serving.errors import documented
+from serving.errors import KeyReused, documented
+from serving.idempotency import Once, batch_once
 from serving.log import Taken
-from serving.parts import FromApp
+from serving.parts import FromApp, Parts
+from serving.repeating import IfOnce
 from serving.schemas import EventsGiven, OutcomesGiven, Receipt, Rejected
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
 
 
-@router.post("/events", dependencies=[Depends(Requires("events:write"))], responses=documented())
-def take_events(given: EventsGiven, parts: FromApp) -> Receipt:
+@router.post(
+    "/events", dependencies=[Depends(Requires("events:write"))], responses=documented(KeyReused)
+)
+def take_events(given: EventsGiven, parts: FromApp, once: IfOnce) -> Receipt:
     """Rows of the table `events`. Sent again they are duplicates; changed, a `conflict`."""
-    return _receipt("events", parts.log.keep_events(given.events, datetime.now(UTC)), parts)
+    now = datetime.now(UTC)
+    return _once("events", once, parts.log.events_taken(given.events, now), parts, now)
 
 
 @router.post(
-    "/outcomes", dependencies=[Depends(Requires("outcomes:write"))], responses=documented()
+    "/outcomes",
+    dependencies=[Depends(Requires("outcomes:write"))],
+    responses=documented(KeyReused),
 )
-def take_outcomes(given: OutcomesGiven, parts: FromApp) -> Receipt:
+def take_outcomes(given: OutcomesGiven, parts: FromApp, once: IfOnce) -> Receipt:
     """Rows of the table `outcomes`. Who unsubscribes gets nothing from this moment on."""
-    return _receipt("outcomes", parts.log.keep_outcomes(given.outcomes, datetime.now(UTC)), parts)
+    now = datetime.now(UTC)
+    return _once("outcomes", once, parts.log.outcomes_taken(given.outcomes, now), parts, now)
 
 
-def _receipt(table: str, taken: Taken, parts: FromApp) -> Receipt:
+def _once(
+    table: str,
+    once: Once | None,
+    work: Callable[[Connection], Taken],
+    parts: Parts,
+    now: datetime,
+) -> Receipt:
+    taken, repeated = parts.log.write(batch_once(once, work, now))
+    if repeated:
+        parts.telemetry.replayed()
+    return _receipt(table, taken, parts)
+
+
+def _receipt(table: str, taken: Taken, parts: Parts) -> Receipt:
     parts.telemetry.rows(table, taken.accepted, taken.duplicates, len(taken.refused))
     return Receipt(
         accepted=taken.accepted,
