@@ -21,6 +21,9 @@ SEEN_TYPES = frozenset(
     {"view", "search", "add_to_cart", "remove_from_cart", "wishlist", "app_open", "purchase"}
 )
 _OUT_TYPES = frozenset({"remove_from_cart", "purchase"})
+_BOUGHT = "purchase"
+# Whose category counts for ``seen_days__*``, as in ``features.rolled.WEIGHTS``.
+_CARED_TYPES = frozenset({"view", "search", "wishlist", "add_to_cart"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,15 @@ class MemberState:
     """What the fresh features of one member are made of.
 
     seen: the newest event. category: the newest event with a category, and that category.
-    cart_at: the newest event that touched the cart. contacts: decisions, whether they failed.
+    clicked: the newest event other than a purchase. cared: as ``category``, of the events that
+        show interest. cart_at: the newest event that touched the cart. contacts: decisions,
+        whether they failed.
     """
 
     seen: datetime | None = None
     category: tuple[datetime, str] | None = None
+    clicked: datetime | None = None
+    cared: tuple[datetime, str] | None = None
     cart: Mapping[str, Line] = field(default_factory=lambda: MappingProxyType({}))
     cart_at: datetime | None = None
     contacts: Mapping[str, tuple[datetime, bool]] = field(
@@ -90,17 +97,19 @@ def fold(state: MemberState, row: Row) -> MemberState:
         at, failed = state.contacts.get(row.decision_id, (row.at, False))
         told = (max(at, row.at), failed or row.failed)
         return replace(state, contacts={**state.contacts, row.decision_id: told})
-    seen = _newer(state.seen, row.at)
-    category = state.category
-    if row.category is not None:
-        mine = (row.at, row.category)
-        category = mine if category is None else max(category, mine)
+    clicked = state.clicked if row.type == _BOUGHT else _newer(state.clicked, row.at)
+    state = replace(
+        state,
+        seen=_newer(state.seen, row.at),
+        category=_newest(state.category, row),
+        clicked=clicked,
+        cared=_newest(state.cared, row) if row.type in _CARED_TYPES else state.cared,
+    )
     if row.item_id is None or (row.type != "add_to_cart" and row.type not in _OUT_TYPES):
-        return replace(state, seen=seen, category=category)
+        return state
     line = _touched(state.cart.get(row.item_id, Line()), row)
     cart = {**state.cart, row.item_id: line}
-    cart_at = _newer(state.cart_at, row.at)
-    return replace(state, seen=seen, category=category, cart=cart, cart_at=cart_at)
+    return replace(state, cart=cart, cart_at=_newer(state.cart_at, row.at))
 
 
 def forget(state: MemberState, now: datetime) -> MemberState:
@@ -129,6 +138,8 @@ class FreshRow:
     contacts_today: contacts on the UTC day of ``contacts_at``, the newest decision to contact: the
         contacts since the last UTC midnight if that is today, else there were none. A message that
         is known to have failed is no contact.
+    last_click_at: the newest click: as ``last_seen_at``, without purchases.
+    cared_category: as ``last_category``, of views, searches, wishlist and add-to-cart events alone.
     """
 
     last_seen_at: datetime | None = None
@@ -139,6 +150,9 @@ class FreshRow:
     open_cart_at: datetime | None = None
     contacts_today: float | None = None
     contacts_at: datetime | None = None
+    last_click_at: datetime | None = None
+    cared_category: str | None = None
+    cared_category_at: datetime | None = None
 
 
 def fresh_row(state: MemberState, now: datetime) -> FreshRow:
@@ -161,6 +175,9 @@ def fresh_row(state: MemberState, now: datetime) -> FreshRow:
         open_cart_at=state.cart_at,
         contacts_today=None if newest is None else float(sum(today)),
         contacts_at=newest,
+        last_click_at=state.clicked,
+        cared_category=None if state.cared is None else state.cared[1],
+        cared_category_at=None if state.cared is None else state.cared[0],
     )
 
 
@@ -195,6 +212,8 @@ VALUES_AT: Mapping[str, tuple[str, ...]] = {
     "last_category_at": ("last_category",),
     "open_cart_at": ("open_cart_items", "open_cart_value"),
     "contacts_at": ("contacts_today",),
+    "last_click_at": (),
+    "cared_category_at": ("cared_category",),
 }
 """Each moment of a ``FreshRow`` and the values that stand since then."""
 
@@ -210,6 +229,14 @@ def _touched(line: Line, row: Did) -> Line:
     mine = (row.at, row.worth or 0.0)
     newest = mine if line.added is None else max(mine, (line.added, line.worth))
     return replace(line, added=newest[0], worth=newest[1])
+
+
+def _newest(known: tuple[datetime, str] | None, row: Did) -> tuple[datetime, str] | None:
+    """The newer category; of two of one moment the last by name."""
+    if row.category is None:
+        return known
+    mine = (row.at, row.category)
+    return mine if known is None else max(known, mine)
 
 
 def _newer(one: datetime | None, other: datetime) -> datetime:

@@ -16,7 +16,10 @@ from features.fresh import HORIZON, SKEW, FreshRow, utc_day
 SILENT = timedelta(minutes=1)
 """After so long without a word from the follower, an unchanged count may be wrong."""
 
-NAMES = ("last_seen", "last_category", "open_cart_items", "open_cart_value", "contacts_today")
+NAMES = (
+    "last_seen", "last_category", "open_cart_items", "open_cart_value", "contacts_today",
+    "last_click", "cared_category",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def believed(row: FreshRow | None, followed_at: datetime | None, now: datetime) 
         "open_cart_items": _value(row.open_cart_items, row.open_cart_at, now),
         "open_cart_value": _value(row.open_cart_value, row.open_cart_at, now),
         "contacts_today": None,
+        "last_click": _value(row.last_click_at, row.last_click_at, now),
+        "cared_category": _value(row.cared_category, row.cared_category_at, now),
     }
     if behind is not None and behind <= SILENT.total_seconds():
         values["contacts_today"] = _contacts_today(row, now)

@@ -134,6 +134,8 @@ def _written(state: MemberState) -> str:
     document = {
         "seen": _text(state.seen),
         "category": state.category and [_text(state.category[0]), state.category[1]],
+        "clicked": _text(state.clicked),
+        "cared": state.cared and [_text(state.cared[0]), state.cared[1]],
         "cart": {
             item: [_text(line.added), line.worth, _text(line.out)]
             for item, line in state.cart.items()
@@ -146,10 +148,11 @@ def _written(state: MemberState) -> str:
 
 def _read(text: str) -> MemberState:
     document: dict[str, Any] = json.loads(text)
-    category = document["category"]
     return MemberState(
         seen=_moment(document["seen"]),
-        category=(datetime.fromisoformat(category[0]), category[1]) if category else None,
+        category=_named(document["category"]),
+        clicked=_moment(document.get("clicked")),  # a state of an older release has neither
+        cared=_named(document.get("cared")),
         cart={
             item: Line(_moment(added), worth, _moment(out))
             for item, (added, worth, out) in document["cart"].items()
@@ -160,6 +163,10 @@ def _read(text: str) -> MemberState:
             for key, (at, failed) in document["contacts"].items()
         },
     )
+
+
+def _named(written: list[str] | None) -> tuple[datetime, str] | None:
+    return None if not written else (datetime.fromisoformat(written[0]), written[1])
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from features.fresh import SKEW, VALUES_AT, FreshRow, newest_of
 from features.fresh_reader import Fresh, believed
-from features.store.repo import FRESH_VIEW, StoreError, member_entity, opened_online
+from features.store.repo import (
+    FRESH_VIEW,
+    StoreError,
+    member_entity,
+    opened_for_reading,
+    opened_online,
+)
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ PUSH_SOURCE = "fresh"
 FOLLOWER = "\x00follower"
 _TIMES = tuple(VALUES_AT)
 _NUMBERS = ("open_cart_items", "open_cart_value", "contacts_today")
-_TEXTS = ("last_category",)
+_TEXTS = ("last_category", "cared_category")
 _REVISION = "revision"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,6 +119,24 @@ def online_fresh(workspace: Workspace) -> Iterator[OnlineFresh]:
         yield OnlineFresh(store, store.get_feature_service(FRESH_SERVICE))
 
 
+@contextmanager
+def fresh_for_reading(workspace: Workspace) -> Iterator[OnlineFresh]:
+    """The fresh rows of the workspace's online store as its follower registered them, for reads on
+    the path of a request; see ``opened_for_reading``.
+
+    Raises:
+        StoreError: no follower has been at work in this workspace yet.
+    """
+    with opened_for_reading(workspace) as store:
+        from feast.errors import FeatureServiceNotFoundException
+
+        try:
+            service = store.get_feature_service(FRESH_SERVICE)
+        except FeatureServiceNotFoundException as error:
+            raise StoreError(f"nothing fresh is in {workspace.root} yet") from error
+        yield OnlineFresh(store, service)
+
+
 def _register(store: FeatureStore, workspace: Workspace) -> None:
     from feast import FeatureService, FeatureView, Field, FileSource, PushSource
     from feast.data_format import ParquetFormat
@@ -154,8 +178,9 @@ def _answering() -> Iterator[None]:
 
 
 def _row(values: Mapping[str, Any]) -> FreshRow:
-    plain = {name: values[name] for name in (*_NUMBERS, *_TEXTS)}
-    moments: dict[str, Any] = {name: _moment(values[name]) for name in _TIMES}
+    # A view that an older follower registered lacks what came later: nothing is known of it.
+    plain = {name: values.get(name) for name in (*_NUMBERS, *_TEXTS)}
+    moments: dict[str, Any] = {name: _moment(values.get(name)) for name in _TIMES}
     return FreshRow(**plain, **moments)
 
 

@@ -8,10 +8,14 @@ from urllib.parse import unquote, urlsplit
 from features.errors import FeatureError
 
 _TIMEOUT_SECONDS = 5
+_IMPATIENT_SECONDS = 1
 
 
-def connection_string(url: str) -> str:
+def connection_string(url: str, *, impatient: bool = False) -> str:
     """``redis[s]://[user:password@]host[:port][/database]`` for Feast, with timeouts.
+
+    Args:
+        impatient: give up after a second, and do not try again.
 
     Raises:
         FeatureError: no such URL, or one that Feast cannot write.
@@ -25,11 +29,14 @@ def connection_string(url: str) -> str:
         raise FeatureError(_wanted("it has another scheme, or no host"))
     if ":" in parts.hostname:
         raise FeatureError(_wanted("Feast takes no IPv6 address; give a host name"))
+    timeout = _IMPATIENT_SECONDS if impatient else _TIMEOUT_SECONDS
     options: dict[str, object] = {
         "db": database,
-        "socket_timeout": _TIMEOUT_SECONDS,
-        "socket_connect_timeout": _TIMEOUT_SECONDS,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
     }
+    if impatient:
+        options["retry"] = None  # else redis-py tries three times more, seconds apart
     if parts.scheme == "rediss":
         options["ssl"] = True
     for name, given in (("username", parts.username), ("password", parts.password)):

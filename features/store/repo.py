@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -43,6 +44,8 @@ ITEM_SERVICE = "item"
 OFFER_SERVICE = "offer"
 FRESH_VIEW = "fresh"  # of no build: features.store.fresh
 _PROMETHEUS = "PROMETHEUS_MULTIPROC_DIR"
+# Feast's modules import one another in circles: two threads that begin at once would both fail.
+_IMPORTING = threading.Lock()
 
 
 class StoreError(FeatureError):
@@ -118,18 +121,53 @@ def opened_online(workspace: Workspace) -> Iterator[FeatureStore]:
         yield _open(workspace, {"type": "duckdb"})
 
 
+@contextmanager
+def opened_for_reading(workspace: Workspace) -> Iterator[FeatureStore]:
+    """Feast over the workspace's online store, for reads on the path of a request.
+
+    The registry is read now and never again, nothing is written to either, and a Redis that does
+    not answer is given up after a second, at the first try.
+
+    Raises:
+        StoreError: the workspace has no store yet, or its registry does not open.
+    """
+    if not _registry(workspace).is_file():
+        raise StoreError(f"no feature store is in {workspace.root} yet")
+    with warnings.catch_warnings():
+        _import_quietly("duckdb")
+        with _registered():
+            store = _open(workspace, {"type": "duckdb"}, reading=True)
+            store.list_feature_services()
+        yield store
+
+
+@contextmanager
+def _registered() -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreError(f"the feature registry does not open: {error}") from error
+
+
+def _registry(workspace: Workspace) -> Path:
+    return workspace.feast / "registry.db"
+
+
 def _import_quietly(offline: str) -> None:
     """Import what Feast would import later; its modules change settings of the whole process.
 
     They turn warnings on, and make every Prometheus metric one of several processes.
     """
     several = os.environ.get(_PROMETHEUS)
-    import feast.infra.offline_stores.duckdb
-    import feast.infra.online_stores.sqlite
-    import feast.infra.registry.sql  # noqa: F401 imported for its effect
+    with _IMPORTING:
+        import feast.infra.offline_stores.duckdb
+        import feast.infra.online_stores.sqlite
+        import feast.infra.registry.sql  # noqa: F401 imported for its effect
 
-    if offline == SPARK_STORE:
-        import features.store.spark_offline  # noqa: F401 imported for its effect
+        if offline == SPARK_STORE:
+            import features.store.spark_offline  # noqa: F401 imported for its effect
     if several is None:
         os.environ.pop(_PROMETHEUS, None)
 
@@ -139,7 +177,9 @@ def _import_quietly(offline: str) -> None:
     warnings.filterwarnings("ignore", "The spark (offline store|data source)", RuntimeWarning)
 
 
-def _open(workspace: Workspace, offline: Mapping[str, str]) -> FeatureStore:
+def _open(
+    workspace: Workspace, offline: Mapping[str, str], *, reading: bool = False
+) -> FeatureStore:
     from feast import FeatureStore, RepoConfig
 
     workspace.feast.mkdir(parents=True, exist_ok=True)
@@ -149,12 +189,12 @@ def _open(workspace: Workspace, offline: Mapping[str, str]) -> FeatureStore:
         provider="local",
         registry={
             "registry_type": "sql",
-            "path": f"sqlite:///{folder / 'registry.db'}",
-            "cache_ttl_seconds": 60,
+            "path": f"sqlite:///{_registry(workspace).resolve()}",
+            "cache_ttl_seconds": 0 if reading else 60,  # 0: for ever
             "serve_features_while_materializing": True,
         },
         offline_store=dict(offline),
-        online_store=_online_store(workspace, folder),
+        online_store=_online_store(workspace, folder, reading),
         materialization_config={"pull_latest_features": True, "online_write_batch_size": 10_000},
         entity_key_serialization_version=3,
         repo_path=folder,
@@ -162,10 +202,13 @@ def _open(workspace: Workspace, offline: Mapping[str, str]) -> FeatureStore:
     return FeatureStore(config=config)
 
 
-def _online_store(workspace: Workspace, folder: Path) -> dict[str, str]:
+def _online_store(workspace: Workspace, folder: Path, reading: bool) -> dict[str, str]:
     if workspace.redis_url is not None:
-        return {"type": "redis", "connection_string": connection_string(workspace.redis_url)}
+        connection = connection_string(workspace.redis_url, impatient=reading)
+        return {"type": "redis", "connection_string": connection}
     path = folder / "online.db"
+    if reading:
+        return {"type": "sqlite", "path": str(path)}
     with closing(sqlite3.connect(path)) as connection:
         # Readers see the last commit while somebody writes, instead of waiting for the end.
         connection.execute("PRAGMA journal_mode=WAL")

@@ -61,7 +61,22 @@ def test_a_day_of_one_member() -> None:
         open_cart_at=ago(hours=2),
         contacts_today=1.0,
         contacts_at=ago(hours=8),
+        last_click_at=ago(hours=1),
+        cared_category="hats",
+        cared_category_at=ago(hours=3),
     )
+
+
+def test_a_purchase_is_no_click_and_shows_no_new_interest() -> None:
+    state = folded(
+        [
+            Did("view", ago(hours=2), "boots", "shoes"),
+            Did("purchase", ago(hours=1), "cap", "hats", 20.0),
+        ]
+    )
+    found = fresh_row(state, NOW)
+    assert (found.last_seen_at, found.last_category) == (ago(hours=1), "hats")
+    assert (found.last_click_at, found.cared_category) == (ago(hours=2), "shoes")
 
 
 # Few moments, items and ids: the interesting things happen where they meet.
@@ -91,6 +106,10 @@ def slowly(history: Sequence[Row]) -> FreshRow:
     """The definitions, by looking at all rows each time."""
     did = [row for row in history if isinstance(row, Did)]
     named = [(row.at, row.category) for row in did if row.category]
+    cared = [
+        (row.at, row.category) for row in did
+        if row.category and row.type in ("view", "search", "wishlist", "add_to_cart")
+    ]  # fmt: skip
     touching = [
         row for row in did
         if row.item_id and row.type in ("add_to_cart", "remove_from_cart", "purchase")
@@ -119,6 +138,9 @@ def slowly(history: Sequence[Row]) -> FreshRow:
             sum(at.date() == newest_sent.date() for key, at in sent.items() if key not in lost)
         ),
         contacts_at=newest_sent,
+        last_click_at=max((row.at for row in did if row.type != "purchase"), default=None),
+        cared_category=max(cared)[1] if cared else None,
+        cared_category_at=max(cared)[0] if cared else None,
     )
 
 

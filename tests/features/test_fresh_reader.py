@@ -19,13 +19,14 @@ def ago(**since: float) -> datetime:
 
 
 def row(at: datetime) -> FreshRow:
-    return FreshRow(at, "shoes", at, 2.0, 30.0, at, 1.0, at)
+    return FreshRow(at, "shoes", at, 2.0, 30.0, at, 1.0, at, at, "hats", at)
 
 
 def test_every_value_has_its_own_age() -> None:
     stored = FreshRow(
-        ago(seconds=5), "shoes", ago(minutes=2), 2.0, 30.0, ago(hours=3), 1.0, ago(hours=6)
-    )
+        ago(seconds=5), "shoes", ago(minutes=2), 2.0, 30.0, ago(hours=3), 1.0, ago(hours=6),
+        ago(seconds=9), "hats", ago(minutes=3),
+    )  # fmt: skip
     assert believed(stored, ago(seconds=4), NOW) == Fresh(
         {
             "last_seen": Value(ago(seconds=5), ago(seconds=5), 5.0),
@@ -33,6 +34,8 @@ def test_every_value_has_its_own_age() -> None:
             "open_cart_items": Value(2.0, ago(hours=3), 10800.0),
             "open_cart_value": Value(30.0, ago(hours=3), 10800.0),
             "contacts_today": Value(1.0, ago(hours=6), 21600.0),
+            "last_click": Value(ago(seconds=9), ago(seconds=9), 9.0),
+            "cared_category": Value("hats", ago(minutes=3), 180.0),
         },
         behind=4.0,
     )
@@ -54,7 +57,7 @@ def test_an_unknown_member_has_no_value() -> None:
 def test_what_is_too_old_or_of_the_future_is_not_believed(at: datetime, known: bool) -> None:
     values = believed(row(at), NOW, NOW).values
     told = [values[name] is not None for name in NAMES if name != "contacts_today"]
-    assert told == [known] * 4
+    assert told == [known] * 6
 
 
 def test_yesterdays_contacts_are_none_of_today() -> None:

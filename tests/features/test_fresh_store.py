@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from features.build import build_features
-from features.fresh import Contacted, Did, FreshRow, MemberState, fold, fresh_row
+from features.fresh import VALUES_AT, Contacted, Did, FreshRow, MemberState, fold, fresh_row
 from features.fresh_reader import NAMES, believed
 from features.store import apply, materialize, online_row
 from features.store.fresh import FRESH_SERVICE, PUSH_SOURCE, OnlineFresh, online_fresh
-from features.store.repo import opened_online
+from features.store.repo import opened_for_reading, opened_online
 from features.workspace import Workspace
 from tests.features.given import AS_OF, small_shop
+from tests.features.registry import broken_registry
 from tests.online_stores import STORES, redis_url
 
 NOW = datetime(2026, 5, 20, 15, tzinfo=UTC)
@@ -29,7 +30,7 @@ def ago(**since: float) -> datetime:
 
 
 def row(at: datetime, count: float = 1.0) -> FreshRow:
-    return FreshRow(at, "shoes", at, count, count, at, count, at)
+    return FreshRow(at, "shoes", at, count, count, at, count, at, at, "hats", at)
 
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,10 @@ def _followed(store: OnlineFresh) -> None:
 
 
 def test_values_come_back_with_their_moments(store: OnlineFresh) -> None:
-    mine = FreshRow(ago(seconds=1), None, None, 2.0, 19.99, ago(hours=1), 1.0, ago(hours=2))
+    mine = FreshRow(
+        ago(seconds=1), None, None, 2.0, 19.99, ago(hours=1), 1.0, ago(hours=2),
+        ago(seconds=3), "hats", ago(seconds=4),
+    )  # fmt: skip
     store.push({"m1": mine}, NOW)
     found = store.read(["m1"], NOW)["m1"]
     told = {name: value and (value.value, value.age) for name, value in found.values.items()}
@@ -66,6 +70,8 @@ def test_values_come_back_with_their_moments(store: OnlineFresh) -> None:
         "open_cart_items": (2.0, 3600.0),
         "open_cart_value": (19.99, 3600.0),
         "contacts_today": (1.0, 7200.0),
+        "last_click": (ago(seconds=3), 3.0),
+        "cared_category": ("hats", 4.0),
     }
 
 
@@ -91,16 +97,16 @@ def test_a_push_from_the_future_blocks_nothing(workspace: Workspace, store: Onli
     future = datetime(2099, 1, 1, tzinfo=UTC)
     micros = int(future.timestamp()) * 10**6
     poison = {"member_id": ["m3"], "last_category": ["?"], "open_cart_items": [9.0],
-              "open_cart_value": [9.0], "contacts_today": [9.0], "revision": [micros],
-              "event_timestamp": [future]}  # fmt: skip
-    for name in ("last_seen_at", "last_category_at", "open_cart_at", "contacts_at"):
+              "open_cart_value": [9.0], "contacts_today": [9.0], "cared_category": ["?"],
+              "revision": [micros], "event_timestamp": [future]}  # fmt: skip
+    for name in VALUES_AT:
         poison[name] = [micros]
     with opened_online(workspace) as feast:
         feast.push(PUSH_SOURCE, pd.DataFrame(poison))
     assert store.read(["m3"], NOW)["m3"].values == dict.fromkeys(NAMES)
     store.push({"m3": row(ago(minutes=5), 2.0)}, NOW)
     values = store.read(["m3"], NOW)["m3"].values
-    assert [value and value.at for value in values.values()] == [ago(minutes=5)] * 5
+    assert [value and value.at for value in values.values()] == [ago(minutes=5)] * 7
     assert values["contacts_today"] is not None
     assert values["contacts_today"].value == 2.0
 
@@ -152,7 +158,9 @@ def test_no_read_is_torn_while_rows_are_pushed(workspace: Workspace, store: Onli
     while not done.is_set():
         for found in store.read(members, NOW).values():
             told = [
-                value for name, value in found.values.items() if value and name != "last_category"
+                value
+                for name, value in found.values.items()
+                if value and name not in {"last_category", "cared_category"}
             ]
             turns = {(one.at - ago(hours=1)).total_seconds() for one in told}
             counts = {one.value for one in told if isinstance(one.value, float)}
@@ -173,3 +181,13 @@ def test_a_build_leaves_the_fresh_rows_alone(workspace: Workspace, store: Online
     assert value is not None
     assert value.value == 4.0
     assert online_row(workspace, "member", "m001")["tenure_days"] is not None
+
+
+def test_reads_never_ask_the_registry(workspace: Workspace, store: OnlineFresh) -> None:
+    store.push({"m5": row(ago(hours=1), 3.0)}, NOW)
+    with opened_for_reading(workspace) as feast:
+        reader = OnlineFresh(feast, feast.get_feature_service(FRESH_SERVICE))
+        with broken_registry(workspace, feast) as statements:
+            found = [reader.read(["m5"], NOW)["m5"] for _ in range(3)]
+    assert statements == []
+    assert found == [believed(row(ago(hours=1), 3.0), NOW, NOW)] * 3

@@ -112,6 +112,9 @@ def test_what_was_acknowledged_is_pushed(desk: Desk) -> None:
             open_cart_at=NOW - timedelta(seconds=8),
             contacts_today=1.0,
             contacts_at=NOW - timedelta(hours=1),
+            last_click_at=NOW - timedelta(seconds=8),
+            cared_category="hats",
+            cared_category_at=NOW - timedelta(seconds=8),
         )
     }
 
