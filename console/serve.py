@@ -78,7 +78,8 @@ def serve(
         bool,
         typer.Option(
             envvar="PUSHWISE_FRESH",
-            help="Bring what comes in into the online store (needs the features extra).",
+            help="Bring what comes in into the online store, and decide with what is in it "
+            "(needs the features extra).",
         ),
     ] = True,
     workspace: WorkspaceOption = WORKSPACE,
@@ -93,8 +94,9 @@ def serve(
     log_to_stderr()
     opened = load_workspace(workspace, database)
     settings = Settings(
-        opened, host, port, release, trust, env, insecure_dev, vector_sample, deadline_ms / 1000
-    )
+        opened, host, port, release, trust, env, insecure_dev, vector_sample, deadline_ms / 1000,
+        fresh,
+    )  # fmt: skip
     with _following(opened, wanted=fresh) as start_follower:
 
         def listening(address: str) -> None:

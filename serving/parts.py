@@ -19,6 +19,7 @@ from serving.deadline import DEFAULT_SECONDS
 from serving.deciding import Deciding
 from serving.engine import Engine, Watched
 from serving.erasures import Erasures
+from serving.fresh_source import FreshSource, NoFresh
 from serving.log import Log
 from serving.publishing import Publishing
 from serving.room import Room
@@ -32,7 +33,8 @@ class Parts:
     """audience_files: the folder of finished audiences. vector_sample: share of the decisions whose
     feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
     publishing: None where one folder is served and nothing else. archive: releases that are no
-    longer in use. room: how many calls for decisions may be inside at once."""
+    longer in use. room: how many calls for decisions may be inside at once. fresh: what a call
+    asks before it decides."""
 
     decider: Decider
     log: Log
@@ -44,6 +46,7 @@ class Parts:
     publishing: Publishing | None = None
     archive: Archive = field(default_factory=Archive.empty)
     room: Room = field(default_factory=Room)
+    fresh: FreshSource = field(default_factory=NoFresh)
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 

@@ -23,6 +23,9 @@ from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
 from serving.database import Database, child_environment
+from serving.follower_process import can_follow
+from serving.fresh_opening import OpenedLater
+from serving.fresh_source import FreshSource, NoFresh
 from serving.log import Log
 from serving.parts import Parts
 from serving.probes import Probes
@@ -82,10 +85,13 @@ class _Server(uvicorn.Server):
     def __init__(self, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(_config(app))
         self._probes: Probes = app.state.probes
+        self._fresh: FreshSource = app.state.parts.fresh
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if isinstance(self._fresh, OpenedLater):
+            self._fresh.start()
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -100,7 +106,7 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     trusted = trusted_keys(settings.trusted_key)
     telemetry = Telemetry()
-    with Log.of(settings.workspace, telemetry.committed) as log:
+    with Log.of(settings.workspace, telemetry.committed) as log, _fresh(settings) as fresh:
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
 
@@ -108,7 +114,7 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             files, sample = settings.workspace.audiences, settings.vector_sample
             return Parts(
                 decider, log, access, telemetry, files, sample, settings.deadline, publishing,
-                Archive(settings.workspace.releases, trusted),
+                Archive(settings.workspace.releases, trusted), fresh=fresh,
             )  # fmt: skip
 
         if settings.release is not None:
@@ -127,6 +133,19 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
                 yield _settled(create_app(parts(published, publishing))), watch.wake
         finally:
             watch.stop()
+
+
+@contextmanager
+def _fresh(settings: Settings) -> Iterator[FreshSource]:
+    """Where fresh features come from; opened once calls are answered."""
+    if not settings.fresh or not can_follow():
+        yield NoFresh()
+        return
+    source = OpenedLater(settings.workspace)
+    try:
+        yield source
+    finally:
+        source.stop()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class Settings:
         `pushwise features check`.
     deadline: seconds within which a call for decisions is answered that says no other.
     insecure_dev: no API key is asked for; only on a loopback address.
+    fresh: read fresh features too, where the features extra is installed.
 
     Raises:
         SettingsError: ``insecure_dev`` on an address that others can reach, or a sample that is no
@@ -44,6 +45,7 @@ class Settings:
     insecure_dev: bool = False
     vector_sample: float = SHARE
     deadline: float = DEFAULT_SECONDS
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.insecure_dev and not _loopback(self.host):

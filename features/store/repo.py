@@ -204,8 +204,8 @@ def _open(
 
 def _online_store(workspace: Workspace, folder: Path, reading: bool) -> dict[str, str]:
     if workspace.redis_url is not None:
-        connection = connection_string(workspace.redis_url, impatient=reading)
-        return {"type": "redis", "connection_string": connection}
+        to = connection_string(workspace.redis_url, impatient=reading)
+        return {"type": "redis", "connection_string": to}
     path = folder / "online.db"
     if reading:
         return {"type": "sqlite", "path": str(path)}
