@@ -18,6 +18,7 @@ from serving.probes import Probes
 from serving.routes import (
     audiences,
     catalogue,
+    decide_flat,
     decisions,
     erasure,
     explain,
@@ -28,6 +29,18 @@ from serving.routes import (
 )
 from serving.schemas import field_names
 
+_ROUTES = (
+    decisions,
+    decide_flat,
+    explain,
+    feedback,
+    health,
+    rules,
+    audiences,
+    catalogue,
+    erasure,
+    releases,
+)
 _IN_PATHS_AND_QUERIES = frozenset(
     {
         "push_id",
@@ -65,17 +78,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.probes = Probes.of(parts)
     install(app, field_names() | _IN_PATHS_AND_QUERIES)
-    for module in (
-        decisions,
-        explain,
-        feedback,
-        health,
-        rules,
-        audiences,
-        catalogue,
-        erasure,
-        releases,
-    ):
+    for module in _ROUTES:
         app.include_router(module.router)
     check_scopes(app)
     for route in iter_route_contexts(app.routes):

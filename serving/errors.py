@@ -75,8 +75,8 @@ class WaitingPush(UnknownPush):
         "build and publish one (`pushwise release build --publish`)",
     )
 
-    def __init__(self, release: str) -> None:
-        ServiceError.__init__(self, f"the push is not in release {release} yet")
+    def __init__(self) -> None:
+        ServiceError.__init__(self, "the push is not in the release in use yet")
 
 
 class PushNotPut(UnknownPush):
@@ -307,6 +307,30 @@ class BodyTooLarge(ServiceError):
         super().__init__(f"the body is larger than {limit} bytes")
 
 
+class UnsupportedMediaType(ServiceError):
+    status, code = 415, "unsupported_media_type"
+    fix = ("send Content-Type: application/json, or application/x-www-form-urlencoded",)
+
+    def __init__(self) -> None:
+        super().__init__("the body is neither JSON nor a form")
+
+
+class MalformedForm(ServiceError):
+    status, code = 400, "malformed_form"
+    fix = ("send name=value pairs in UTF-8, joined by & and escaped by %, each name once",)
+
+    def __init__(self) -> None:
+        super().__init__("the body does not read as a form")
+
+
+class MalformedJson(ServiceError):
+    status, code = 400, "malformed_json"
+    fix = ("send one JSON object with the header Content-Type: application/json",)
+
+    def __init__(self) -> None:
+        super().__init__("the body does not read as JSON in UTF-8")
+
+
 class TooManyValues(ServiceError):
     status, code = 413, "too_many_values"
     fix = ("send fewer members or events in one call",)
@@ -399,8 +423,9 @@ class KeyReused(ServiceError):
 
 def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route that may raise ``errors``, besides what any call may meet."""
-    codes: dict[int | str, list[str]] = {400: ["malformed_json"], 422: ["invalid_request"]}
+    codes: dict[int | str, list[str]] = {422: ["invalid_request"]}
     usual: tuple[type[ServiceError], ...] = (
+        MalformedJson,
         BodyTooDeep, BodyTooSlow, BodyTooLarge, TooManyValues, UrlTooLong, HeadersTooLarge,
         MissingKey, UnknownKey, ExpiredKey, WrongScope, RateLimited, LogUnavailable,
     )  # fmt: skip
@@ -470,7 +495,7 @@ def install(app: FastAPI, fields: Iterable[str]) -> None:
 
 def _invalid(errors: Sequence[Mapping[str, Any]], ours: frozenset[str]) -> Response:
     if any(error["type"] == "json_invalid" for error in errors):
-        return _malformed()
+        return problem_response(MalformedJson())
     faults = [
         FieldProblem(pointer=_pointer(error["loc"], ours), code=error["type"], detail=error["msg"])
         for error in errors[:20]
@@ -487,21 +512,9 @@ def _invalid(errors: Sequence[Mapping[str, Any]], ours: frozenset[str]) -> Respo
     )
 
 
-def _malformed() -> Response:
-    return _response(
-        Problem(
-            type=_TYPE + "malformed_json",
-            title="malformed json",
-            status=400,
-            detail="the body does not read as JSON in UTF-8",
-            fix=["send one JSON object with the header Content-Type: application/json"],
-        )
-    )
-
-
 def _http(error: HTTPException) -> Response:
     if error.status_code == 400:
-        return _malformed()
+        return problem_response(MalformedJson())
     title = HTTPStatus(error.status_code).phrase
     return _response(
         Problem(

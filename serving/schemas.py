@@ -14,6 +14,7 @@ from serving.court import Mistake, Pool
 MAX_MEMBERS = 1000
 MAX_ROWS = 1000
 MAX_ITEMS = 10
+MAX_CONTEXT = 32
 
 # NUL cannot be stored by every engine behind the log; lone surrogates pydantic refuses itself.
 Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
@@ -23,7 +24,7 @@ ContextNumber = Annotated[float, Field(allow_inf_nan=False)]
 ContextWhole = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Context = Annotated[
     dict[ContextKey, ContextText | bool | ContextWhole | ContextNumber | None],
-    Field(max_length=32),
+    Field(max_length=MAX_CONTEXT),
 ]
 RuleText = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00]+$")]
 Part = Literal["items", "estimates"]

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from serving.auth import Requires
+from serving.catalogue import missing_push
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
 from serving.errors import (
@@ -65,7 +66,11 @@ async def decide_many(
     if once is not None and not await run_in_threadpool(parts.log.write, _claimed(once)):
         parts.telemetry.replayed()
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
-    answers = await parts.deciding.answer(Call(asked.push_id, contexts, _seconds(deadline_ms)))
+    try:
+        answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
+    except UnknownPush as error:
+        told = await run_in_threadpool(missing_push, parts.catalogue, asked.push_id, error)
+        raise told from error
     _report(parts, answers)
     decided = Decided.model_construct(
         push_id=asked.push_id,
@@ -87,7 +92,7 @@ async def decide_one(
 
     A push that is not there, or a log that cannot be written, is no send; `degraded` says so.
     """
-    return await decide_flat(parts, Call(push_id, {member_id: None}, _seconds(deadline_ms)))
+    return await decide_flat(parts, Call(push_id, {member_id: None}, seconds(deadline_ms)))
 
 
 async def decide_flat(parts: FromApp, call: Call) -> FlatDecision:
@@ -113,7 +118,7 @@ def _claimed(once: Once) -> Callable[[Connection], bool]:
     return lambda connection: claim(connection, once, datetime.now(UTC))
 
 
-def _seconds(deadline_ms: int | None) -> float | None:
+def seconds(deadline_ms: int | None) -> float | None:
     return None if deadline_ms is None else deadline_ms / 1000
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from features.contract import contract_table
-from serving.catalogue import Catalogue, missing_push
+from serving.catalogue import Catalogue
 from serving.catalogue_schemas import OFFER, PUSH, OfferRow, PushRow
 
 if TYPE_CHECKING:
@@ -156,14 +156,17 @@ def test_versions_outlive_the_scorer_and_offers_are_handed_on_once(caller: Score
     assert [one.row["push_id"] for one in catalogue.settled("pushes", later)] == ["winter"]
 
 
-def test_a_push_of_the_catalogue_waits_for_a_release(caller: Scored) -> None:
+def test_deciding_a_push_of_the_catalogue_says_that_it_waits_for_a_release(caller: Scored) -> None:
     put(caller, "pushes/winter", PLAN)
-    versions = caller.decider.release.versions
-    waiting = missing_push(Catalogue(caller.log), "winter", versions, 1)
-    assert (waiting.code, waiting.fix[0]) == (
-        "unknown_push", "it is in the catalogue and waits for the next release",
-    )  # fmt: skip
-    assert "check push_id" in missing_push(Catalogue(caller.log), "x", versions, 1).fix[0]
+    fixes = {}
+    for push_id in ("winter", "unheard-of"):
+        asked = {"push_id": push_id, "members": [{"member_id": "a"}]}
+        response = caller.client.post("/v1/decisions", json=asked)
+        assert response.status_code == 404
+        assert response.json()["type"] == "urn:pushwise:problem:unknown_push"
+        fixes[push_id] = response.json()["fix"][0]
+    assert fixes["winter"] == "it is in the catalogue and waits for the next release"
+    assert "check push_id" in fixes["unheard-of"]
 
 
 @pytest.mark.parametrize(
