@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from serving.release import Choice
+from serving.choice import Choice
 from serving.situation import BASES, Basis, Situation
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 from decisions.catalogue import Push
 from decisions.contacts import Contact
 from decisions.reasons import HOLDOUT
+from serving.choice import Choice
 from serving.inputs import Inputs, degraded_of
 from serving.ledger import Claim
 from serving.log import Claims, LoggedDecision, iso
-from serving.release import Choice
 from serving.schemas import Decision, Estimates, Experiment, Versions
 from serving.situation import NOTHING_FRESH, Situation
 from serving.vectors import LoggedVector, in_sample
@@ -125,7 +125,7 @@ def logged(
 
 def answer_of(made: Made, member: str, choice: Choice) -> Decision:
     """The choice as it is answered and written down, under a new id."""
-    return Decision.model_construct(
+    return Decision(
         decision_id=uuid4().hex,
         member_id=member,
         send=choice.offer_id is not None,
@@ -133,7 +133,7 @@ def answer_of(made: Made, member: str, choice: Choice) -> Decision:
         channel=choice.channel,
         send_after=choice.send_after,
         items=list(choice.items),
-        estimates=Estimates.model_construct(
+        estimates=Estimates(
             p_if_sent=choice.p_if_sent,
             p_if_not=choice.p_if_not,
             uplift=choice.uplift,
@@ -142,9 +142,7 @@ def answer_of(made: Made, member: str, choice: Choice) -> Decision:
         ),
         probability=choice.probability,
         explored=choice.explored,
-        experiment=Experiment.model_construct(
-            id=None, arm="holdout" if choice.reason == HOLDOUT else "policy"
-        ),
+        experiment=Experiment(id=None, arm="holdout" if choice.reason == HOLDOUT else "policy"),
         reason=choice.reason or None,
         expires_at=choice.expires_at.astimezone(UTC),
         release=made.versions.release,

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.decide import Ask, Decisions
-from decisions.eligibility import expires_at, never
+from decisions.eligibility import never
 from decisions.errors import DecisionError
 from decisions.exploration import NO_SEND
 from decisions.gain import Estimator
 from decisions.members import Members
-from decisions.online import Online, decide_online
-from decisions.pacing import Terms, Use, limits, takes, terms
+from decisions.online import decide_online
+from decisions.pacing import Terms, Use, limits, terms
 from decisions.policy import Policy, Prices
 from decisions.reasons import words
 from decisions.rules import check, parse
@@ -39,6 +37,7 @@ from features.workspace import write_atomically
 from models.errors import ModelError
 from models.estimator import load_estimator
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
+from serving.choice import Choice, choices_of
 from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
 from serving.golden import answered, check_golden
@@ -53,35 +52,6 @@ _REHEARSAL_SECONDS = 120
 _NOTHING_KNOWN: Mapping[str, Any] = {
     "p_if_sent": None, "p_if_not": None, "uplift": None, "expected_gain": None, "evidence": "",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen for one member; the fields of ``decisions.decide.Decisions``.
-
-    offer_id, channel, send_after: None for no send. Numbers are None where nothing could be
-    estimated.
-    takes, planned: what the choice, and what the choice at the plan's own prices, takes of each
-        limit of the push, by the limit's name; empty for no send.
-    vector: (features,) what was known of the member, in the order of the release's encoding.
-    """
-
-    offer_id: str | None
-    channel: str | None
-    send_after: datetime | None
-    items: tuple[str, ...]
-    probability: float
-    explored: bool
-    reason: str
-    p_if_sent: float | None
-    p_if_not: float | None
-    uplift: float | None
-    expected_gain: float | None
-    evidence: str
-    expires_at: datetime
-    takes: Mapping[str, int]
-    planned: Mapping[str, int]
-    vector: NDArray[np.float32] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +94,7 @@ class Release:
         ask, estimator = self.question(push_id, members, situation)
         online = decide_online(ask, estimator, situation.terms)
         items = self._items(ask.push, members, online.decisions)
-        choices = [
-            self._choice(ask.push, online, row, items[row], ask.members.values[row])
-            for row in range(len(members))
-        ]
+        choices = choices_of(ask, online, items)
         if situation.basis == "safe_default":
             return [replace(choice, **_NOTHING_KNOWN) for choice in choices]
         return choices
@@ -213,50 +180,6 @@ class Release:
             for row, chosen in zip(rows, best, strict=True):
                 items[row] = chosen
         return items
-
-    def _choice(
-        self,
-        push: Push,
-        online: Online,
-        row: int,
-        items: tuple[str, ...],
-        vector: NDArray[np.float32],
-    ) -> Choice:
-        decided = online.decisions
-        column = int(decided.option[row, 0])
-        option = None if column == NO_SEND else decided.options[column]
-        offer_id = None if option is None else option.offer.offer_id
-        return Choice(
-            offer_id=offer_id,
-            channel=None if option is None else option.channel,
-            send_after=(
-                None if option is None else datetime.fromtimestamp(int(decided.send_at[row]), UTC)
-            ),
-            items=items,
-            probability=float(decided.probability[row]),
-            explored=bool(decided.explored[row]),
-            reason=decided.reason[row],
-            p_if_sent=_number(decided.p_if_sent[row]),
-            p_if_not=_number(decided.p_if_not[row]),
-            uplift=_number(decided.uplift[row]),
-            expected_gain=_number(decided.expected_gain[row]),
-            evidence=decided.evidence[row],
-            expires_at=(
-                push.send_at + timedelta(days=push.attribution_days)
-                if offer_id is None
-                else expires_at(self.offers[offer_id], push)
-            ),
-            takes=_takes(online, row, column),
-            planned=_takes(online, row, int(online.planned[row])),
-            vector=vector,
-        )
-
-
-def _takes(online: Online, row: int, column: int) -> dict[str, int]:
-    if column == NO_SEND:
-        return {}
-    option = online.decisions.options[column]
-    return takes(option.offer.offer_id, option.channel, int(online.cost[row, column]))
 
 
 def load_release(folder: Path, trusted: Mapping[str, Ed25519PublicKey]) -> Release:
@@ -399,7 +322,3 @@ def _hours(path: Path) -> ActiveHours | None:
 
 def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -12,12 +12,13 @@ from decisions.contacts import Contacts
 from decisions.pacing import Terms
 from decisions.policy import Prices
 from serving.archive import Archive
+from serving.choice import Choice
 from serving.errors import NotReplayable, UnknownDecision
 from serving.guard import Barring, barred
 from serving.inputs import Inputs
 from serving.log import Log, LoggedDecision
 from serving.making import Made, Subject, answer_of
-from serving.release import Choice, Release
+from serving.release import Release
 from serving.schemas import Decision
 from serving.scorer import Decider, withheld
 from serving.situation import Situation

@@ -15,6 +15,7 @@ from decisions.reasons import SUPPRESSED
 from serving import guard
 from serving.before import Before, look
 from serving.catalogue import Catalogue, missing_push
+from serving.choice import Choice
 from serving.court import Court
 from serving.degradation import Estimating
 from serving.errors import (
@@ -24,7 +25,6 @@ from serving.errors import (
 )
 from serving.log import Log
 from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
-from serving.release import Choice
 from serving.schemas import Decision, StoredDecision, Versions
 from serving.situation import Situation
 from serving.versions import VersionsSeen

@@ -36,11 +36,12 @@ from models.recommender import AlsRecommender
 from models.trees import Trees
 from serving.app import create_app
 from serving.auth import Access, Keys, NewKey
+from serving.choice import Choice
 from serving.court import Court
 from serving.database import Database
 from serving.log import Log
 from serving.parts import Parts
-from serving.release import Choice, golden, seal
+from serving.release import golden, seal
 from serving.schemas import Versions
 from serving.situation import Situation
 from serving.telemetry import Telemetry
