@@ -28,6 +28,22 @@ class Online:
     cost: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What single decisions were made from.
+
+    ask: one option a member, at the prices of the moment. candidates: before what is left was
+    looked at; fitting: after. best: (n,) what the policy chooses where nothing is drawn or held
+    out, ``NO_SEND`` for none.
+    """
+
+    ask: Ask
+    candidates: Candidates
+    fitting: Candidates
+    best: NDArray[np.int64]
+    online: Online
+
+
 def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:
     """Decide ``ask`` at ``terms.prices`` among the pairs that ``terms.left`` can still pay.
 
@@ -42,18 +58,29 @@ def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:
     Raises:
         RuleError: a rule of the push or of an offer cannot be evaluated.
     """
+    return consider(ask, estimator, terms).online
+
+
+def consider(ask: Ask, estimator: Estimator, terms: Terms) -> Considered:
+    """``decide_online``, with all that it looked at on the way."""
     one_each = replace(ask.push.limits, per_member=1)
     ask = replace(ask, push=replace(ask.push, limits=one_each))
     candidates = candidates_of(ask, estimator)
     cost = money(candidates.cost.astype(np.float64))
-    planned = _decided(ask, candidates).option[:, 0]
+    planned = _decided(ask, candidates, _best(ask, candidates)).option[:, 0]
     fitting = _only(candidates, _fits(ask, cost, terms))
-    made = _decided(replace(ask, prices=terms.prices), fitting)
-    return Online(replace(made, code=_codes(candidates, made)), planned, cost)
+    priced = replace(ask, prices=terms.prices)
+    best = _best(priced, fitting)
+    made = _decided(priced, fitting, best)
+    online = Online(replace(made, code=_codes(candidates, made)), planned, cost)
+    return Considered(priced, candidates, fitting, best[:, 0], online)
 
 
-def _decided(ask: Ask, candidates: Candidates) -> Decisions:
-    best = best_options(ask, candidates, member_prices(ask))
+def _best(ask: Ask, candidates: Candidates) -> NDArray[np.int64]:
+    return best_options(ask, candidates, member_prices(ask))
+
+
+def _decided(ask: Ask, candidates: Candidates, best: NDArray[np.int64]) -> Decisions:
     return explore(ask, candidates, best, draw(ask, candidates))
 
 
