@@ -12,7 +12,6 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from serving.auth import Requires
-from serving.catalogue import missing_push
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
 from serving.errors import (
@@ -66,11 +65,7 @@ async def decide_many(
     if once is not None and not await run_in_threadpool(parts.log.write, _claimed(once)):
         parts.telemetry.replayed()
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
-    try:
-        answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
-    except UnknownPush as error:
-        told = await run_in_threadpool(missing_push, parts.catalogue, asked.push_id, error)
-        raise told from error
+    answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
     _report(parts, answers)
     decided = Decided.model_construct(
         push_id=asked.push_id,
