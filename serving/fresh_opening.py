@@ -21,6 +21,7 @@ from serving.fresh_source import (
     FreshSource,
     NoFresh,
     ReadFresh,
+    StoreState,
 )
 
 _LOOK_SECONDS = 1.0
@@ -77,6 +78,9 @@ class OpenedLater:
 
     def forget(self, member: str) -> None:
         self._source.forget(member)
+
+    def state(self) -> StoreState | None:
+        return self._source.state()
 
     def _run(self) -> None:
         while not self._workspace.fresh_state.exists():

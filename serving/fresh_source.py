@@ -11,7 +11,7 @@ from typing import Protocol
 from features.encoding import Encoding
 from features.fresh_reader import SILENT, Fresh, FreshReader
 from features.overlay import overlay
-from serving.breaker import Breaker
+from serving.breaker import Breaker, State
 from serving.fresh_reading import Reading, UnreadError
 from serving.last_known import LastKnown
 
@@ -38,6 +38,15 @@ class Freshness:
     degraded: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """How the store does, for who watches. behind: seconds since the follower had brought in
+    everything, as the last read found; None before a read, or where nobody ever followed."""
+
+    breaker: State
+    behind: float | None
+
+
 class FreshSource(Protocol):
     """Where a call gets its fresh features from."""
 
@@ -59,6 +68,9 @@ class FreshSource(Protocol):
     def forget(self, member: str) -> None:
         """Keep nothing of an erased member."""
 
+    def state(self) -> StoreState | None:
+        """None where no store is open."""
+
 
 class NoFresh:
     """Nothing is configured: the snapshot is all there is, and nothing is missing."""
@@ -75,6 +87,9 @@ class NoFresh:
 
     def forget(self, member: str) -> None:
         pass
+
+    def state(self) -> StoreState | None:
+        return None
 
 
 NOTHING = Freshness({})
@@ -93,6 +108,7 @@ class ReadFresh:
         self._breaker = breaker or Breaker()
         self._known = known or LastKnown()
         self._reading = Reading(reader, self._breaker, self._known.keep)
+        self._behind: float | None = None
 
     async def fresh(
         self,
@@ -111,6 +127,9 @@ class ReadFresh:
     def forget(self, member: str) -> None:
         self._reading.forget(member)
         self._known.forget(member)
+
+    def state(self) -> StoreState | None:
+        return StoreState(self._breaker.state, self._behind)
 
     def stop(self) -> None:
         self._reading.stop()
@@ -135,6 +154,9 @@ class ReadFresh:
         except UnreadError:
             return self._last_known(members, at, UNAVAILABLE)
         found = {member: read[member] for member in members}
+        self._behind = max(
+            (one.behind for one in found.values() if one.behind is not None), default=None
+        )
         return found, () if _followed(found) else (LATE,)
 
     def _last_known(

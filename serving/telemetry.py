@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from structlog.tracebacks import ExceptionDictTransformer
 
+from serving.breaker import State
 from serving.schemas import Versions
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -28,8 +29,7 @@ _LONG = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128)
 _MEMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
-BreakerState = Literal["closed", "half_open", "open"]
-_BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")
+_BREAKER_STATES: tuple[State, ...] = ("closed", "half_open", "open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,8 @@ class Telemetry:
         )  # fmt: skip
         self._fresh = made.gauge(
             "pushwise_fresh_features_behind_seconds",
-            "Since when the follower was not heard of, as the scorer's last read of the online "
-            "store found.",
+            "How long ago the follower had brought in everything, as the scorer's last read of the "
+            "online store found.",
         )
 
     def _log(self, made: _Made) -> None:
@@ -221,7 +221,7 @@ class Telemetry:
         """``size``: members decided together."""
         self._batch.observe(size)
 
-    def breaker(self, name: str, state: BreakerState) -> None:
+    def breaker(self, name: str, state: State) -> None:
         for one in _BREAKER_STATES:
             self._breakers.labels(name, one).set(one == state)
 

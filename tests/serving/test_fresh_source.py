@@ -16,7 +16,7 @@ from features.errors import FeatureError
 from features.fresh import FreshRow
 from features.fresh_reader import SILENT, Fresh, believed
 from serving.breaker import Breaker, Rules
-from serving.fresh_source import MOST_MEMBERS, NOTHING, Freshness, NoFresh, ReadFresh
+from serving.fresh_source import MOST_MEMBERS, NOTHING, Freshness, NoFresh, ReadFresh, StoreState
 
 NOW = datetime(2026, 5, 20, 15, tzinfo=UTC)
 ENCODING = Encoding(("last_seen_days", "abandoned_carts_30d"), {})
@@ -82,6 +82,18 @@ def test_many_members_are_decided_from_the_snapshot(source: ReadFresh, store: St
 def test_a_silent_follower_is_told(source: ReadFresh, store: Store) -> None:
     store.followed_at = NOW - SILENT - timedelta(seconds=1)
     assert fresh(source, "m1", within=5.0) == Freshness({"m1": HOUR}, ("features_late",))
+
+
+def test_who_watches_is_told_how_the_store_does(source: ReadFresh, store: Store) -> None:
+    assert NoFresh().state() is None
+    assert source.state() == StoreState("closed", None)
+    store.followed_at = NOW - timedelta(seconds=7)
+    fresh(source, "m1", within=5.0)
+    assert source.state() == StoreState("closed", 7.0)
+    store.broken = FeatureError("away")
+    for _ in range(3):
+        fresh(source, "m1", within=5.0)
+    assert source.state() == StoreState("open", 7.0)
 
 
 @pytest.mark.parametrize("broken", [FeatureError("away"), KeyError("what Feast may raise")])

@@ -16,8 +16,10 @@ from sqlalchemy import Connection
 
 from serving import tables
 from serving.auth import NewKey
+from serving.fresh_source import NoFresh, StoreState
 from serving.ledger import Claim, reserve
 from serving.log import iso
+from serving.probes import StoreGauges
 from serving.telemetry import Telemetry
 from serving.telemetry_page import page
 from tests.serving.conftest import AS_OF, FakeRelease
@@ -114,6 +116,24 @@ def test_a_breaker_is_in_one_state(full: Telemetry) -> None:
     assert {one.labels["state"]: one.value for one in states} == {
         "closed": 0, "half_open": 0, "open": 1,
     }  # fmt: skip
+
+
+def test_the_state_of_the_online_store_is_shown_once_there_is_one() -> None:
+    class Store(NoFresh):
+        found: StoreState | None = None
+
+        def state(self) -> StoreState | None:
+            return self.found
+
+    store, telemetry = Store(), Telemetry()
+    gauges = StoreGauges(store, telemetry)
+    gauges.refresh()
+    assert families(telemetry)["pushwise_breaker_state"].samples == []
+    store.found = StoreState("open", 12.5)
+    gauges.refresh()
+    text = telemetry.exposition().decode()
+    assert 'pushwise_breaker_state{breaker="online_store",state="open"} 1.0' in text
+    assert "pushwise_fresh_features_behind_seconds 12.5" in text
 
 
 def test_limits_of_pushes_and_audiences_are_shown_as_the_log_has_them(scored: Scored) -> None:
