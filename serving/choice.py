@@ -25,7 +25,8 @@ class Choice:
     estimated.
     takes, planned: what the choice, and what the choice at the plan's own prices, takes of each
         limit of the push, by the limit's name; empty for no send.
-    vector: (features,) what was known of the member, in the order of the release's encoding.
+    vector: (features,) what the release knows of the member, in the order of its encoding; what is
+        fresh is not in it.
     """
 
     offer_id: str | None
@@ -46,8 +47,17 @@ class Choice:
     vector: NDArray[np.float32] = field(compare=False, repr=False)
 
 
-def choices_of(ask: Ask, online: Online, items: Sequence[tuple[str, ...]]) -> list[Choice]:
-    """One choice a member, in the order asked; ``items`` are what each answer names."""
+def choices_of(
+    ask: Ask,
+    online: Online,
+    items: Sequence[tuple[str, ...]],
+    built: NDArray[np.float32],
+) -> list[Choice]:
+    """One choice a member, in the order asked.
+
+    Args:
+        items: what each answer names. built: (n, features) of the release's snapshot.
+    """
     push, made = ask.push, online.decisions
     rows = range(len(made))
     chosen, planned = made.option[:, 0].tolist(), online.planned.tolist()
@@ -81,7 +91,7 @@ def choices_of(ask: Ask, online: Online, items: Sequence[tuple[str, ...]]) -> li
                 expires_at=over if offer_id is None else good_until[offer_id],
                 takes=_takes(online, row, column),
                 planned=_takes(online, row, plan),
-                vector=ask.members.values[row],
+                vector=built[row],
             )
         )
     return choices

@@ -13,6 +13,7 @@ from typing import Any
 from serving.deadline import DEFAULT_SECONDS, allowed
 from serving.engine import Engine
 from serving.errors import DeadlinePassed, NothingDecides
+from serving.fresh_source import Freshness, FreshSource
 from serving.making import DEADLINE, Subject, undecided
 from serving.room import Room
 from serving.schemas import Versions
@@ -20,6 +21,7 @@ from serving.scorer import Answers, Asked, Decider
 
 _PART = 250  # members of a large call that are decided at a time
 _SPARE = 0.1  # of its time that a call keeps for telling the answer
+_FRESH = 0.3  # of its time that a call waits for fresh features
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,17 @@ class Deciding:
     """
 
     def __init__(
-        self, engine: Engine, decider: Decider, room: Room, seconds: float = DEFAULT_SECONDS
+        self,
+        engine: Engine,
+        decider: Decider,
+        room: Room,
+        fresh: FreshSource,
+        seconds: float = DEFAULT_SECONDS,
     ) -> None:
         self._engine = engine
         self._decider = decider
         self._room = room
+        self._fresh = fresh
         self._seconds = seconds
 
     async def answer(self, call: Call) -> Answers:
@@ -58,10 +66,13 @@ class Deciding:
         seconds = allowed(call.seconds, self._seconds, len(call.contexts))
         began = monotonic()
         until = began + seconds * (1 - _SPARE)
-        versions = self._decider.release.versions
-        found = await asyncio.gather(
-            *(self._part(part, until, versions) for part in self._parts(call))
+        release = self._decider.release
+        now = datetime.now(UTC)
+        fresh = await self._fresh.fresh(
+            list(call.contexts), release.encoding, now, seconds * _FRESH, release.versions.as_of
         )
+        parts = _parts(call, fresh)
+        found = await asyncio.gather(*(self._part(part, until, release.versions) for part in parts))
         self._room.took((monotonic() - began) / seconds)
         if len(found) == 1:
             return found[0]
@@ -69,14 +80,6 @@ class Deciding:
         decisions = {member: one for part in found for member, one in part.decisions.items()}
         degraded = dict.fromkeys(why for part in found for why in part.degraded)
         return Answers(decisions, newest.versions, tuple(degraded))
-
-    def _parts(self, call: Call) -> list[Asked]:
-        members = iter(call.contexts)
-        parts = []
-        while part := list(islice(members, _PART)):
-            subjects = {member: Subject(call.contexts[member]) for member in part}
-            parts.append(Asked(call.push_id, subjects))
-        return parts
 
     async def _part(self, asked: Asked, until: float, versions: Versions) -> Answers:
         try:
@@ -90,3 +93,16 @@ class Deciding:
             member: undecided(member, DEADLINE, versions.release, now) for member in asked.subjects
         }
         return Answers(decisions, versions, degraded)
+
+
+def _parts(call: Call, fresh: Freshness) -> list[Asked]:
+    """The call in pieces that are decided at a time."""
+    members = iter(call.contexts)
+    parts = []
+    while part := list(islice(members, _PART)):
+        subjects = {
+            member: Subject(call.contexts[member], fresh.values.get(member, {}), fresh.degraded)
+            for member in part
+        }
+        parts.append(Asked(call.push_id, subjects))
+    return parts

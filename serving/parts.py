@@ -58,7 +58,7 @@ class Parts:
 
         seen = self.telemetry
         engine = Engine(together, Watched(seen.queued, seen.waited, seen.batched))
-        deciding = Deciding(engine, self.decider, self.room, self.deadline)
+        deciding = Deciding(engine, self.decider, self.room, self.fresh, self.deadline)
         object.__setattr__(self, "scorer", scorer)
         object.__setattr__(self, "deciding", deciding)
 

@@ -31,6 +31,7 @@ from decisions.reasons import words
 from decisions.rules import check, parse
 from decisions.segment_means import OnlyDefault, SegmentMeans
 from decisions.send_time import ActiveHours
+from features.encoding import Encoding
 from features.errors import FeatureError
 from features.snapshot import Snapshot
 from features.workspace import write_atomically
@@ -75,6 +76,11 @@ class Release:
     contacts: Contacts
     hours: ActiveHours | None
 
+    @property
+    def encoding(self) -> Encoding:
+        """Which features it knows of members."""
+        return self.snapshot.encoding
+
     def limits(self, push_id: str) -> dict[str, int]:
         """Most that the push may use of each of its limits; see ``decisions.pacing.limits``."""
         push = self.pushes[push_id]
@@ -94,7 +100,9 @@ class Release:
         ask, estimator = self.question(push_id, members, situation)
         online = decide_online(ask, estimator, situation.terms)
         items = self._items(ask.push, members, online.decisions)
-        choices = choices_of(ask, online, items)
+        # What is kept to be checked later is what the release says, which a build can say again.
+        built = self._known(members).values if situation.fresh else ask.members.values
+        choices = choices_of(ask, online, items, built)
         if situation.basis == "safe_default":
             return [replace(choice, **_NOTHING_KNOWN) for choice in choices]
         return choices

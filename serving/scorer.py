@@ -12,9 +12,9 @@ from decisions.catalogue import Offer, Push
 from decisions.contacts import Contacts
 from decisions.pacing import CONTACTS, Terms, Use
 from decisions.reasons import SUPPRESSED
+from features.encoding import Encoding
 from serving import guard
 from serving.before import Before, look
-from serving.catalogue import Catalogue, missing_push
 from serving.choice import Choice
 from serving.court import Court
 from serving.degradation import Estimating
@@ -22,6 +22,7 @@ from serving.errors import (
     NothingDecides,
     ServiceError,
     UnknownDecision,
+    UnknownPush,
 )
 from serving.log import Log
 from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
@@ -41,6 +42,8 @@ class Answering(Protocol):
     def pushes(self) -> Mapping[str, Push]: ...
     @property
     def offers(self) -> Mapping[str, Offer]: ...
+    @property
+    def encoding(self) -> Encoding: ...
     @property
     def court(self) -> Court | None: ...
     def limits(self, push_id: str) -> Mapping[str, int]: ...
@@ -98,7 +101,6 @@ class Scorer:
         self._vector_sample = vector_sample
         self._estimating = Estimating()
         self._versions = VersionsSeen(log)
-        self._catalogue = Catalogue(log)
 
     def decide(
         self, push_id: str, contexts: Mapping[str, Mapping[str, Any] | None], at: datetime
@@ -237,8 +239,7 @@ class Scorer:
         guarded: _Guarded,
     ) -> Outcome:
         if any(member not in guarded.answers for member in call.subjects):
-            pushes = len(release.pushes)
-            return missing_push(self._catalogue, call.push_id, release.versions, pushes)
+            return UnknownPush(release.versions.release, len(release.pushes))
         mine = [stored[member] for member in call.subjects if member in stored]
         made = [(one.row.decided_at, one.row.decision_id, one.row.release) for one in mine]
         versions = self._versions.of(max(made)[2]) if made else None

@@ -72,6 +72,10 @@ class FakeRelease:
         return Versions(release=self.release, as_of=AS_OF, policy="p1", models={"response": "3"})
 
     @property
+    def encoding(self) -> Encoding:
+        return Encoding(NAMES, {})
+
+    @property
     def pushes(self) -> Mapping[str, Push]:
         return {push.push_id: push for push in self.known_pushes}
 

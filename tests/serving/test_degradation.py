@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from time import sleep
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from decisions.segment_means import SegmentMeans
 from serving.app import create_app
 from serving.auth import Access
+from serving.fresh_source import Freshness
+from serving.inputs import Inputs
 from serving.log import Log
 from serving.parts import Parts
 from serving.release import load_release
@@ -123,12 +127,10 @@ def test_averages_are_those_of_the_model_over_its_members(release: Release) -> N
 def test_fresh_features_go_before_those_of_the_release(release: Release) -> None:
     terms = release.terms("spring", {})
     plain = release.choose("spring", ["m07"], Situation(terms))[0]
-    newer = release.choose(
-        "spring", ["m07"], Situation(terms, fresh={"m07": {"consent_push": 0.0}})
-    )
-    assert newer[0].reason == "no_consent"
-    assert newer[0].vector[3] == 0.0
-    assert plain.vector[0] == newer[0].vector[0]
+    situation = Situation(terms, fresh={"m07": {"consent_push": 0.0}})
+    newer = release.choose("spring", ["m07"], situation)[0]
+    assert newer.reason == "no_consent"
+    assert np.array_equal(newer.vector, plain.vector, equal_nan=True), "kept is what was built"
 
 
 def test_a_call_that_is_not_decided_in_time_sends_nothing_and_says_so(caller: Scored) -> None:
@@ -156,3 +158,34 @@ def test_a_call_that_is_not_decided_in_time_sends_nothing_and_says_so(caller: Sc
     assert found["decisions"][0]["reason"] == "deadline"
     assert flat.json()["send"] is False
     assert flat.json()["degraded"] == ["deadline"]
+
+
+class Told:
+    """A source of fresh features that knows one thing of everybody."""
+
+    def __init__(self, *degraded: str) -> None:
+        self._degraded = degraded
+
+    async def fresh(self, members: Sequence[str], *_: object) -> Freshness:
+        return Freshness({m: {"consent_push": 0.0} for m in members}, self._degraded)
+
+    def forget(self, member: str) -> None:
+        raise AssertionError(member)
+
+
+def test_a_call_is_decided_with_what_is_fresh_and_says_what_was_late(
+    release: Release, log: Log, tmp_path: Path
+) -> None:
+    parts = Parts(
+        Fixed(release), log, Access(log, "live", required=False), Telemetry(), tmp_path,
+        deadline=30.0, fresh=Told("features_late"),
+    )  # fmt: skip
+    with TestClient(create_app(parts)) as client:
+        found = client.post("/v1/decisions", json=CALL).json()
+    assert {one["reason"] for one in found["decisions"]} == {"no_consent"}
+    assert found["degraded"] == ["features_late"]
+    row = log.decision(found["decisions"][0]["decision_id"])
+    assert row is not None
+    assert row.inputs is not None
+    inputs = Inputs.from_json(row.inputs, row.member_id)
+    assert (dict(inputs.fresh), inputs.degraded) == ({"consent_push": 0.0}, ("features_late",))
