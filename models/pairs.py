@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.row_sums import row_sums
+from models.scopes import COLUMNS as _PAIR
+from models.scopes import Scopes, Turned, shares_of
 from models.tastes import Tastes
 from models.trees import positions
 
-_PAIR = (
-    "scope_interest", "scope_share", "scope_taste", "scope_seen_days", "scope_bought_days",
-    "scope_lately", "scope_share_unseen", "scope_taste_unseen", "scope_lift",
-)  # fmt: skip
-# Who has looked at something within this many days is likely to be about to buy it anyway.
-_LATELY = 30.0
 _BY_CATEGORY = ("interest__", "seen_days__", "bought_days__")
 _KINDS = ("percent_off", "amount_off", "points", "gift", "shipping", "content")
 OFFER_COLUMNS = (
@@ -93,7 +89,7 @@ class PairFeatures:
         tastes = Tastes.fit(_touched(values, names, categories))
         return cls(names, categories, scopes, similarity.astype(np.float32), tastes)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What stands in which column of ``table``."""
         return (*self._own, *(_PAIR if self.categories else ()), *OFFER_COLUMNS)
@@ -103,9 +99,17 @@ class PairFeatures:
         """How many columns of ``table``, the first ones, are the same for all offers."""
         return len(self._own)
 
-    @property
+    @cached_property
     def _own(self) -> tuple[str, ...]:
         return tuple(name for name in self.member_names if not name.startswith(_BY_CATEGORY))
+
+    @cached_property
+    def _by_category(self) -> NDArray[np.int64]:
+        """(3, categories) where each feature of a category stands, -1 for one that is absent."""
+        at = {name: column for column, name in enumerate(self.member_names)}
+        return np.array(
+            [[at.get(prefix + one, -1) for one in self.categories] for prefix in _BY_CATEGORY]
+        )
 
     def table(
         self, values: NDArray[np.float32], names: tuple[str, ...], offers: Sequence[OfferTerms]
@@ -123,46 +127,55 @@ class PairFeatures:
         width = own.shape[1] if shown is None else len(shown)
         table = np.empty((n, m, width + pair_width + len(OFFER_COLUMNS)), dtype=np.float32)
         table[:, :, :width] = (own if shown is None else own[:, shown])[:, None, :]
-        if pair_width:
-            shares = _shares(own, self.member_names, self.categories)
-            kinds = self.tastes.kinds(_touched(own, self.member_names, self.categories))
-            for j, offer in enumerate(offers):
-                table[:, j, width : width + pair_width] = self._scope(own, shares, kinds, offer)
-        table[:, :, width + pair_width :] = np.array(
-            [_terms(offer) for offer in offers], dtype=np.float32
-        ).reshape(m, len(OFFER_COLUMNS))
+        known = _known(self, tuple(_Terms.of(offer) for offer in offers))
+        if known.scopes is not None:
+            told = own[:, self._by_category]
+            told[:, self._by_category < 0] = np.nan
+            standing = known.scopes.features(Turned.of(told, self.tastes))
+            table[:, :, width : width + pair_width] = standing[:, known.scopes.place]
+        table[:, :, width + pair_width :] = known.terms
         return table.reshape(n * m, -1)
 
-    def _scope(
-        self,
-        own: NDArray[np.float32],
-        shares: NDArray[np.float32],
-        kinds: NDArray[np.float64],
-        offer: OfferTerms,
-    ) -> NDArray[np.float32]:
-        """(members, pair features) of one offer; an offer without scope is about everything."""
-        inside = np.array([not offer.categories or c in offer.categories for c in self.scopes])
-        if not inside.any():
-            return np.full((len(own), len(_PAIR)), np.nan, dtype=np.float32)
-        scope = [c for c, is_in in zip(self.categories, inside, strict=True) if is_in]
-        interest = np.nan_to_num(_columns(own, self.member_names, "interest__", scope))
-        alike = self.similarity[:, inside].mean(axis=1) * ~inside
-        share, taste = row_sums(shares[:, inside]), row_sums(shares * alike)
-        seen = _least(_columns(own, self.member_names, "seen_days__", scope))
-        lately = np.where(seen <= _LATELY, 1.0, 0.0)
-        return np.column_stack(
-            [
-                row_sums(interest),
-                share,
-                taste,
-                seen,
-                _least(_columns(own, self.member_names, "bought_days__", scope)),
-                lately,
-                share * (1 - lately),
-                taste * (1 - lately),
-                self.tastes.lift(kinds, inside),
-            ]
-        ).astype(np.float32)
+
+class _Terms(NamedTuple):
+    """What is read of an offer; equal for offers that are told apart by nothing."""
+
+    offer_id: str
+    kind: str
+    value: float
+    min_spend: float
+    redemption_cost: float
+    categories: tuple[str, ...]
+
+    @classmethod
+    def of(cls, offer: OfferTerms) -> Self:
+        return cls(
+            offer.offer_id, offer.kind, offer.value, offer.min_spend, offer.redemption_cost,
+            tuple(offer.categories),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What a table holds whoever the members are. terms: (offers, ``OFFER_COLUMNS``)."""
+
+    terms: NDArray[np.float32]
+    scopes: Scopes | None
+
+
+@lru_cache(maxsize=256)
+def _known(pairs: PairFeatures, offers: tuple[_Terms, ...]) -> _Known:
+    """A push is asked about again and again with the same offers."""
+    terms = np.array([_terms(offer) for offer in offers], dtype=np.float32)
+    terms = terms.reshape(len(offers), len(OFFER_COLUMNS))
+    if not pairs.categories or not offers:
+        return _Known(terms, None)
+    # An offer without scope is about everything.
+    insides = [
+        tuple(not one.categories or scope in one.categories for scope in pairs.scopes)
+        for one in offers
+    ]
+    return _Known(terms, Scopes.of(insides, pairs.similarity, pairs.tastes))
 
 
 def _columns(
@@ -181,10 +194,7 @@ def _shares(
     """Each member's interest split over the categories; zeros for a member without any."""
     if not categories:
         return np.zeros((len(values), 0), dtype=np.float32)
-    interest: NDArray[np.float32] = np.nan_to_num(_columns(values, names, "interest__", categories))
-    total = row_sums(interest)[:, None]
-    shares = interest / np.maximum(total, np.float32(1e-9))
-    return shares.astype(np.float32, copy=False)
+    return shares_of(np.nan_to_num(_columns(values, names, "interest__", categories)))
 
 
 def _touched(
@@ -200,13 +210,7 @@ def _touched(
     return touched
 
 
-def _least(days: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Row-wise least, NaN where all are missing."""
-    least = np.where(np.isnan(days), np.inf, days).min(axis=1)
-    return np.where(np.isinf(least), np.nan, least).astype(np.float32)
-
-
-def _terms(offer: OfferTerms) -> list[float]:
+def _terms(offer: _Terms) -> list[float]:
     if offer.kind not in _KINDS:
         raise ModelError(f"offer {offer.offer_id!r} is of kind {offer.kind!r}, unknown here")
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -56,15 +57,41 @@ class Tastes:
     def kinds(self, touched: NDArray[np.bool_] | NDArray[np.float64]) -> NDArray[np.float64]:
         """(members, kinds) how likely each member is of each kind; rows add up to 1."""
         # Not ``@``: BLAS adds in another order for one member than for many.
-        weight = np.tile(np.log(self.share), (len(touched), 1))
-        for category, chance in enumerate(np.log(np.maximum(self.chance, 1e-12)).T):
+        weight = np.tile(self._log_share, (len(touched), 1))
+        for category, chance in enumerate(self._log_chance):
             weight += touched[:, category, None] * chance
         likely: NDArray[np.float64] = np.exp(weight - weight.max(axis=1, keepdims=True))
         return np.asarray(likely / row_sums(likely)[:, None])
 
-    def lift(self, kinds: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """(members,) log of the chance to turn to ``inside``, (categories,), over the average's."""
-        chance = self.chance[:, inside].sum(axis=1)
-        expected = row_sums(kinds * chance)
-        common = max(float(self.share @ chance), 1e-12)
-        return np.asarray(np.log(np.maximum(expected, 1e-12) / common))
+    @cached_property
+    def _log_share(self) -> NDArray[np.float64]:
+        return np.log(self.share)
+
+    @cached_property
+    def _log_chance(self) -> NDArray[np.float64]:
+        """(categories, kinds)"""
+        return np.ascontiguousarray(np.log(np.maximum(self.chance, 1e-12)).T)
+
+    def into(self, insides: NDArray[np.bool_]) -> Into:
+        """How likely the kinds are to turn to each of some sets of categories, (sets, categories).
+
+        Worked out once where the same sets are asked about again and again.
+        """
+        chance = np.array([self.chance[:, mask].sum(axis=1) for mask in insides])
+        common = np.array([max(float(self.share @ one), 1e-12) for one in chance])
+        return Into(chance.reshape(len(insides), len(self.share)), common)
+
+
+@dataclass(frozen=True, eq=False)
+class Into:
+    """chance: (sets, kinds) that a step of a member of the kind is into the set. common: (sets,)
+    the same of everybody."""
+
+    chance: NDArray[np.float64]
+    common: NDArray[np.float64]
+
+    def lift(self, kinds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(members, sets) log of each member's chance over that of everybody, for the members'
+        ``kinds``, (members, kinds)."""
+        expected = np.sum(kinds[:, None, :] * self.chance, axis=2)
+        return np.asarray(np.log(np.maximum(expected, 1e-12) / self.common))

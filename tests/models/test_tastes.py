@@ -21,7 +21,7 @@ def tastes() -> Tastes:
 
 def test_a_place_like_those_known_is_more_to_a_members_taste(tastes: Tastes) -> None:
     kinds = tastes.kinds(np.array([[True, False, False, False], [False, False, True, False]]))
-    by_the_sea = tastes.lift(kinds, np.array([False, True, False, False]))
+    by_the_sea = tastes.into(np.array([[False, True, False, False]])).lift(kinds)
     assert by_the_sea[0] > 0.3
     assert by_the_sea[1] < -0.3
 
@@ -29,7 +29,7 @@ def test_a_place_like_those_known_is_more_to_a_members_taste(tastes: Tastes) -> 
 def test_a_member_without_history_is_like_the_average(tastes: Tastes) -> None:
     nothing = np.zeros((1, 4), dtype=bool)
     assert tastes.kinds(nothing)[0] == pytest.approx(tastes.share)
-    assert tastes.lift(tastes.kinds(nothing), SEA)[0] == pytest.approx(0.0, abs=1e-9)
+    assert tastes.into(SEA[None]).lift(tastes.kinds(nothing))[0, 0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_alone_and_in_company_a_member_is_of_the_same_kinds(tastes: Tastes) -> None:
@@ -41,5 +41,5 @@ def test_alone_and_in_company_a_member_is_of_the_same_kinds(tastes: Tastes) -> N
 def test_hardly_any_categories_are_no_obstacle(width: int) -> None:
     touched = np.ones((10, width), dtype=bool)
     found = Tastes.fit(touched)
-    lift = found.lift(found.kinds(touched), np.ones(width, dtype=bool))
-    assert lift == pytest.approx(np.zeros(10))
+    lift = found.into(np.ones((1, width), dtype=bool)).lift(found.kinds(touched))
+    assert lift == pytest.approx(np.zeros((10, 1)))
