@@ -55,7 +55,7 @@ def encode(frame: pd.DataFrame, encoding: Encoding) -> NDArray[np.float32]:
             codes = {value: code for code, value in enumerate(encoding.categories[name])}
             values[:, column] = frame[name].map(codes).to_numpy(dtype=np.float32)
         else:
-            values[:, column] = _narrow(frame[name].to_numpy(dtype=np.float64))
+            values[:, column] = narrow(frame[name].to_numpy(dtype=np.float64))
     return values
 
 
@@ -68,10 +68,11 @@ def encoded_column(name: str, column: pa.ChunkedArray, encoding: Encoding) -> ND
         known = pa.array(encoding.categories[name], type=pa.string())
         column = compute.index_in(column, value_set=known)
     # Nulls come out as NaN, not as None: of numbers only.
-    return _narrow(column.cast(pa.float64()).to_numpy())
+    return narrow(column.cast(pa.float64()).to_numpy())
 
 
-def _narrow(values: NDArray[np.float64]) -> NDArray[np.float32]:
+def narrow(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The values as float32, those beyond it as its largest."""
     return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from features.fresh_reader import Fresh, believed
 from features.store.repo import (
     FRESH_VIEW,
     StoreError,
+    answering,
     member_entity,
     opened_for_reading,
     opened_online,
@@ -73,7 +73,7 @@ class OnlineFresh:
         frame[list(_TIMES)] = frame[list(_TIMES)].astype("Int64")
         frame[list(_NUMBERS)] = frame[list(_NUMBERS)].astype("float64")
         frame["event_timestamp"] = pd.to_datetime(frame[_REVISION], unit="us", utc=True)
-        with _answering():
+        with answering():
             self._store.push(PUSH_SOURCE, frame)
 
     def alive(self, now: datetime) -> None:
@@ -96,7 +96,7 @@ class OnlineFresh:
 
         Redis calls any member present: only one with a revision was ever pushed.
         """
-        with _answering():
+        with answering():
             answer: dict[str, list[Any]] = self._store.get_online_features(
                 features=self._service,
                 entity_rows=[{"member_id": member} for member in member_ids],
@@ -114,7 +114,7 @@ class OnlineFresh:
 def online_fresh(workspace: Workspace) -> Iterator[OnlineFresh]:
     """The fresh rows of the workspace's online store; made where they are not there yet."""
     with opened_online(workspace) as store:
-        with _answering():
+        with answering():
             _register(store, workspace)
         yield OnlineFresh(store, store.get_feature_service(FRESH_SERVICE))
 
@@ -163,18 +163,6 @@ def _register(store: FeatureStore, workspace: Workspace) -> None:
         source=PushSource(name=PUSH_SOURCE, batch_source=nothing),
     )
     store.apply([member, view, FeatureService(name=FRESH_SERVICE, features=[view])])
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Tells the errors of a store that cannot be reached."""
-    from redis.exceptions import RedisError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (sqlite3.Error, SQLAlchemyError, RedisError, OSError) as error:
-        raise StoreError(f"the online store does not answer: {error}") from error
 
 
 def _row(values: Mapping[str, Any]) -> FreshRow:

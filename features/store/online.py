@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from features.moments import moment as in_utc
 from features.store.repo import (
@@ -20,6 +22,9 @@ from features.store.repo import (
 )
 from features.workspace import Workspace
 
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
 _JUST_BEFORE = timedelta(microseconds=1)  # Feast wants a span; a moment's rows lie at its end
 
 
@@ -27,7 +32,8 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
     """Bring the online store to the features built at ``as_of``.
 
     Raises:
-        StoreError: features were not built at exactly this moment.
+        StoreError: features were not built at exactly this moment, or newer ones are online: an
+            SQLite store would take the older in their place, and Redis silently would not.
     """
     as_of = in_utc(as_of)
     record = built(workspace)
@@ -35,8 +41,22 @@ def materialize(workspace: Workspace, as_of: datetime) -> None:
         raise StoreError(not_built(as_of))
     with opened(workspace) as store:
         register(store, workspace, record)
+        newest = _newest_online(store, list(record.columns))
+        if newest is not None and as_of < newest:
+            raise StoreError(
+                f"the online store holds the features of {newest.isoformat()}, newer than those "
+                f"of {as_of.isoformat()}; build and materialize a moment after that"
+            )
         with redirect_stdout(io.StringIO()):  # Feast prints as it goes; stdout is for results
             store.materialize(as_of - _JUST_BEFORE, as_of, feature_views=list(record.columns))
+
+
+def _newest_online(store: FeatureStore, views: Sequence[str]) -> datetime | None:
+    """The newest moment that was brought online of any of the views; Feast keeps a record."""
+    ends = [
+        end for view in views for _, end in store.get_feature_view(view).materialization_intervals
+    ]
+    return max(ends, default=None)
 
 
 def online_row(workspace: Workspace, service: str, member_id: str) -> dict[str, float | str | None]:

@@ -142,6 +142,18 @@ def opened_for_reading(workspace: Workspace) -> Iterator[FeatureStore]:
 
 
 @contextmanager
+def answering() -> Iterator[None]:
+    """Tells the errors of a store that cannot be reached."""
+    from redis.exceptions import RedisError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (sqlite3.Error, SQLAlchemyError, RedisError, OSError) as error:
+        raise StoreError(f"the online store does not answer: {error}") from error
+
+
+@contextmanager
 def _registered() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
