@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Path
 
 from serving.auth import Requires
 from serving.errors import NotReplayable, ReleaseGone, UnknownDecision, documented
-from serving.explain_schemas import Replayed
+from serving.explain_schemas import Explained, Replayed
+from serving.explanation import explained
 from serving.parts import FromApp
 from serving.replay import remade, replay
 from serving.schemas import Id
@@ -36,3 +37,16 @@ def replayed(decision_id: Annotated[Id, Path()], parts: FromApp) -> Replayed:
         release=found.release,
         withheld=found.withheld,
     )
+
+
+@router.get(
+    "/decisions/{decision_id}/explanation",
+    responses=documented(UnknownDecision, NotReplayable, ReleaseGone),
+)
+def explanation(decision_id: Annotated[Id, Path()], parts: FromApp) -> Explained:
+    """Why: what became of each offer, what it was worth, and what would have come next.
+
+    Nothing is shown as sent to a member who must not be contacted by now.
+    """
+    made = remade(parts.log, parts.archive, parts.decider, decision_id)
+    return explained(made, replay(parts.log, parts.decider, made))

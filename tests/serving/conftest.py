@@ -41,7 +41,7 @@ from serving.court import Court
 from serving.database import Database
 from serving.log import Log
 from serving.parts import Parts
-from serving.release import golden, seal
+from serving.release import Release, golden, load_release, seal
 from serving.schemas import Versions
 from serving.situation import Situation
 from serving.telemetry import Telemetry
@@ -290,6 +290,13 @@ class Bench:
 
     def sealed(self, folder: Path, release_id: str) -> None:
         seal(folder, release_id, AS_OF, {"prior": TrackedVersion("run", "1")}, self.key)
+
+
+@pytest.fixture(scope="session")
+def loaded(candidate: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """The release ``r1`` in memory."""
+    bench = Bench(Workspace(tmp_path_factory.mktemp("loaded")), candidate)
+    return load_release(bench.release("r1"), bench.trusted)
 
 
 @pytest.fixture

@@ -1,0 +1,179 @@
+"""A logged decision explained: from the log to what the explanation says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from decisions.decide import Ask
+from decisions.explanation import Alternative, Expected, Explanation, Weighed, explain
+from decisions.exploration import NO_SEND
+from decisions.gain import Estimator
+from decisions.online import consider
+from models.contributions import Sum, Told, contributing
+from serving import explanation_words as words
+from serving.explain_schemas import (
+    AlternativeTold,
+    AttributionTold,
+    ChangeTold,
+    ChargesTold,
+    Explained,
+    FeatureTold,
+    IntervalTold,
+    OptionTold,
+    PartsTold,
+)
+from serving.feature_words import phrase, spoken
+from serving.replay import Remade, Replay
+
+_MOST = 8  # features that an attribution names; the others are added up
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """found: why. chance: what the probability of a conversion without a send is made of; effect:
+    what the change by the send shown is; None where members are not told apart."""
+
+    found: Explanation
+    ask: Ask
+    chance: Told | None
+    effect: Told | None
+
+
+def reasons(made: Remade) -> Reasons:
+    """Why a decision was made as it was, from what it was made from."""
+    row = made.row
+    ask, estimator = made.release.question(row.push_id, [row.member_id], made.situation)
+    considered = consider(ask, estimator, made.situation.terms)
+    expected = Expected.of(considered.ask, estimator)
+    found = explain(considered, expected, made.situation.terms)
+    if made.inputs.estimator == "safe_default":
+        return Reasons(_without_numbers(found), considered.ask, None, None)
+    return Reasons(found, considered.ask, *_told(considered.ask, estimator, found, expected))
+
+
+def _told(
+    ask: Ask, estimator: Estimator, found: Explanation, expected: Expected
+) -> tuple[Told | None, Told | None]:
+    taken = contributing(estimator)
+    if taken is None or found.shown < 0:
+        return None, None
+    values, names = ask.members.values, ask.members.encoding.names
+    option = found.options[found.shown].option
+    effect = taken.effect(values, names, option.offer)
+    factor = expected.factors[option.channel]
+    return taken.chance(values, names), Told(effect.told.times(factor), effect.values)
+
+
+def _without_numbers(found: Explanation) -> Explanation:
+    """The safe default is sent whatever it gains: what made the choice are no estimates."""
+    options = tuple(
+        Weighed(one.option, one.left_at, one.reason, None, None) for one in found.options
+    )
+    return Explanation(
+        options, found.chosen, -1, found.reason, found.explored, found.held_out,
+        found.probability, "", None, None,
+    )  # fmt: skip
+
+
+def explained(made: Remade, replayed: Replay) -> Explained:
+    """What the API says; nothing is shown as sent to who must not be contacted by now."""
+    why, row, shown = reasons(made), made.row, replayed.stored
+    found, ask = why.found, why.ask
+    unit = "conversions" if ask.push.objective == "conversions" else "money"
+    return Explained(
+        decision_id=row.decision_id,
+        push_id=row.push_id,
+        member_id=row.member_id,
+        decided_at=row.decided_at,
+        release=row.release,
+        equal=replayed.equal,
+        withheld=replayed.withheld,
+        send=shown.send,
+        offer_id=shown.offer_id,
+        channel=shown.channel,
+        reason=shown.reason,
+        explored=found.explored,
+        held_out=found.held_out,
+        probability=found.probability,
+        unit=unit,
+        estimated_by=made.inputs.estimator,
+        degraded=list(made.inputs.degraded),
+        evidence=found.evidence or None,
+        interval=None if found.interval is None else IntervalTold(**asdict(found.interval)),
+        summary=_summary(found, unit, replayed),
+        options=[_option(one) for one in found.options],
+        chance_without=_attribution(why.chance, ask, "the chance without a send"),
+        effect=_attribution(why.effect, ask, "the effect"),
+        alternative=_alternative(found.alternative, found, unit),
+    )
+
+
+def _summary(found: Explanation, unit: str, replayed: Replay) -> list[str]:
+    said = words.summary(found, unit)
+    if replayed.withheld is not None:
+        said.insert(0, f"By now nothing may be sent: {words.why(replayed.withheld)}.")
+    if not replayed.equal:
+        said.append("Made again, the decision comes out otherwise: see its replay.")
+    return said
+
+
+def _option(one: Weighed) -> OptionTold:
+    return OptionTold(
+        offer_id=one.option.offer.offer_id,
+        channel=one.option.channel,
+        left_at=one.left_at,
+        reason=one.reason or None,
+        text=words.of_option(one),
+        parts=None if one.parts is None else PartsTold(**asdict(one.parts)),
+        charges=None if one.charges is None else ChargesTold(**asdict(one.charges)),
+        surplus=one.surplus,
+    )
+
+
+def _attribution(told: Told | None, ask: Ask, what: str) -> AttributionTold | None:
+    if told is None:
+        return None
+    whole: Sum = told.told
+    order = sorted(whole.parts, key=lambda name: -abs(whole.parts[name]))
+    named = [name for name in order[:_MOST] if whole.parts[name]]
+    return AttributionTold(
+        estimate=whole.total,
+        base=whole.base,
+        features=[_feature(name, told, ask, what) for name in named],
+        rest=sum(whole.parts[name] for name in whole.parts if name not in named),
+    )
+
+
+def _feature(name: str, told: Told, ask: Ask, what: str) -> FeatureTold:
+    column = ask.members.column(name)
+    number = told.values.get(name, float("nan")) if column is None else float(column[0])
+    value = spoken(name, number, ask.members.encoding.categories)
+    part = told.told.parts[name]
+    return FeatureTold(
+        feature=name,
+        value=value,
+        part=part,
+        text=f"{phrase(name, value)}: {words.raises(part, what)}",
+    )
+
+
+def _alternative(told: Alternative | None, found: Explanation, unit: str) -> AlternativeTold | None:
+    if told is None:
+        return None
+    option = None if told.option == NO_SEND else found.options[told.option].option
+    return AlternativeTold(
+        offer_id=None if option is None else option.offer.offer_id,
+        channel=None if option is None else option.channel,
+        short=told.short,
+        changes=[
+            ChangeTold(
+                what=change.what,
+                name=change.name,
+                by=change.by,
+                now=change.now,
+                text=words.of_change(change, found.options, unit),
+            )
+            for change in told.changes
+        ],
+        text=words.of_alternative(found, unit) or "",
+    )
