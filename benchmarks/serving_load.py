@@ -33,6 +33,7 @@ class Load:
     pushes, members: names; call k asks about the k-th of all pairs, counted from ``first`` on in
         steps of ``each`` members a call, so that no pair is asked about twice.
     core: that the generator runs on; None for any.
+    deadline_ms: that a call names; None for none.
     answers: file for the bodies of all answers with status 200, one a line; empty for none.
     """
 
@@ -48,6 +49,7 @@ class Load:
     each: int = 1
     first: int = 0
     core: int | None = None
+    deadline_ms: int | None = None
     answers: str = ""
 
 
@@ -107,9 +109,11 @@ def requests(load: Load) -> Iterator[bytes]:
     """Encoded calls; pairs go through all members of a push in a fixed random order."""
     order = list(range(load.members))
     random.Random(7).shuffle(order)
-    key = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
+    told = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
+    if load.deadline_ms is not None:
+        told += f"Pushwise-Deadline-Ms: {load.deadline_ms}\r\n"
     head = (
-        f"POST {load.path} HTTP/1.1\r\nHost: localhost\r\n{key}"
+        f"POST {load.path} HTTP/1.1\r\nHost: localhost\r\n{told}"
         "Content-Type: application/json\r\nContent-Length: "
     )
     pair = load.first
