@@ -26,6 +26,7 @@ from serving.routes import (
     health,
     releases,
     rules,
+    timeline,
 )
 from serving.schemas import field_names
 
@@ -40,6 +41,7 @@ _ROUTES = (
     catalogue,
     erasure,
     releases,
+    timeline,
 )
 _IN_PATHS_AND_QUERIES = frozenset(
     {

@@ -147,3 +147,36 @@ class Explained(Told):
     chance_without: AttributionTold | None
     effect: AttributionTold | None
     alternative: AlternativeTold | None
+
+
+class TimelineEntry(Told):
+    """One thing that happened (docs/explain.md).
+
+    kind: ``chosen`` (a decision for an offer), ``skipped`` (one for no send, with the ``reason``),
+    ``suppressed``, or the type of an outcome. text: the same in words.
+    """
+
+    at: str
+    kind: str
+    text: str
+    push_id: str | None
+    decision_id: str | None
+    offer_id: str | None
+    channel: str | None
+    reason: str | None
+    explored: bool
+    held_out: bool
+    probability: float | None
+    release: str | None
+    value: str | None
+
+
+class TimelinePage(Told):
+    """entries: newest first. events: how many of each type came in. next: give it as ``after`` for
+    the next page; null after the last."""
+
+    member_id: str
+    suppressed_since: str | None
+    events: dict[str, int]
+    entries: list[TimelineEntry]
+    next: str | None

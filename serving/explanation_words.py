@@ -5,6 +5,7 @@ from __future__ import annotations
 from decisions.explanation import OUTBID, Change, Explanation, Weighed
 from decisions.exploration import NO_SEND
 from decisions.reasons import REASONS
+from serving.timeline import Entry
 
 _REASONS = {
     "unknown_member_fallback": "nothing is known of the member, so nobody knows a consent",
@@ -121,3 +122,20 @@ def summary(found: Explanation, unit: str) -> list[str]:
 
 def _of_member(found: Explanation) -> str:
     return why(found.reason) if found.reason in REASONS and found.reason else "no reason was kept"
+
+
+def of_entry(one: Entry) -> str:
+    """One thing that happened to a member."""
+    match one.kind:
+        case "chosen":
+            drawn = ", drawn at random" if one.explored else ""
+            return f"{one.offer_id} by {one.channel} for push {one.push_id}{drawn}"
+        case "skipped":
+            said = (
+                why(one.reason) if one.reason and knows(one.reason) else one.reason or "no reason"
+            )
+            return f"nothing for push {one.push_id}: {said}"
+        case "suppressed":
+            return "must not be contacted from here on"
+    of_push = "" if one.push_id is None else f" for push {one.push_id}"
+    return f"{one.kind.replace('_', ' ')}{of_push}"
