@@ -44,6 +44,11 @@ def names_in(text: str) -> set[str]:
     return set(re.findall(r"\bpushwise_[a-z_]+\b", text))
 
 
+def of_the_process() -> set[str]:
+    text = Telemetry().exposition().decode()
+    return set(re.findall(r"^((?:process|python)_\w+)", text, re.MULTILINE))
+
+
 def shown(name: str) -> bool:
     """Whether the exposition has it: histograms show three series."""
     bare = re.sub(r"_(bucket|sum|count)$", "", name)
@@ -61,6 +66,11 @@ SPEAKING = (
 def test_every_metric_spoken_of_exists(file: str) -> None:
     found = names_in((REPOSITORY / file).read_text(encoding="utf-8"))
     assert {name for name in found if not shown(name)} == set()
+
+
+def test_every_metric_of_the_process_that_is_watched_exists() -> None:
+    watched = " ".join([*(rule["expr"] for rule in rules()), *expressions()])
+    assert set(re.findall(r"\b(?:process|python)_\w+", watched)) <= of_the_process()
 
 
 def test_every_metric_is_on_the_dashboard() -> None:

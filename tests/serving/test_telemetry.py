@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from datetime import timedelta
-from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from serving.log import iso
 from serving.probes import StoreGauges
 from serving.telemetry import Telemetry
 from serving.telemetry_page import page
+from tests.conftest import REPOSITORY
 from tests.serving.conftest import AS_OF, FakeRelease
 
 if TYPE_CHECKING:
@@ -63,6 +63,15 @@ def full() -> Telemetry:
 def families(telemetry: Telemetry) -> dict[str, Metric]:
     parsed = text_string_to_metric_families(telemetry.exposition().decode())
     return {family.name: family for family in parsed}
+
+
+def test_whatever_can_be_told_somebody_tells() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "serving").rglob("*.py")
+        if path.name != "telemetry.py"
+    )  # fmt: skip
+    told = {name for name in vars(Telemetry) if not name.startswith("_")}
+    assert {name for name in told if not re.search(rf"\b(telemetry|seen)\.{name}\b", code)} == set()
 
 
 def test_prometheus_reads_every_metric_that_is_described(full: Telemetry) -> None:
@@ -172,5 +181,5 @@ def test_who_asks_more_than_may_be_is_counted(scored: Scored) -> None:
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    written = Path(__file__).parents[2] / "docs/reference/metrics.md"
+    written = REPOSITORY / "docs/reference/metrics.md"
     assert written.read_text() == page(), "run `make docs`"
