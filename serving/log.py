@@ -275,6 +275,7 @@ class Log:
 
 
 _NOTHING = Taken(0, 0, ())
+_LONGEST_ID = 512  # Postgres cannot index much longer ones
 
 
 def _open(database: Database, writing: Engine) -> None:
@@ -408,6 +409,9 @@ def _checked(contract: ContractTable, row: object) -> _Row | RowError:
         values = parse_row(contract, row)
     except RowError as error:
         return error
+    for column in contract.columns:
+        if column.kind == "id" and len(str(values[column.name])) > _LONGEST_ID:
+            return RowError("bad_id", column.name, f"an id has at most {_LONGEST_ID} characters")
     text = canonical(values)
     return _Row(str(values[contract.key]), values, text, hashlib.sha256(text.encode()).hexdigest())
 

@@ -58,6 +58,7 @@ def test_duplicates_and_conflicts_are_found_within_a_batch(caller: Scored) -> No
         ({**VIEW, "occurred_at": "2026-05-01T09:30:00"}, "naive_time", "occurred_at"),
         ({**VIEW, "quantity": -1}, "negative_quantity", "quantity"),
         ({**VIEW, "member_id": "\x00"}, "bad_id", "member_id"),
+        ({**VIEW, "event_id": "é" * 513}, "bad_id", "event_id"),
     ],
 )
 def test_a_bad_row_is_rejected_by_its_code_and_costs_no_other(

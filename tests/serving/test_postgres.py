@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -257,3 +258,13 @@ def test_fresh_features_are_read_from_it(databases: Databases) -> None:
             page = next_page(connection, dict.fromkeys(SOURCES, 0), {}, 10)
     assert [member for member, _ in page.rows] == ["a", "a", "m1"]
     assert page.marks == {"events": 2, "decisions": 1, "outcomes": 0}
+
+
+def test_the_longest_ids_there_may_be_are_indexed(databases: Databases) -> None:
+    """Of characters that take four bytes and do not compress."""
+    drawn = random.Random(1)
+    longest = "".join(chr(drawn.randrange(0x10000, 0x10FFFF)) for _ in range(512))
+    row = {**view(longest), "member_id": longest[::-1]}
+    with Log(databases.migrated()) as log:
+        assert log.keep_events([row], NOW).accepted == 1
+        assert log.keep_events([row], NOW).duplicates == 1
