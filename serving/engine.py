@@ -30,11 +30,12 @@ class _Waiting:
 @dataclass(frozen=True, slots=True)
 class Watched:
     """Told of what the engine does. queued: calls that wait. waited: seconds until a call's turn
-    came. batched: members that are decided together."""
+    came. batched: members that are decided together. refused: a call that was not taken."""
 
     queued: Callable[[int], None] = field(default=lambda _: None)
     waited: Callable[[float], None] = field(default=lambda _: None)
     batched: Callable[[int], None] = field(default=lambda _: None)
+    refused: Callable[[], None] = field(default=lambda: None)
 
 
 class Engine:
@@ -67,6 +68,7 @@ class Engine:
             ServiceError: of ``Scorer.decide_together``.
         """
         if not self._fits(asked, until):
+            self._watched.refused()
             raise Overloaded
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, loop.create_future())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,8 @@ class Parts:
             return scorer.decide_together(calls, datetime.now(UTC))
 
         seen = self.telemetry
-        engine = Engine(together, Watched(seen.queued, seen.waited, seen.batched))
+        refused = partial(seen.refused, "overload")
+        engine = Engine(together, Watched(seen.queued, seen.waited, seen.batched, refused))
         deciding = Deciding(engine, self.decider, self.room, self.fresh, self.deadline)
         object.__setattr__(self, "scorer", scorer)
         object.__setattr__(self, "deciding", deciding)

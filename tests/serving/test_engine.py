@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from serving.engine import MOST_TOGETHER, MOST_WAITING, Engine
+from serving.engine import MOST_TOGETHER, MOST_WAITING, Engine, Watched
 from serving.errors import DeadlinePassed, LogUnavailable, Overloaded
 from serving.making import Subject
 from serving.schemas import Versions
@@ -100,7 +100,8 @@ def test_a_call_past_its_deadline_is_told_so_and_one_not_begun_is_never_decided(
 def test_more_members_than_the_queue_holds_are_refused_at_once() -> None:
     async def calls() -> None:
         gate = Gate()
-        engine = Engine(gate)
+        refused: list[str] = []
+        engine = Engine(gate, Watched(refused=lambda: refused.append("a call")))
         tasks = [asyncio.ensure_future(engine.answer(about("a"), _in(LATER)))]
         await _begun(gate, 1)
         tasks.append(asyncio.ensure_future(engine.answer(about("b"), _in(LATER))))
@@ -110,6 +111,7 @@ def test_more_members_than_the_queue_holds_are_refused_at_once() -> None:
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await engine.answer(about("c"), _in(LATER))
+        assert refused == ["a call"]
         gate.open.set()
         await asyncio.gather(*tasks)
 
