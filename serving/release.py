@@ -169,7 +169,9 @@ class Release:
         columns = snapshot.encoding.names
         for row, member in enumerate(members if fresh else ()):
             for name, value in fresh.get(member, {}).items():
-                values[row, columns.index(name)] = value
+                # Read for the release that a call met first; this one may be the next.
+                if name in columns:
+                    values[row, columns.index(name)] = value
         return Members(tuple(members), values, rows >= 0, snapshot.encoding, snapshot.as_of)
 
     def _offers(self, push: Push) -> tuple[Offer, ...]:

@@ -55,6 +55,8 @@ def export_member(member_id: MemberId, parts: FromApp) -> MemberExport:
 
 def _asked(parts: Parts, members: Sequence[str], response: Response) -> ErasureShown:
     found = parts.erasures.ask(members, datetime.now(UTC))
+    for member in members:
+        parts.fresh.forget(member)
     response.headers["Location"] = f"/v1/erasures/{found.erasure_id}"
     return _shown(found)
 

@@ -133,6 +133,13 @@ def test_fresh_features_go_before_those_of_the_release(release: Release) -> None
     assert np.array_equal(newer.vector, plain.vector, equal_nan=True), "kept is what was built"
 
 
+def test_a_fresh_feature_that_the_release_does_not_know_is_left_out(release: Release) -> None:
+    terms = release.terms("spring", {})
+    of_another = Situation(terms, fresh={"m07": {"of the release before": 1.0}})
+    found = release.choose("spring", ["m07"], of_another)[0]
+    assert found == release.choose("spring", ["m07"], Situation(terms))[0]
+
+
 def test_a_call_that_is_not_decided_in_time_sends_nothing_and_says_so(caller: Scored) -> None:
     slow = type(caller.decider.release).choose
 
@@ -165,22 +172,34 @@ class Told:
 
     def __init__(self, *degraded: str) -> None:
         self._degraded = degraded
+        self.forgotten: list[str] = []
 
     async def fresh(self, members: Sequence[str], *_: object) -> Freshness:
         return Freshness({m: {"consent_push": 0.0} for m in members}, self._degraded)
 
     def forget(self, member: str) -> None:
-        raise AssertionError(member)
+        self.forgotten.append(member)
+
+    def state(self) -> None:
+        return None
+
+
+def told(release: Release, log: Log, folder: Path, fresh: Told) -> Parts:
+    access = Access(log, "live", required=False)
+    return Parts(Fixed(release), log, access, Telemetry(), folder, deadline=30.0, fresh=fresh)
+
+
+def test_an_erased_member_is_not_last_known(release: Release, log: Log, tmp_path: Path) -> None:
+    fresh = Told()
+    with TestClient(create_app(told(release, log, tmp_path, fresh))) as client:
+        assert client.delete("/v1/members/m07").status_code == 202
+    assert fresh.forgotten == ["m07"]
 
 
 def test_a_call_is_decided_with_what_is_fresh_and_says_what_was_late(
     release: Release, log: Log, tmp_path: Path
 ) -> None:
-    parts = Parts(
-        Fixed(release), log, Access(log, "live", required=False), Telemetry(), tmp_path,
-        deadline=30.0, fresh=Told("features_late"),
-    )  # fmt: skip
-    with TestClient(create_app(parts)) as client:
+    with TestClient(create_app(told(release, log, tmp_path, Told("features_late")))) as client:
         found = client.post("/v1/decisions", json=CALL).json()
     assert {one["reason"] for one in found["decisions"]} == {"no_consent"}
     assert found["degraded"] == ["features_late"]
