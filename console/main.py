@@ -56,6 +56,7 @@ def application() -> typer.Typer:
         rules,
         serve,
         train,
+        why,
     )
 
     app = typer.Typer(
@@ -77,6 +78,7 @@ def application() -> typer.Typer:
     app.add_typer(personas.app)
     app.add_typer(evaluate.app)
     app.add_typer(rules.app)
+    app.command("why")(why.why)
     return app
 
 
