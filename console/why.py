@@ -12,6 +12,8 @@ import typer
 
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 
+_TOLD = 5e-5  # of a probability: half of what the last digit shows
+
 if TYPE_CHECKING:
     from serving.explain_schemas import AttributionTold, Explained, OptionTold
     from serving.log import Log, LoggedDecision
@@ -71,7 +73,7 @@ def _text(told: Explained) -> Iterator[str]:
     yield "offers"
     for one in told.options:
         yield f"  {one.text}"
-        yield from _worth(one, told.unit)
+        yield from _worth(one)
     yield from _reasons("the effect", told.effect)
     yield from _reasons("the chance without a send", told.chance_without)
     if told.interval is not None:
@@ -84,13 +86,13 @@ def _text(told: Explained) -> Iterator[str]:
         yield from (f"  {change.text}" for change in told.alternative.changes)
 
 
-def _worth(one: OptionTold, unit: str) -> Iterator[str]:
+def _worth(one: OptionTold) -> Iterator[str]:
     parts = one.parts
     if parts is None or one.surplus is None:
         return
     yield (
         f"    {100 * parts.extra_conversions:.2g} points more conversions × {parts.worth:.2f}"
-        f" = {parts.earned:.4g} {unit}"
+        f" = {parts.earned:.4g}"
     )
     yield (
         f"    coupon {parts.coupon:.4g} ({parts.coupon_anyway:.4g} of it for who buys anyway),"
@@ -104,9 +106,9 @@ def _reasons(what: str, told: AttributionTold | None) -> Iterator[str]:
     if told is None:
         return
     yield ""
-    yield f"{what}: {100 * told.estimate:.3g} points, {100 * told.base:.3g} of them for everybody"
+    yield f"{what}: {100 * told.estimate:.3g} points; members in general {100 * told.base:.3g}"
     yield from (f"  {one.text}" for one in told.features)
-    if told.rest:
+    if abs(told.rest) > _TOLD:
         yield f"  all else: {100 * told.rest:+.2g} points"
 
 

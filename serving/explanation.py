@@ -26,6 +26,7 @@ from serving.feature_words import phrase, spoken
 from serving.replay import Remade, Replay
 
 _MOST = 8  # features that an attribution names; the others are added up
+_LEAST = 0.01  # of the largest part: what is less is not worth a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ def _attribution(told: Told | None, ask: Ask, what: str) -> AttributionTold | No
         return None
     whole: Sum = told.told
     order = sorted(whole.parts, key=lambda name: -abs(whole.parts[name]))
-    named = [name for name in order[:_MOST] if whole.parts[name]]
+    least = _LEAST * max(map(abs, whole.parts.values()), default=0.0)
+    named = [name for name in order[:_MOST] if abs(whole.parts[name]) > least]
     return AttributionTold(
         estimate=whole.total,
         base=whole.base,

@@ -50,6 +50,19 @@ def points(change: float) -> str:
     return f"{100 * abs(change):.2g} points"
 
 
+def amount(number: float, unit: str) -> str:
+    """Of a gain; money goes without its unit, which is the workspace's."""
+    return f"{number:.4g}" if unit == "money" else f"{number:.4g} {unit}"
+
+
+def _limit(name: str) -> str:
+    """``offer:ten`` as ``the offer ten``; the name of an offer alone stays."""
+    kind, found, one = name.partition(":")
+    if found:
+        return f"the {kind} {one}"
+    return f"the {name}" if name in ("budget", "audience") else name
+
+
 def raises(part: float, what: str) -> str:
     """What a feature does to an estimate, such as ``raises the effect by 0.8 points``."""
     return f"{'raises' if part > 0 else 'lowers'} {what} by {points(part)}"
@@ -74,11 +87,11 @@ def of_change(change: Change, options: tuple[Weighed, ...], unit: str) -> str:
         else f"{name_of(options[change.leads_to])} would be sent"
     )
     if change.what == "left":
-        return f"with {change.by:.4g} more left of {change.name}, {turned}"
-    what = f"the gain of {change.name}" if change.what == "gain" else f"the price of {change.name}"
+        return f"with {change.by:.4g} more left of {_limit(change.name)}, {turned}"
     way = "more" if change.by > 0 else "less"
-    of = f" {unit}" if change.what == "gain" else ""
-    return f"were {what} {abs(change.by):.4g}{of} {way} than {change.now:.4g}, {turned}"
+    by = amount(abs(change.by), unit) if change.what == "gain" else f"{abs(change.by):.4g}"
+    of = f"the {change.what} of {_limit(change.name)}"
+    return f"were {of} {by} {way} than {change.now:.4g}, {turned}"
 
 
 def of_alternative(found: Explanation, unit: str) -> str | None:
@@ -93,7 +106,7 @@ def of_alternative(found: Explanation, unit: str) -> str | None:
         return f"{other} came furthest: {why(found.options[told.option].reason)}."
     if not told.short:
         return f"Next was {other}."
-    return f"Next was {other}, {told.short:.4g} {unit} short."
+    return f"Next was {other}, {amount(told.short, unit)} short."
 
 
 def summary(found: Explanation, unit: str) -> list[str]:
@@ -106,7 +119,7 @@ def summary(found: Explanation, unit: str) -> list[str]:
             said.append("It was drawn at random, so that effects can be learned.")
         elif one.parts is not None:
             said.append(
-                f"It is expected to gain {one.parts.gain:.4g} {unit}, and leaves "
+                f"It is expected to gain {amount(one.parts.gain, unit)}, and leaves "
                 f"{one.surplus:.4g} after the prices of the push's limits."
             )
     else:

@@ -20,7 +20,7 @@ router = APIRouter(
     prefix="/v1", tags=["members"], dependencies=[Depends(Requires("audience:export"))]
 )
 _SEPARATOR = "|"  # in no moment and no kind; an id may hold it, and stands last
-Place = Annotated[str, Query(max_length=512, pattern=r"^[^|\x00]+\|[a-z_]+\|[^\x00]+$")]
+Place = Annotated[str, Query(max_length=700, pattern=r"^[^|\x00]+\|[a-z_]+\|[^\x00]+$")]
 
 
 @router.get("/members/{member_id}/timeline", responses=documented())
