@@ -129,6 +129,8 @@ class Contacts:
 
     def of_members(self, rows: NDArray[np.int64]) -> Contacts:
         """Those of the members in ``rows``, numbered anew in that order; -1 is nobody."""
+        if not len(self):
+            return self
         first = np.searchsorted(self.member, rows)
         count = np.searchsorted(self.member, rows, side="right") - first
         count[rows < 0] = 0

@@ -45,6 +45,7 @@ class Ask:
     suppressed: members who must not be contacted, whatever else holds.
     contacts: what the members were sent before; row numbers are those of ``members``.
     hours: when members are active, for a push that goes out over hours.
+    options: (m,) every offer by every channel of the push, the first channel's first.
     """
 
     push: Push
@@ -55,6 +56,7 @@ class Ask:
     suppressed: frozenset[str]
     contacts: Contacts = field(default_factory=Contacts.none)
     hours: ActiveHours | None = None
+    options: tuple[Option, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         given = tuple(offer.offer_id for offer in self.offers)
@@ -65,12 +67,10 @@ class Ask:
                 f"not in the catalogue: {', '.join(missing) or 'none, but the order differs'}"
             )
 
-    @property
-    def options(self) -> tuple[Option, ...]:
-        """(m,) every offer by every channel of the push, the first channel's first."""
-        return tuple(
+        options = tuple(
             Option(offer, channel) for channel in self.push.all_channels for offer in self.offers
         )
+        object.__setattr__(self, "options", options)
 
     def block(self, start: int, stop: int) -> Ask:
         """The same about the members in rows ``start`` to ``stop``."""
@@ -227,14 +227,19 @@ def _taken(whole: Any, rows: NDArray[np.int64]) -> Any:
     return whole
 
 
-def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64], drawn: Draw) -> Decisions:
-    """Replace a share of ``best`` (n, k) by what was drawn, and nothing for those held out; and
-    say with what probability each choice was made."""
-    held = candidates.eligibility.held
+def taken(candidates: Candidates, best: NDArray[np.int64], drawn: Draw) -> NDArray[np.int64]:
+    """``best`` (n, k) with what was drawn in its place, and nothing for those held out."""
     option = best.copy()
     option[drawn.explored] = NO_SEND
     option[drawn.explored, 0] = drawn.option[drawn.explored]
-    option[held] = NO_SEND
+    option[candidates.eligibility.held] = NO_SEND
+    return option
+
+
+def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64], drawn: Draw) -> Decisions:
+    """Replace a share of ``best`` (n, k) by what was drawn, and nothing for those held out; and
+    say with what probability each choice was made."""
+    option = taken(candidates, best, drawn)
     share = share_of(ask)
     # A draw gives one option or none: of two on purpose it is no part.
     single = (option[:, 1:] == NO_SEND).all(axis=1)

@@ -83,6 +83,8 @@ def eligibility(ask: Ask) -> Eligibility:
     code = np.zeros((len(members), len(options)), dtype=np.uint8)
 
     def bar(mask: NDArray[np.bool_], why: str) -> None:
+        if not mask.any():  # as most are
+            return
         barred = np.broadcast_to(mask if mask.ndim == 2 else mask[:, None], code.shape)
         code[barred & (code == 0)] = CODE[why]
 
@@ -106,7 +108,8 @@ def _eligible(ask: Ask, options: tuple[Option, ...], bar: Bar) -> None:
         (OTHER_CHANNEL, [carries(option) for option in options]),
         (OUT_OF_STOCK, [offer.stock != 0 for offer in offers]),
     ):
-        bar(np.tile(~np.array(fits, dtype=bool), (len(members), 1)), why)
+        if not all(fits):
+            bar(np.tile(~np.array(fits, dtype=bool), (len(members), 1)), why)
     _rules(ask, options, "eligibility", NOT_ELIGIBLE, bar)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,14 +19,20 @@ def utc_offsets(members: Members, at: datetime, default: str) -> NDArray[np.int6
 
     A member without a zone, or with one that is none, lives by ``default``.
     """
-    usual = _offset(ZoneInfo(default), at)
     column = members.column(FEATURE)
+    zones = () if column is None else tuple(members.encoding.categories.get(FEATURE, ()))
+    known = np.array(_known(zones, at, default), dtype=np.int64)
     if column is None:
-        return np.full(len(members), usual, dtype=np.int64)
-    zones = members.encoding.categories.get(FEATURE, ())
-    known = np.array([*(_of_zone(zone, at, usual) for zone in zones), usual], dtype=np.int64)
+        return np.full(len(members), known[-1], dtype=np.int64)
     codes = np.where(np.isnan(column), len(zones), column).astype(np.int64)
     return known[codes]
+
+
+@lru_cache(maxsize=64)
+def _known(zones: tuple[str, ...], at: datetime, default: str) -> tuple[int, ...]:
+    """Of each of ``zones``, and of the default last; a push asks for the same again and again."""
+    usual = _offset(ZoneInfo(default), at)
+    return (*(_of_zone(zone, at, usual) for zone in zones), usual)
 
 
 def _of_zone(name: str, at: datetime, usual: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.decide import Ask, Candidates, Decisions, candidates_of, explore
+from decisions.decide import Ask, Candidates, Decisions, candidates_of, explore, taken
 from decisions.exploration import NO_SEND, draw
 from decisions.gain import Estimator
 from decisions.pacing import CONTACTS, MONEY, Terms, channel_limit, money, offer_limit
@@ -67,11 +67,13 @@ def consider(ask: Ask, estimator: Estimator, terms: Terms) -> Considered:
     ask = replace(ask, push=replace(ask.push, limits=one_each))
     candidates = candidates_of(ask, estimator)
     cost = money(candidates.cost.astype(np.float64))
-    planned = _decided(ask, candidates, _best(ask, candidates)).option[:, 0]
+    best, drawn = _best(ask, candidates), draw(ask, candidates)
+    planned = taken(candidates, best, drawn)[:, 0]
     fitting = _only(candidates, _fits(ask, cost, terms))
     priced = replace(ask, prices=terms.prices)
-    best = _best(priced, fitting)
-    made = _decided(priced, fitting, best)
+    if terms.prices != ask.prices or fitting is not candidates:
+        best, drawn = _best(priced, fitting), draw(priced, fitting)
+    made = explore(priced, fitting, best, drawn)
     online = Online(replace(made, code=_codes(candidates, made)), planned, cost)
     return Considered(priced, candidates, fitting, best[:, 0], online)
 
@@ -80,22 +82,22 @@ def _best(ask: Ask, candidates: Candidates) -> NDArray[np.int64]:
     return best_options(ask, candidates, member_prices(ask))
 
 
-def _decided(ask: Ask, candidates: Candidates, best: NDArray[np.int64]) -> Decisions:
-    return explore(ask, candidates, best, draw(ask, candidates))
-
-
 def _fits(ask: Ask, cost: NDArray[np.int64], terms: Terms) -> NDArray[np.bool_]:
     """(n, m) pairs that break no limit if they are the only ones."""
     left = terms.left
-    fits = cost <= left.get(MONEY, np.iinfo(np.int64).max)
-    for column, option in enumerate(ask.options):
-        names = (CONTACTS, channel_limit(option.channel), offer_limit(option.offer.offer_id))
-        fits[:, column] &= all(left.get(name, 1) > 0 for name in names)
+    fits: NDArray[np.bool_] = cost <= left.get(MONEY, np.iinfo(np.int64).max)
+    gone = {name for name, most in left.items() if most <= 0}
+    if gone:
+        for column, option in enumerate(ask.options):
+            names = (CONTACTS, channel_limit(option.channel), offer_limit(option.offer.offer_id))
+            fits[:, column] &= gone.isdisjoint(names)
     return fits
 
 
 def _only(candidates: Candidates, fits: NDArray[np.bool_]) -> Candidates:
-    """The candidates without the pairs that do not fit."""
+    """The candidates without the pairs that do not fit; the same where all fit."""
+    if fits.all():
+        return candidates
     found = candidates.eligibility
     code = np.where((found.code == 0) & ~fits, CODE[BUDGET_SPENT], found.code).astype(np.uint8)
     reason = found.reason.copy()

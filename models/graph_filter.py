@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -117,7 +117,7 @@ class GraphFilter:
 
         The caller picks what stands in for NaN: a zero here would pass for a score.
         """
-        rows, columns = positions(self.member_ids, members), positions(self.item_ids, items)
+        rows, columns = positions(self.member_ids, members), _columns(self, tuple(items))
         scores = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
         known, listed = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
         step = at_a_time(len(self.item_ids))
@@ -176,11 +176,15 @@ class GraphFilter:
     def _broad(self) -> NDArray[np.float64]:
         return on_grid(self.directions * np.sqrt(self.degrees.astype(np.float64))[:, None])
 
+    @cached_property
+    def _root(self) -> NDArray[np.float64]:
+        return np.sqrt(self.degrees.astype(np.float64))
+
     def _filtered(self, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(len(rows), items) of the histories in ``rows``."""
         near = np.zeros((len(rows), len(self.item_ids)))
         broad = np.zeros((len(rows), self.directions.shape[1]))
-        root = np.sqrt(self.degrees.astype(np.float64))
+        root = self._root
         for place, row in enumerate(rows.tolist()):
             items, weights = histories.row(row)
             # Every history on its own, so that a member alone is answered as among many.
@@ -192,3 +196,9 @@ class GraphFilter:
             broad[place] = met.sum(axis=0)
         near += self.low_pass * (on_grid(broad) @ self._broad.T)
         return near.astype(np.float32)
+
+
+@lru_cache(maxsize=512)
+def _columns(model: GraphFilter, items: tuple[str, ...]) -> NDArray[np.int64]:
+    """An offer's scope is asked about again and again."""
+    return positions(model.item_ids, items)

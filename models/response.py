@@ -101,9 +101,11 @@ class ResponseModel:
             self._chunk(values[start : start + step], names, offers)
             for start in range(0, max(len(values), 1), step)
         ]
-        joined = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        joined = chunks[0]
+        if len(chunks) > 1:
+            joined = tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
         p_if_not, uplift, margin, p_redeem = joined
-        revenue = margin * self.revenue_rate
+        revenue, grade = margin * self.revenue_rate, self.grade
         return ResponseEstimates(
             p_if_not=p_if_not,
             p_if_sent=np.clip(p_if_not[:, None] + uplift, 0.0, 1.0),
@@ -115,7 +117,7 @@ class ResponseModel:
             p_unsubscribe=self.leaving.risk(values, names),
             member_value=self.reach.value(values, names, margin),
             evidence=tuple(
-                self.grade if offer.offer_id in self.effect.levels.by_offer else "prior"
+                grade if offer.offer_id in self.effect.levels.by_offer else "prior"
                 for offer in offers
             ),
         )
@@ -298,12 +300,13 @@ def usable(offers: Sequence[OfferTerms]) -> NDArray[np.bool_]:
 
 def face_value(revenue: NDArray[np.float64], offers: Sequence[OfferTerms]) -> NDArray[np.float64]:
     """(n, m) money an offer takes off a purchase of ``revenue``, (n,), by its terms."""
-    columns = []
-    for offer in offers:
-        if offer.kind == "percent_off":
-            columns.append(revenue * offer.value / 100)
-        elif offer.kind == "amount_off":
-            columns.append(np.minimum(revenue, offer.value))
+    taken = np.zeros((len(revenue), len(offers)))
+    value = np.array([offer.value for offer in offers], dtype=np.float64)
+    for kind in {offer.kind for offer in offers} & {"percent_off", "amount_off"}:
+        mine = [column for column, offer in enumerate(offers) if offer.kind == kind]
+        each = revenue[:, None]
+        if kind == "percent_off":
+            taken[:, mine] = each * value[mine] / 100
         else:
-            columns.append(np.zeros_like(revenue))
-    return np.column_stack(columns)
+            taken[:, mine] = np.minimum(each, value[mine])
+    return taken
