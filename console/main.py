@@ -49,6 +49,7 @@ def application() -> typer.Typer:
         fresh,
         ingest,
         log,
+        members,
         models,
         personas,
         plan,
@@ -73,6 +74,7 @@ def application() -> typer.Typer:
     app.add_typer(models.app)
     app.add_typer(release.app)
     serve.register(app)
+    app.add_typer(members.app)
     app.add_typer(log.log)
     app.command("plan")(plan.plan)
     app.add_typer(personas.app)

@@ -12,10 +12,13 @@ _WORD = re.compile(r"[^\s,;|\"'{}\[\]():=<>]+")
 
 
 def mentions(text: str) -> Iterator[str]:
-    """Words of the text, fields of it as CSV, values of it as JSON; some more than once."""
+    """Words of the text and what slashes part in them, fields of it as CSV, values of it as JSON;
+    some more than once."""
     for word in _WORD.findall(text):
         yield word
         yield word.strip(".")
+        if "/" in word:
+            yield from word.split("/")
     with suppress(csv.Error):
         yield from (field for fields in csv.reader([text]) for field in fields)
     with suppress(ValueError, RecursionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from models.manifest import MANIFEST
 from serving.errors import ReleaseGone
 from serving.pointer import check
+from serving.redaction import successor
 from serving.release import Release, load_release
 from serving.verify import RELEASE_ID, ReleaseError
 
@@ -55,11 +57,15 @@ class Archive:
             return self._loaded[release_id]
 
     def _load(self, release_id: str) -> Release:
-        folder = self._releases / release_id
-        if not RELEASE_ID.fullmatch(release_id) or not (folder / MANIFEST).is_file():
+        # Where members were erased from it, its successor decides for the others as it did.
+        found = successor(self._releases, release_id)
+        folder = self._releases / found
+        if not RELEASE_ID.fullmatch(found) or not (folder / MANIFEST).is_file():
             raise ReleaseGone(release_id, "is no longer in the workspace")
         try:
-            check(self._releases, release_id, self._trusted)
-            return load_release(folder, self._trusted)
+            check(self._releases, found, self._trusted)
+            release = load_release(folder, self._trusted)
+            versions = release.versions.model_copy(update={"release": release_id})
+            return replace(release, versions=versions)
         except ReleaseError as error:
             raise ReleaseGone(release_id, "is there, but may not be loaded") from error

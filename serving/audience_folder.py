@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,16 @@ class AudienceFolder:
             )
         except (OSError, ValueError) as error:
             raise AudienceGone from error
+
+
+def names_any(path: Path, members: Collection[str]) -> bool:
+    """Whether one of ``members`` is in the audience at ``path``; also where that cannot be told."""
+    try:
+        ids = _mapped(path / "ids.npy")
+    except (OSError, ValueError):
+        return True
+    wanted = np.array(sorted(member.encode() for member in members), dtype=np.bytes_)
+    return bool(np.isin(ids, wanted).any())
 
 
 def write_folder(path: Path, ask: Ask, plan: Plan, traced: Frontier) -> None:

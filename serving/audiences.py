@@ -199,6 +199,38 @@ class Audiences:
 
         return self.log.write(work)
 
+    def start_again(self, successors: Mapping[str, str], at: datetime) -> None:
+        """Let running jobs wait again, and those of releases that are gone be of their successors.
+
+        Their workers notice within a second, and leave nothing behind.
+
+        Args:
+            successors: new release id by old.
+        """
+
+        def work(connection: Connection) -> None:
+            going = _at.state.in_(("queued", "running"))
+            running = [_at.state == "running"]
+            _change(connection, running, at, state="queued", stage="waiting", worker=None)
+            for old, new in successors.items():
+                _change(connection, [_at.release == old, going], at, release=new)
+
+        self.log.write(work)
+
+    def lost(self, audience_id: str, at: datetime) -> None:
+        """The files of a finished job are gone: asked for again, it is a new one."""
+        detail = "its files held members who were erased; ask for it again"
+        failure = json.dumps({"detail": detail, "conflicts": []})
+        mine = [_at.audience_id == audience_id, _at.state == "done"]
+        change = {"state": "failed", "failure": failure}
+        self.log.write(lambda connection: _change(connection, mine, at, **change))
+
+    def workers(self) -> frozenset[str]:
+        """Who is at work."""
+        with self.log.reading() as connection:
+            at_work = connection.scalars(select(_at.worker).where(_at.state == "running"))
+            return frozenset(one for one in at_work if one is not None)
+
     def has(self, worker: str) -> bool:
         """Whether ``worker`` has a job."""
         with self.log.reading() as connection:

@@ -75,6 +75,22 @@ def rollback(releases: Path, trusted: Mapping[str, Ed25519PublicKey]) -> str:
     return earlier[-1]
 
 
+def supersede(releases: Path, successors: Mapping[str, str]) -> None:
+    """Point at the successor of the published release, and name successors in the history.
+
+    Args:
+        successors: new id by old id; each was just sealed.
+    """
+    published = history(releases)
+    renamed = [successors.get(one, one) for one in published]
+    if renamed == published:
+        return
+    # The history first, with both: whatever the pointer shows when we die, it is in there.
+    _write_history(releases, [*renamed, *published[-1:]])
+    write_atomically(releases / POINTER, f"{renamed[-1]}\n".encode())
+    _write_history(releases, renamed)
+
+
 def listed(releases: Path) -> list[Listed]:
     """The workspace's releases, oldest first."""
     if not releases.is_dir():

@@ -23,6 +23,8 @@ from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
 from serving.database import Database, child_environment
+from serving.erasure_worker import ErasureWorker, erase_command
+from serving.erasures import Erasures
 from serving.follower_process import can_follow
 from serving.fresh_opening import OpenedLater
 from serving.fresh_source import FreshSource, NoFresh
@@ -122,14 +124,14 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
-            with _audience_worker(settings, log, fixed.release.versions.release):
+            with _workers(settings, log, fixed.release.versions.release):
                 yield _settled(create_app(parts(fixed, None))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
         publishing = Publishing(settings.workspace.releases, trusted)
         watch = Watch(published.look, published.look_again)
         try:
-            with _audience_worker(settings, log, None):
+            with _workers(settings, log, None):
                 yield _settled(create_app(parts(published, publishing))), watch.wake
         finally:
             watch.stop()
@@ -149,13 +151,16 @@ def _fresh(settings: Settings) -> Iterator[FreshSource]:
 
 
 @contextmanager
-def _audience_worker(settings: Settings, log: Log, release: str | None) -> Iterator[None]:
-    """Audiences of ``release``, None for any, are worked on while the block lasts."""
+def _workers(settings: Settings, log: Log, release: str | None) -> Iterator[None]:
+    """Audiences of ``release``, None for any, and erasures are worked on while the block lasts."""
     environment = child_environment(settings.workspace)
     worker = AudienceWorker(Audiences(log), job_command(settings, release), release, environment)
+    command = erase_command(str(settings.workspace.root))
+    eraser = ErasureWorker(Erasures(log), command, environment)
     try:
         yield
     finally:
+        eraser.stop()
         worker.stop()
 
 

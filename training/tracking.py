@@ -165,6 +165,18 @@ def register(
         return version
 
 
+def tag_run(workspace: Workspace, run_id: str, tags: Mapping[str, str]) -> None:
+    """Say something about a run that has ended.
+
+    Raises:
+        TrainingError: there is no such run, or the record cannot be written.
+    """
+    with _as_training_errors(workspace):
+        client = _client(workspace)
+        for name, value in tags.items():
+            client.set_tag(run_id, name, value)
+
+
 def promote(
     workspace: Workspace, name: str, version: TrackedVersion, reason: str = "passed every gate"
 ) -> None:

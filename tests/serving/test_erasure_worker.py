@@ -1,0 +1,59 @@
+"""Recorded erasures are carried out beside the scorer, and wait where they cannot be."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from serving.erasure_worker import ErasureWorker, erase_command
+from serving.erasures import Erasures
+from serving.log import Log
+
+_FINISH = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from serving.erasures import Erasures
+from serving.log import Log
+with Log(Path(sys.argv[1])) as log:
+    erasures = Erasures(log)
+    for one in erasures.pending():
+        erasures.finish(one.erasure_id, {}, datetime.now(UTC))
+"""
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 30
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
+
+
+def test_what_waits_is_carried_out_without_being_asked(log: Log, tmp_path: Path) -> None:
+    erasures = Erasures(log)
+    asked = erasures.ask(["m1"], datetime.now(UTC))
+    worker = ErasureWorker(erasures, [sys.executable, "-c", _FINISH, str(tmp_path / "log.db")], {})
+    try:
+        assert soon(lambda: erasures.find(asked.erasure_id).state == "done")
+    finally:
+        worker.stop()
+
+
+def test_a_failure_leaves_the_erasure_waiting(log: Log, tmp_path: Path) -> None:
+    erasures = Erasures(log)
+    erasures.ask(["m1"], datetime.now(UTC))
+    met = tmp_path / "met"
+    code = f"import pathlib; pathlib.Path({str(met)!r}).touch(); raise SystemExit(1)"
+    worker = ErasureWorker(erasures, [sys.executable, "-c", code], {})
+    try:
+        assert soon(met.exists)
+    finally:
+        worker.stop()
+    assert len(erasures.pending()) == 1
+
+
+def test_the_command_names_nobody() -> None:
+    assert erase_command("/w")[3:] == ["members", "erase", "--pending", "--workspace", "/w"]
