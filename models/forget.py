@@ -47,6 +47,18 @@ def named_models(folder: Path) -> list[Path]:
     return [path for path, kind in kinds.items() if kind in _LAYOUTS]
 
 
+def known_members(folder: Path) -> list[str]:
+    """Whom the model in ``folder`` knows by name.
+
+    Raises:
+        ArtifactError: it does not read, or is of no kind that knows members by name.
+    """
+    stored = Artifact.load(folder, _kind(folder / _ARTIFACT))
+    if _MEMBERS not in stored.arrays:
+        raise ArtifactError(f"{folder} is no model that knows members by name")
+    return [member.decode() for member in stored.arrays[_MEMBERS].tolist()]
+
+
 def forget_members(folder: Path, members: Collection[str]) -> int:
     """Take members out of the model in ``folder``; how many it knew.
 

@@ -6,17 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from serving import tables
 
 # Every table of the log is one of these; a test holds it to that.
 OF_MEMBERS = ("decisions", "events", "outcomes", "vectors", "suppressions")  # with a member_id
 OF_DECISIONS = ("reservations",)  # with a decision_id alone
-TEXTS = {"idempotency": "answer"}  # with members inside a text
 OF_NOBODY = (
     "limits_used", "audiences", "catalogue", "api_keys", "exports", "releases_seen", "tombstones",
-    "erasures", "erasing",
+    "erasures", "erasing", "idempotency",
 )  # fmt: skip
 _AT_ONCE = 500
 
@@ -47,16 +46,12 @@ def _forget(connection: Connection, members: Sequence[str]) -> dict[str, int]:
     made = tables.decisions.c
     asked = select(made.decision_id).where(made.member_id.in_(members))
     decided = list(connection.scalars(asked))
-    removed = dict.fromkeys((*OF_DECISIONS, *OF_MEMBERS, *TEXTS), 0)
+    removed = dict.fromkeys((*OF_DECISIONS, *OF_MEMBERS), 0)
     for name in OF_DECISIONS:
         table = tables.metadata.tables[name]
         for start in range(0, len(decided), _AT_ONCE):
             some = table.c.decision_id.in_(decided[start : start + _AT_ONCE])
             removed[name] += _gone(connection, table, some)
-    for name, column in TEXTS.items():
-        table = tables.metadata.tables[name]
-        for member in members:
-            removed[name] += _gone(connection, table, _named(table.c[column], member))
     for name in OF_MEMBERS:
         table = tables.metadata.tables[name]
         removed[name] += _gone(connection, table, table.c.member_id.in_(members))
@@ -65,12 +60,6 @@ def _forget(connection: Connection, members: Sequence[str]) -> dict[str, int]:
 
 def _gone(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
     return connection.execute(delete(table).where(which)).rowcount
-
-
-def _named(column: ColumnElement[Any], member: str) -> ColumnElement[bool]:
-    """Whether a JSON text holds the id as a value; it may be written in two ways."""
-    written = {json.dumps(member, ensure_ascii=ascii_only) for ascii_only in (True, False)}
-    return or_(*(column.contains(one, autoescape=True) for one in sorted(written)))
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

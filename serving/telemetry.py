@@ -20,6 +20,7 @@ from prometheus_client import (
     generate_latest,
 )
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict
 
 from serving.breaker import State
 from serving.schemas import Versions
@@ -285,9 +286,20 @@ _SHARED = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
+
+
+def _without_messages(_: object, __: str, line: EventDict) -> EventDict:
+    """A message may repeat a value that was met, such as a KeyError's: its type and place stay."""
+    for part in line.get("exception") or ():
+        if isinstance(part, dict):
+            part |= {"exc_value": "", "exc_notes": []}
+    return line
+
+
 _SHOWN = (
     # Local variables hold member ids: tracebacks do without them.
     structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    _without_messages,
     structlog.processors.JSONRenderer(),
 )
 PROCESSORS = (*_SHARED, *_SHOWN)

@@ -27,8 +27,10 @@ from features.progress import Progress, silent
 from features.snapshot import Snapshot
 from features.store import apply, export_snapshot
 from features.tables import MONEY, Tables, opened
+from features.tombstones import Tombstones
 from features.workspace import Workspace
 from models.estimator import load_estimator
+from models.forget import forget_members, known_members, named_models
 from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
@@ -147,6 +149,7 @@ def _models(
             shutil.copytree(source, folder / name)
             if name == "response" and (source.parent / FOLDER).is_dir():
                 shutil.copytree(source.parent / FOLDER, folder / FOLDER)
+    without_erased(workspace, folder)
     if "response" not in versions:
         if "propensity" not in versions:
             raise TrainingError(
@@ -167,6 +170,14 @@ def _models(
         )
         prior.save(folder / "prior")
     return versions
+
+
+def without_erased(workspace: Workspace, folder: Path) -> None:
+    """Take erased members out of the models of a release that is being made: a training may have
+    begun before an erasure and ended after it."""
+    erased = Tombstones.of(workspace)
+    for model in named_models(folder) if erased else ():
+        forget_members(model, erased.among(known_members(model)))
 
 
 def _orders(tables: Tables, as_of: datetime) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.artifact import Artifact, ArtifactError
-from models.forget import forget_members, named_models
+from models.forget import forget_members, known_members, named_models
 from models.histories import Histories
 from models.plain import PersonalFrequency
 from models.recommender import AlsRecommender
@@ -44,6 +44,7 @@ def test_a_model_forgets_members_and_scores_the_others_as_before(
     gone, others = MEMBERS[3:20:5], [one for one in MEMBERS if one not in MEMBERS[3:20:5]]
     assert named_models(tmp_path) == [tmp_path / "run" / "model"]
     assert forget_members(tmp_path / "run" / "model", [*gone, "stranger"]) == len(gone)
+    assert known_members(tmp_path / "run" / "model") == others
     left = type(model).load(tmp_path / "run" / "model")
     assert np.array_equal(left.item_scores(others, ITEMS), model.item_scores(others, ITEMS))
     assert np.isnan(left.item_scores(gone, ITEMS)).all()

@@ -17,7 +17,6 @@ from serving.erasures import Erasures
 from serving.errors import LogUnavailable
 from serving.guard import barred
 from serving.log import Log
-from serving.tables import idempotency
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
@@ -44,7 +43,7 @@ def outcome(event_id: str, kind: str, **named: str) -> dict[str, str]:
 
 
 def fill(caller: Scored) -> None:
-    """Decisions, events, outcomes, a suppression and a repeated call of both members."""
+    """Decisions, events, outcomes and a suppression of both members."""
     made = decide(caller, GONE, STAYS)
     rows = [event(f"e-{one}", one) for one in (GONE, STAYS)]
     caller.client.post("/v1/events", json={"events": rows})
@@ -53,17 +52,11 @@ def fill(caller: Scored) -> None:
     ]
     stop = outcome("stop", "unsubscribed", push_id="spring", member_id=GONE)
     caller.client.post("/v1/outcomes", json={"outcomes": [*told, stop]})
-    kept = [
-        {"api_key_id": "k", "key": one, "route": "/v1/decisions", "digest": "d",
-         "answer": f'{{"decisions": [{{"member_id": "{one}"}}]}}', "created_at": "2026-05-01"}
-        for one in (GONE, STAYS)
-    ]  # fmt: skip
-    caller.log.write(lambda connection: connection.execute(idempotency.insert(), kept).rowcount)
 
 
 def test_every_table_of_the_log_is_thought_of() -> None:
     known = {
-        *log_erasure.OF_MEMBERS, *log_erasure.OF_DECISIONS, *log_erasure.TEXTS,
+        *log_erasure.OF_MEMBERS, *log_erasure.OF_DECISIONS,
         *log_erasure.OF_NOBODY,
     }  # fmt: skip
     assert known == set(tables.metadata.tables)
