@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serving.pointer import publish
+from serving.pointer import publish, rollback
 from serving.telemetry import Telemetry
 from serving.verify import ReleaseError
 from serving.watch import Published
@@ -45,6 +45,36 @@ def test_a_newly_published_release_is_taken_over(bench: Bench, follow: Follow) -
     published.look()
     assert published.release.versions.release == "r2"
     assert begun.versions.release == "r1", "who holds the old one keeps it"
+
+
+def test_the_way_back_loads_nothing_but_verifies_all(
+    bench: Bench, make_fake: Callable[..., Any]
+) -> None:
+    for release_id in ("r1", "r2", "r3"):
+        bench.release(release_id)
+    loads: list[str] = []
+
+    def load(folder: Path, trusted: Mapping[str, Any]) -> Any:
+        loads.append(folder.name)
+        return make_fake(release=folder.name)
+
+    releases = bench.workspace.releases
+    publish(releases, "r1", bench.trusted)
+    published = Published(releases, bench.trusted, Telemetry(), load)
+    first = published.release
+    publish(releases, "r2", bench.trusted)
+    published.look()
+    assert rollback(releases, bench.trusted) == "r1"
+    published.look()
+    assert published.release is first
+    assert loads == ["r1", "r2"]
+    publish(releases, "r3", bench.trusted)
+    published.look()
+    policy = releases / "r1" / "policy.json"
+    policy.write_bytes(policy.read_bytes() + b" ")
+    (releases / "current").write_text("r1\n")
+    published.look()
+    assert published.release.versions.release == "r3", "in memory or not, it is not what was signed"
 
 
 def test_a_broken_release_leaves_the_old_one_until_it_is_published_again(
