@@ -83,6 +83,8 @@ def names(folder: Path) -> Iterator[str]:
 
 
 def _manifest(path: Path) -> Manifest:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ReleaseError(f"{path}: not a plain file")  # a pipe would never end
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_MANIFEST + 1)
