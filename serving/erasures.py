@@ -16,9 +16,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, delete, select, update
 
-from features.tombstones import erasure_key, mark
+from features.tombstones import TombstoneError, erasure_key, mark
 from serving import log_erasure, upsert
-from serving.errors import UnknownErasure
+from serving.errors import NoErasureKey, UnknownErasure
 from serving.forgotten import NOBODY
 from serving.log import Log, iso
 from serving.tables import erasing, erasures, tombstones
@@ -51,10 +51,13 @@ class Erasures:
         One member whose erasure is under way has that one.
 
         Raises:
-            LogUnavailable, TombstoneError: nothing was recorded.
+            LogUnavailable, NoErasureKey: nothing was recorded.
         """
         wanted = list(dict.fromkeys(members))
-        key = erasure_key(self._log.keys)
+        try:
+            key = erasure_key(self._log.keys)
+        except (OSError, TombstoneError) as error:
+            raise NoErasureKey from error
         marks = [mark(key, member) for member in (NOBODY, *wanted)]
         new = f"er_{uuid4().hex}"
 

@@ -193,6 +193,17 @@ class UnknownErasure(ServiceError):
         super().__init__("no erasure with this erasure_id in the log")
 
 
+class NoErasureKey(ServiceError):
+    status, code = 503, "no_erasure_key"
+    fix = (
+        "let the scorer read, and once write, the file keys/erasure.key of its workspace",
+        "scorers that share a log share that file",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("the key by which erased members are known cannot be read or made here")
+
+
 class UnknownRelease(ServiceError):
     status, code = 404, "unknown_release"
     fix = ("use a release_id of GET /v1/releases",)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from serving.auth import Requires
 from serving.erasure_schemas import ErasureAsked, ErasureShown, MemberExport
 from serving.erasures import Erasure
-from serving.errors import UnknownErasure, documented
+from serving.errors import NoErasureKey, UnknownErasure, documented
 from serving.parts import FromApp, Parts
 from serving.schemas import Id
 
@@ -20,14 +20,14 @@ MemberId = Annotated[Id, Path()]
 _LEFT = "left"
 
 
-@router.delete("/members/{member_id}", status_code=202, responses=documented())
+@router.delete("/members/{member_id}", status_code=202, responses=documented(NoErasureKey))
 def erase_member(member_id: MemberId, parts: FromApp, response: Response) -> ErasureShown:
     """Forget a member for good. From this answer on nothing is sent to them, nothing is taken in
     about them, and the scorer's log holds nothing of them; `GET` the erasure until it is `done`."""
     return _asked(parts, [member_id], response)
 
 
-@router.post("/erasures", status_code=202, responses=documented())
+@router.post("/erasures", status_code=202, responses=documented(NoErasureKey))
 def erase_members(asked: ErasureAsked, parts: FromApp, response: Response) -> ErasureShown:
     """The same for up to 1,000 members at once; an id may hold what a path cannot."""
     return _asked(parts, asked.member_ids, response)

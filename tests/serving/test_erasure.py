@@ -177,6 +177,16 @@ def test_without_the_key_nobody_is_told_apart_and_nothing_sent(
             other.suppressed([STAYS])
 
 
+def test_an_erasure_is_not_recorded_without_a_key_to_know_the_member_by(
+    caller: Scored, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("a file where the folder of keys should be")
+    refused = caller.client.delete(f"/v1/members/{GONE}")
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "urn:pushwise:problem:no_erasure_key"
+    assert Erasures(caller.log).pending() == []
+
+
 def test_another_worker_knows_of_an_erasure_within_a_second(caller: Scored, tmp_path: Path) -> None:
     with Log(tmp_path / "log.db", keys=tmp_path / "keys") as other:
         assert other.erased([GONE]) == frozenset()
