@@ -38,6 +38,8 @@ check: lint types test ## All of the above, as CI runs it.
 docs: setup ## Write the pages that are made from the code.
 	@$(BIN)/python -m features.reference >docs/reference/features.md
 	@$(BIN)/python -m serving.telemetry_page >docs/reference/metrics.md
+	@$(BIN)/python -m serving.reference openapi >docs/reference/openapi.json
+	@$(BIN)/python -m serving.reference problems >docs/reference/problems.md
 
 bench: setup ## Run the benchmarks: one JSON line a figure.
 	@for name in $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py))); do \

@@ -13,6 +13,7 @@ from serving.auth import check_scopes
 from serving.errors import install
 from serving.limits import LimitedBody
 from serving.observed import Observed
+from serving.openapi import describe
 from serving.parts import Parts
 from serving.probes import Probes
 from serving.routes import (
@@ -66,23 +67,34 @@ def create_app(parts: Parts) -> FastAPI:
         RuntimeError: a route declares no scope.
     """
     paths: dict[object, str] = {}
+    app = api(
+        Middleware(Admission, room=parts.room, telemetry=parts.telemetry),
+        Middleware(Observed, telemetry=parts.telemetry, routes=paths),
+        Middleware(LimitedBody),
+    )
+    app.state.parts = parts
+    app.state.probes = Probes.of(parts)
+    for route in iter_route_contexts(app.routes):
+        paths[route.endpoint] = str(route.path)
+    return app
+
+
+def api(*middleware: Middleware) -> FastAPI:
+    """The routes with nothing behind them: enough to describe them.
+
+    Raises:
+        RuntimeError: a route declares no scope.
+    """
     app = FastAPI(
         title="Pushwise",
         version=version("pushwise"),
         docs_url=None,
         redoc_url=None,
-        middleware=[
-            Middleware(Admission, room=parts.room, telemetry=parts.telemetry),
-            Middleware(Observed, telemetry=parts.telemetry, routes=paths),
-            Middleware(LimitedBody),
-        ],
+        middleware=middleware,
     )
-    app.state.parts = parts
-    app.state.probes = Probes.of(parts)
     install(app, field_names() | _IN_PATHS_AND_QUERIES)
     for module in _ROUTES:
         app.include_router(module.router)
     check_scopes(app)
-    for route in iter_route_contexts(app.routes):
-        paths[route.endpoint] = str(route.path)
+    describe(app)
     return app

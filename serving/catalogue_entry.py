@@ -15,7 +15,8 @@ from decisions.errors import DecisionError
 from decisions.rules import RuleError
 from features.contract import Table, contract_table
 from features.rows import RowError, Value, parse_row
-from serving.errors import FieldProblem, InvalidEntry
+from serving.errors import InvalidEntry
+from serving.problem import FieldProblem
 
 Kind = Literal["offers", "pushes"]
 Row = Mapping[str, Value]

@@ -10,37 +10,16 @@ from typing import Any, ClassVar
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.problem import MEDIA_TYPE, TYPE, FieldProblem, Problem
 from serving.scorer_error import ScorerError
 
-MEDIA_TYPE = "application/problem+json"
-_TYPE = "urn:pushwise:problem:"
 _BEARER = {"WWW-Authenticate": "Bearer"}
 _ENDS = {"Connection": "close"}  # the rest of such a call is not read
 _SOON = {"Retry-After": "1"}
-
-
-class FieldProblem(BaseModel):
-    """One field at fault. ``pointer`` is a JSON pointer (RFC 6901) into the body or the query."""
-
-    pointer: str
-    code: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """An RFC 9457 problem. ``type`` is stable; ``detail`` is for people and may change."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    fix: list[str] = []
-    errors: list[FieldProblem] = []
 
 
 class ServiceError(ScorerError):
@@ -448,26 +427,30 @@ def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def problem_response(error: ServiceError) -> Response:
-    problem = Problem(
-        type=_TYPE + error.code,
+def problem_of(error: ServiceError) -> Problem:
+    """What the caller is told of ``error``."""
+    return Problem(
+        type=TYPE + error.code,
         title=error.code.replace("_", " "),
         status=error.status,
         detail=str(error),
         fix=list(error.fix),
         errors=list(error.errors),
     )
+
+
+def problem_response(error: ServiceError) -> Response:
     headers = error.headers
     if isinstance(error, RateLimited):
         headers = {**headers, "Retry-After": str(error.retry_after)}
-    return _response(problem, headers)
+    return _response(problem_of(error), headers)
 
 
 def fault_response() -> Response:
     """The answer to a fault of ours; what went wrong is in the log only."""
     return _response(
         Problem(
-            type=_TYPE + "internal",
+            type=TYPE + "internal",
             title="internal",
             status=500,
             detail="a fault of the scorer; its log tells more under the request id",
@@ -513,7 +496,7 @@ def _invalid(errors: Sequence[Mapping[str, Any]], ours: frozenset[str]) -> Respo
     ]
     return _response(
         Problem(
-            type=_TYPE + "invalid_request",
+            type=TYPE + "invalid_request",
             title="invalid request",
             status=422,
             detail=f"{len(errors)} fields do not fit; the first is at {faults[0].pointer or '/'}",
@@ -529,7 +512,7 @@ def _http(error: HTTPException) -> Response:
     title = HTTPStatus(error.status_code).phrase
     return _response(
         Problem(
-            type=_TYPE + title.lower().replace(" ", "_"),
+            type=TYPE + title.lower().replace(" ", "_"),
             title=title.lower(),
             status=error.status_code,
             detail=f"{title}; see /openapi.json for the calls there are",

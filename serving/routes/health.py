@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.parts import FromApp
@@ -30,7 +31,7 @@ async def readyz(request: Request, response: Response, parts: FromApp) -> Readin
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, parts: FromApp) -> Response:
     """Prometheus metrics."""
     probes: Probes = request.app.state.probes
