@@ -146,18 +146,20 @@ def test_nothing_is_shown_as_sent_to_who_must_not_be_contacted_by_now(scorer: Re
     assert told["summary"][0].startswith("By now nothing may be sent")
 
 
-def test_what_stood_in_for_the_model_is_named(scorer: RealScorer) -> None:
+@pytest.mark.parametrize("basis", ["segment_means", "safe_default"])
+def test_what_stood_in_for_the_model_is_named(scorer: RealScorer, basis: str) -> None:
     (one,) = scorer.decide("m01")
     row = scorer.log.decision(one["decision_id"])
     assert row is not None
-    text = (row.inputs or "").replace('"estimator":"model"', '"estimator":"segment_means"')
+    text = (row.inputs or "").replace('"estimator":"model"', f'"estimator":"{basis}"')
     changed = update(tables.decisions).values(
         inputs=text.replace('"degraded":[]', '"degraded":["x"]')
     )
     scorer.log.write(lambda connection: connection.execute(changed))
     told = scorer.get(one, "explanation")
-    assert (told["estimated_by"], told["degraded"]) == ("segment_means", ["x"])
+    assert (told["estimated_by"], told["degraded"]) == (basis, ["x"])
     assert told["effect"] is None
+    assert all((one["parts"] is None) == (basis == "safe_default") for one in told["options"])
 
 
 def test_fresh_values_are_the_ones_that_are_told(scorer: RealScorer) -> None:

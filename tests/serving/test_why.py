@@ -46,6 +46,7 @@ def test_a_decision_is_told_in_readable_text(bench: Bench, decided: dict[str, De
     assert "what would have turned it" in done.stdout
 
 
+@pytest.mark.slow
 def test_push_and_member_name_the_same_decision_and_json_is_that_of_the_api(
     bench: Bench, decided: dict[str, Decision]
 ) -> None:
