@@ -19,4 +19,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    # LightGBM imports them where they are installed, for seconds; this process has arrays alone.
+    sys.modules["pandas"] = sys.modules["sklearn"] = None  # type: ignore[assignment]
     sys.exit(main(Path(sys.argv[1])))
