@@ -42,10 +42,11 @@ def carry_out(workspace: Workspace, log: Log, erasure: Erasure, progress: Progre
         if erasure.state == "done":
             return erasure
         members = erasures.members(erasure.erasure_id)
-        removed: dict[str, Any] = {}
+        removed = dict(erasure.removed)
         for number, (place, counts) in enumerate(_places(workspace, log, members)):
             progress(f"{STAGE}: {place}", number + 1, _STAGES)
-            removed |= counts
+            for name, count in counts.items():
+                removed[name] = count + removed[name] if name in removed else count
         erasures.let_go(erasure.erasure_id)
         _scrub_log(workspace, members)
         progress(STAGE, _STAGES, _STAGES)

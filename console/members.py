@@ -66,7 +66,7 @@ def erase(
 def _show(done: Erasure) -> None:
     from console.erasure import LEFT
 
-    removed = dict(done.removed or {})
+    removed = dict(done.removed)
     left = removed.pop(LEFT, [])
     typer.echo(f"{done.erasure_id}: {done.members:,} members erased")
     for place, count in removed.items():

@@ -35,7 +35,8 @@ def deleting(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def scrub(path: Path, needles: Iterable[bytes]) -> None:
-    """Leave none of ``needles``, which no row holds any more, in the file or its write-ahead log.
+    """Leave none of ``needles``, which no row holds any more, in the file or its write-ahead log;
+    where none are given, nothing at all that was deleted.
 
     What was deleted before, without overwriting, may lie in freed pages: then the file is written
     anew, and whoever writes waits for that.
@@ -48,7 +49,8 @@ def scrub(path: Path, needles: Iterable[bytes]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)) as opened:
         opened.execute("PRAGMA secure_delete=ON")
         _checkpoint(opened, path)
-        if path.stat().st_size < _SMALL or len(wanted) > _FEW or holds(path, wanted):
+        told = 0 < len(wanted) <= _FEW
+        if path.stat().st_size < _SMALL or not told or holds(path, wanted):
             opened.execute("VACUUM")
             _checkpoint(opened, path)
 

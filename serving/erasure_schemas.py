@@ -23,7 +23,7 @@ class ErasureShown(BaseModel):
     """``recorded``: the scorer holds nothing of them and takes in nothing; the workspace's files
     are still to be gone through. ``done``: no file holds them, but for what ``left`` names.
 
-    removed: rows or files that were removed, by where they were.
+    removed: rows or files that were removed so far, by where they were.
     """
 
     erasure_id: str
@@ -31,7 +31,7 @@ class ErasureShown(BaseModel):
     members: int
     asked_at: datetime
     updated_at: datetime
-    removed: dict[str, int] | None
+    removed: dict[str, int]
     left: list[str]
 
 

@@ -28,15 +28,15 @@ State: TypeAlias = Literal["recorded", "done"]
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """members: how many. removed: rows or files by where they were; ``left`` names what still
-    holds somebody, and what takes care of that. None until it is done."""
+    """members: how many. removed: rows or files so far, by where they were; ``left`` names what
+    still holds somebody, and what takes care of that."""
 
     erasure_id: str
     state: State
     members: int
     asked_at: datetime
     updated_at: datetime
-    removed: Mapping[str, Any] | None
+    removed: Mapping[str, Any]
 
 
 class Erasures:
@@ -67,13 +67,14 @@ class Erasures:
                 return under_way
             stone = upsert.insert(connection, tombstones).on_conflict_do_nothing()
             connection.execute(stone, [{"mark": one, "since": iso(at)} for one in marks])
-            log_erasure.forget(connection, wanted)
+            gone = log_erasure.forget(connection, wanted)
             row = {
                 "erasure_id": new,
                 "state": "recorded",
                 "members": len(wanted),
                 "asked_at": iso(at),
                 "updated_at": iso(at),
+                "removed": json.dumps({f"log/{name}": count for name, count in gone.items()}),
             }
             connection.execute(erasures.insert(), [row])
             named = [{"erasure_id": new, "member_id": member} for member in wanted]
@@ -149,5 +150,5 @@ def _stored(row: RowMapping) -> Erasure:
         row["members"],
         datetime.fromisoformat(row["asked_at"]),
         datetime.fromisoformat(row["updated_at"]),
-        None if row["removed"] is None else json.loads(row["removed"]),
+        json.loads(row["removed"] or "{}"),
     )

@@ -62,13 +62,14 @@ def _asked(parts: Parts, members: Sequence[str], response: Response) -> ErasureS
 
 
 def _shown(found: Erasure) -> ErasureShown:
-    removed = None if found.removed is None else dict(found.removed)
+    removed = dict(found.removed)
+    left = removed.pop(_LEFT, [])
     return ErasureShown(
         erasure_id=found.erasure_id,
         state=found.state,
         members=found.members,
         asked_at=found.asked_at,
         updated_at=found.updated_at,
-        left=[] if removed is None else removed.pop(_LEFT, []),
+        left=left,
         removed=removed,
     )

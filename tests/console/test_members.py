@@ -17,6 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
+from console import erasure
 from console.main import application
 from console.release import build_release, publish_release
 from decisions.frontier import frontier
@@ -26,7 +27,8 @@ from features.fresh_state import FreshState
 from features.ingest.load import ingest, ingest_rows
 from features.progress import silent
 from features.snapshot import Snapshot
-from features.store import apply, export_snapshot, materialize
+from features.sqlite_scrub import ScrubError
+from features.store import export_snapshot, materialize
 from features.store.fresh import online_fresh
 from features.tables import table_files
 from features.workspace import Workspace
@@ -42,6 +44,7 @@ from serving.app import create_app
 from serving.audience_folder import write_folder
 from serving.audiences import Audiences, Wanted
 from serving.auth import Access, Keys, NewKey
+from serving.erasures import Erasures
 from serving.log import Log
 from serving.parts import Parts
 from serving.planning import plan_for_all
@@ -167,11 +170,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Full:
     conflict = {"event_id": "e0000000000", "member_id": MEMBERS[6], "type": "view"}
     ingest_rows(workspace, "events", [{**conflict, "occurred_at": "2020-01-01T00:00:00Z"}], "again")
     build_features(workspace, [as_of])
-    apply(workspace)
     materialize(workspace, as_of)
     train(workspace, export_snapshot(workspace, as_of), root)
-    for _ in range(2):
-        publish_release(workspace, build_release(workspace, as_of, [], silent).release_id)
+    publish_release(workspace, build_release(workspace, as_of, [], silent).release_id)
     release = Full(workspace, market, {}).release
     decisions = serve(workspace, release, market.push_id)
     workspace.serving_log.with_name("log.db.0002-20260101T000000Z").write_bytes(
@@ -185,7 +186,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Full:
     return Full(workspace, market, decisions)
 
 
-def rows(workspace: Workspace, table: str) -> pd.DataFrame:
+def rows_of(workspace: Workspace, table: str) -> pd.DataFrame:
     parts = [pq.read_table(path).to_pandas() for path in table_files(workspace, table)]
     whole: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return whole
@@ -200,7 +201,7 @@ def of_those_who_stay(frame: pd.DataFrame) -> pd.DataFrame:
 
 def tables_and_views(workspace: Workspace) -> Iterator[tuple[str, pd.DataFrame]]:
     for table in ("members", "items", "events", "offers", "pushes", "decisions", "outcomes"):
-        yield table, rows(workspace, table)
+        yield table, rows_of(workspace, table)
     for path in sorted(workspace.features.glob("*/*.parquet")):
         yield f"{path.parent.name}/{path.stem}", pq.read_table(path).to_pandas()
 
@@ -222,9 +223,8 @@ def test_a_hundred_of_a_thousand_leave_every_file_and_the_rest_stay(
     for place in (
         "tables/members", "tables/events", "tables/decisions", "tables/outcomes", "quarantine/",
         "features/", "feast/online.db", "feast/fresh.db", "mlflow/artifacts/", "audiences/",
-        "serving/log.db", "serving/log.db.0002", "releases/2026-05-18.1/",
-        "releases/2026-05-18.2/snapshot/members.npy", "releases/2026-05-18.2/recommender/",
-        "releases/2026-05-18.2/golden.json",
+        "serving/log.db", "serving/log.db.0002", "releases/2026-05-18.1/snapshot/members.npy",
+        "releases/2026-05-18.1/recommender/", "releases/2026-05-18.1/golden.json",
     ):  # fmt: skip
         assert any(name.startswith(place) for name in held), place
     before = dict(tables_and_views(workspace))
@@ -243,8 +243,8 @@ def test_a_hundred_of_a_thousand_leave_every_file_and_the_rest_stay(
     for name, frame in before.items():
         pd.testing.assert_frame_equal(after[name], of_those_who_stay(frame))
     assert build_features(workspace, [full.market.config.history_end]).written == {}
-    assert history(workspace.releases) == ["2026-05-18.1-e1", "2026-05-18.2-e1"]
-    assert successor(workspace.releases, "2026-05-18.2") == "2026-05-18.2-e1"
+    assert history(workspace.releases) == ["2026-05-18.1-e1"]
+    assert successor(workspace.releases, "2026-05-18.1") == "2026-05-18.1-e1"
     assert choices(full.release, push_id) == decided
     assert set(found_in(workspace.root, frozenset(STAY)).keys()) >= {"feast/online.db"}
     still_decided(full)
@@ -290,6 +290,37 @@ def run_tags(workspace: Workspace, name: str) -> dict[str, str]:
     client = MlflowClient(f"sqlite:///{workspace.mlflow.absolute() / 'mlflow.db'}")
     tags: dict[str, str] = client.get_run(version.tracked.run_id).data.tags
     return tags
+
+
+@pytest.mark.parametrize("stage", ["_online", "_scrub_log"])
+def test_an_interrupted_erasure_goes_on_and_ends_clean(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "w")
+    at = "2026-05-18T10:00:00Z"
+    rows = [
+        {"event_id": f"e{one}", "member_id": one, "type": "view", "occurred_at": at}
+        for one in MEMBERS[:200]
+    ]
+    ingest_rows(workspace, "events", rows, "events")
+    monkeypatch.setattr(erasure, "_SETTLED_SECONDS", 0.0)
+    gone = sorted(GONE & set(MEMBERS[:200]))
+
+    def cut_off(*_: object) -> None:
+        raise ScrubError("cut off")
+
+    with Log.of(workspace) as log, monkeypatch.context() as broken:
+        log.keep_events(rows, datetime.now(UTC))
+        asked = Erasures(log).ask(gone, datetime.now(UTC))
+        broken.setattr(erasure, stage, cut_off)
+        with pytest.raises(ScrubError):
+            erasure.carry_out(workspace, log, asked, silent)
+        assert [one.erasure_id for one in Erasures(log).pending()] == [asked.erasure_id]
+    options = ["members", "erase", "--pending", "--json", "--workspace", str(workspace.root)]
+    [done] = json.loads(CliRunner().invoke(application(), options).stdout)
+    assert (done["state"], done["removed"]["log/events"]) == ("done", len(gone))
+    assert found_in(workspace.root, GONE) == {}
+    assert len(rows_of(workspace, "events")) == 200 - len(gone)
 
 
 @pytest.mark.parametrize("arguments", [(), ("m1", "--pending")])

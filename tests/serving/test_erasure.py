@@ -74,6 +74,10 @@ def test_an_erased_member_leaves_the_log_at_once_and_the_others_stay(
     assert answer.status_code == 202
     assert answer.json()["state"] == "recorded"
     assert GONE not in answer.text
+    assert answer.json()["removed"] == {
+        "log/decisions": 1, "log/events": 1, "log/outcomes": 2, "log/suppressions": 1,
+        "log/vectors": 0, "log/reservations": 1,
+    }  # fmt: skip
     shown = caller.client.get(answer.headers["location"])
     assert shown.json() == answer.json()
     for name in log_erasure.OF_MEMBERS:

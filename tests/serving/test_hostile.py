@@ -223,6 +223,30 @@ def test_a_hostile_query_is_refused(caller: Scored, query: str) -> None:
     assert 400 <= caller.client.get(f"/v1/decide?{query}").status_code < 500
 
 
+ERASURES = {
+    "nobody": b'{"member_ids": []}',
+    "too many": json.dumps({"member_ids": [str(number) for number in range(1001)]}).encode(),
+    "an empty id": b'{"member_ids": [""]}',
+    "NUL": b'{"member_ids": ["\\u0000"]}',
+    "a surrogate": b'{"member_ids": ["\\ud800"]}',
+    "numbers": f'{{"member_ids": [5, "{MARK}", null]}}'.encode(),
+    "text": f'{{"member_ids": "{MARK}"}}'.encode(),
+    "unknown field": f'{{"member_ids": ["a"], "{MARK}": 1}}'.encode(),
+    "too long": json.dumps({"member_ids": [MARK * 100]}).encode(),
+    "deep": b'{"member_ids": ' + b"[" * 200 + b"]" * 200 + b"}",
+}
+
+
+@pytest.mark.parametrize("body", ERASURES.values(), ids=ERASURES)
+def test_a_hostile_erasure_records_nothing(caller: Scored, body: bytes) -> None:
+    response = caller.client.post(
+        "/v1/erasures", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert 400 <= response.status_code < 500, response.text
+    assert MARK not in response.text
+    assert caller.parts.erasures.pending() == []
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/decide/", "/v2/decisions", "/%00", "/docs"])
 def test_other_paths_are_problems_too(caller: Scored, path: str) -> None:
     response = caller.client.get(path, follow_redirects=False)
