@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import Overloaded, problem_response
+from serving.errors import Overloaded
+from serving.problems import problem_response
 from serving.room import Room
 from serving.telemetry import Telemetry
 

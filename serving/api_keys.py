@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from serving.log import Log, iso
+from serving.log import Log
+from serving.moments import iso
 from serving.scorer_error import ScorerError
 from serving.tables import api_keys
 

@@ -10,12 +10,12 @@ from starlette.middleware import Middleware
 
 from serving.admission import Admission
 from serving.auth import check_scopes
-from serving.errors import install
 from serving.limits import LimitedBody
 from serving.observed import Observed
 from serving.openapi import describe
 from serving.parts import Parts
 from serving.probes import Probes
+from serving.problems import install
 from serving.routes import (
     audiences,
     catalogue,

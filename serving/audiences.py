@@ -15,7 +15,8 @@ from sqlalchemy import Connection, RowMapping, select
 from decisions.catalogue import Push
 from serving import tables
 from serving.errors import AudienceEnded, UnknownAudience
-from serving.log import Log, iso
+from serving.log import Log
+from serving.moments import iso
 
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 LEASE = timedelta(seconds=10)  # a worker that was not heard of for so long is gone

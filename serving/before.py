@@ -10,7 +10,8 @@ from decisions.contacts import Contact
 from decisions.pacing import Use
 from serving import ledger, log
 from serving.contacts import Knowing, sent_since
-from serving.log import Log, LoggedDecision, iso
+from serving.log import Log, LoggedDecision
+from serving.moments import iso
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,12 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from features.contract import contract_table
 from features.rows import parse_row
+from serving.batches import canonical
 from serving.catalogue_entry import Kind
 from serving.catalogue_entry import Row as ContractRow
-from serving.errors import (
-    PreconditionFailed,
-    PushIsHistory,
-    UnknownPush,
-    WaitingPush,
-)
-from serving.log import Log, canonical, iso
+from serving.errors import PreconditionFailed, PushIsHistory, UnknownPush, WaitingPush
+from serving.log import Log
+from serving.moments import iso
 from serving.schemas import Versions
 from serving.tables import catalogue as stored
 

@@ -15,7 +15,8 @@ from decisions.contacts import Contact, Contacts
 from models.artifact import Artifact
 from serving import tables
 from serving.among import among
-from serving.log import Log, iso
+from serving.log import Log
+from serving.moments import iso
 from serving.schemas import MAX_MEMBERS, Versions
 
 KIND = "contacts"

@@ -20,7 +20,8 @@ from features.tombstones import TombstoneError, erasure_key, mark
 from serving import log_erasure, upsert
 from serving.errors import NoErasureKey, UnknownErasure
 from serving.forgotten import NOBODY
-from serving.log import Log, iso
+from serving.log import Log
+from serving.moments import iso
 from serving.tables import erasing, erasures, tombstones
 
 State: TypeAlias = Literal["recorded", "done"]

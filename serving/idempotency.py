@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select
 
+from serving.batches import Refused, Taken
 from serving.errors import KeyReused
-from serving.log import Refused, Taken, iso
+from serving.moments import iso
 from serving.tables import idempotency as table
 
 KEPT = timedelta(days=7)

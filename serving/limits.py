@@ -15,9 +15,9 @@ from serving.errors import (
     ServiceError,
     TooManyValues,
     UrlTooLong,
-    problem_response,
 )
 from serving.json_shape import MAX_DEPTH, MAX_VALUES, JsonShape
+from serving.problems import problem_response
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a thousand members or rows with room to spare
 MAX_HEADERS = 100

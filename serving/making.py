@@ -17,7 +17,8 @@ from decisions.reasons import HOLDOUT
 from serving.choice import Choice
 from serving.inputs import Inputs, degraded_of
 from serving.ledger import Claim
-from serving.log import Claims, LoggedDecision, iso
+from serving.log import Claims, LoggedDecision
+from serving.moments import iso
 from serving.schemas import Decision, Estimates, Experiment, Versions
 from serving.situation import NOTHING_FRESH, Situation
 from serving.vectors import LoggedVector, in_sample

@@ -12,7 +12,7 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import fault_response
+from serving.problems import fault_response
 from serving.telemetry import Telemetry
 
 _GONE = 499  # the caller hung up before there was an answer; no fault of ours

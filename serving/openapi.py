@@ -8,9 +8,10 @@ from typing import Any, get_type_hints
 
 from fastapi import FastAPI
 
-from serving.errors import ServiceError, problem_of
+from serving.errors import ServiceError
 from serving.openapi_examples import example
 from serving.problem import MEDIA_TYPE, TYPE, FieldProblem, Problem
+from serving.problems import problem_of
 
 _JSON = "application/json"
 _REF = "#/components/schemas/"

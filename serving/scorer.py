@@ -18,12 +18,7 @@ from serving.before import Before, look
 from serving.choice import Choice
 from serving.court import Court
 from serving.degradation import Estimating
-from serving.errors import (
-    NothingDecides,
-    ServiceError,
-    UnknownDecision,
-    UnknownPush,
-)
+from serving.errors import NothingDecides, ServiceError, UnknownDecision, UnknownPush
 from serving.log import Log
 from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
 from serving.schemas import Decision, StoredDecision, Versions

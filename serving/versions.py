@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from serving.log import Log, iso
+from serving.log import Log
+from serving.moments import iso
 from serving.schemas import Versions
 from serving.tables import releases_seen
 from serving.upsert import insert

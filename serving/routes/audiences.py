@@ -23,9 +23,9 @@ from serving.errors import (
     NoParquet,
     UnknownAudience,
     UnknownPush,
-    documented,
 )
 from serving.parts import FromApp, Parts
+from serving.problems import documented
 from serving.schemas import (
     AudienceAsked,
     AudienceFailure,

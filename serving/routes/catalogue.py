@@ -29,9 +29,9 @@ from serving.errors import (
     PushNotPut,
     UnknownOffer,
     UnknownVersion,
-    documented,
 )
 from serving.parts import FromApp, Parts
+from serving.problems import documented
 from serving.schemas import Id
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])

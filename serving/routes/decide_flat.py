@@ -13,14 +13,9 @@ from starlette.requests import Request
 
 from serving.auth import Requires
 from serving.deciding import Call
-from serving.errors import (
-    MalformedForm,
-    MalformedJson,
-    Overloaded,
-    UnsupportedMediaType,
-    documented,
-)
+from serving.errors import MalformedForm, MalformedJson, Overloaded, UnsupportedMediaType
 from serving.parts import FromApp
+from serving.problems import documented
 from serving.routes.decisions import Deadline, decide_flat, seconds
 from serving.schemas import MAX_CONTEXT, Context, FlatDecision, Id, Strict
 

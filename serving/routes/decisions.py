@@ -14,17 +14,11 @@ from sqlalchemy import Connection
 from serving.auth import Requires
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
-from serving.errors import (
-    KeyReused,
-    LogUnavailable,
-    Overloaded,
-    UnknownDecision,
-    UnknownPush,
-    documented,
-)
+from serving.errors import KeyReused, LogUnavailable, Overloaded, UnknownDecision, UnknownPush
 from serving.idempotency import Once, claim
 from serving.making import DEADLINE, undecided
 from serving.parts import FromApp
+from serving.problems import documented
 from serving.repeating import IfOnce
 from serving.schemas import (
     Decided,

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Path, Response
 from serving.auth import Requires
 from serving.erasure_schemas import ErasureAsked, ErasureShown, MemberExport
 from serving.erasures import Erasure
-from serving.errors import NoErasureKey, UnknownErasure, documented
+from serving.errors import NoErasureKey, UnknownErasure
 from serving.parts import FromApp, Parts
+from serving.problems import documented
 from serving.schemas import Id
 
 router = APIRouter(prefix="/v1", tags=["members"], dependencies=[Depends(Requires("erase"))])

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from serving.auth import Requires
-from serving.errors import NotReplayable, ReleaseGone, UnknownDecision, documented
+from serving.errors import NotReplayable, ReleaseGone, UnknownDecision
 from serving.explain_schemas import Explained, Replayed
 from serving.explanation import explained
 from serving.parts import FromApp
+from serving.problems import documented
 from serving.replay import remade, replay
 from serving.schemas import Id
 

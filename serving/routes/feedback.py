@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import Connection
 
 from serving.auth import Requires
-from serving.errors import KeyReused, documented
+from serving.batches import Taken
+from serving.errors import KeyReused
 from serving.idempotency import Once, batch_once
-from serving.log import Taken
 from serving.parts import FromApp, Parts
+from serving.problems import documented
 from serving.repeating import IfOnce
 from serving.schemas import EventsGiven, OutcomesGiven, Receipt, Rejected
 

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Path
 
 from serving.auth import Requires
 from serving.erasure_schemas import ReleasePublished, ReleaseShown, ReleasesShown
-from serving.errors import NoPublishing, ReleaseRefused, UnknownRelease, documented
+from serving.errors import NoPublishing, ReleaseRefused, UnknownRelease
 from serving.parts import FromApp, Parts
+from serving.problems import documented
 from serving.publishing import Publishing
 from serving.schemas import Id
 

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Depends
 from decisions.rules import RuleError
 from serving.auth import Requires
 from serving.court import Question
-from serving.errors import InvalidRule, NoEvidence, documented
+from serving.errors import InvalidRule, NoEvidence
 from serving.parts import FromApp
+from serving.problems import documented
 from serving.schemas import RuleAsked, RuleAudited
 
 router = APIRouter(

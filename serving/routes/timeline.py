@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from serving.auth import Requires
-from serving.errors import documented
 from serving.explain_schemas import TimelineEntry, TimelinePage
 from serving.explanation_words import of_entry
 from serving.parts import FromApp
+from serving.problems import documented
 from serving.schemas import Id
 from serving.timeline import Entry, timeline
 

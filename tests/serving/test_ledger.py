@@ -17,7 +17,8 @@ from benchmarks.paced_push import recount
 from decisions.pacing import CONTACTS, MONEY, Use, takes
 from serving import ledger
 from serving.ledger import Claim
-from serving.log import Claims, Log, LoggedDecision, iso
+from serving.log import Claims, Log, LoggedDecision
+from serving.moments import iso
 
 ON_BOTH_ENGINES = True
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -24,8 +24,9 @@ from serving.drain import newest, waiting
 from serving.errors import LogUnavailable
 from serving.fresh_rows import SOURCES, next_page
 from serving.ledger import Claim
-from serving.log import Claims, Log, LoggedDecision, iso
+from serving.log import Claims, Log, LoggedDecision
 from serving.migrate import migrate, status
+from serving.moments import iso
 from tests.log_databases import Databases
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from serving import tables
 from serving.auth import NewKey
 from serving.fresh_source import NoFresh, StoreState
 from serving.ledger import Claim, reserve
-from serving.log import iso
+from serving.moments import iso
 from serving.probes import StoreGauges
 from serving.telemetry import Telemetry
 from serving.telemetry_page import page
