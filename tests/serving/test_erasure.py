@@ -13,10 +13,12 @@ from sqlalchemy import select
 from features.sqlite_scrub import scrub
 from features.tombstones import mark
 from serving import log_erasure, tables
+from serving.database import Database
 from serving.erasures import Erasures
 from serving.errors import LogUnavailable
 from serving.guard import barred
 from serving.log import Log
+from tests.log_databases import ENGINES
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Scored
@@ -208,3 +210,24 @@ def test_the_log_tells_erased_members_by_their_marks_alone(caller: Scored, tmp_p
     with sqlite3.connect(tmp_path / "log.db") as stored:
         marks = {row[0] for row in stored.execute("SELECT mark FROM tombstones")}
     assert marks == {mark(key, ""), mark(key, GONE)}
+
+
+@pytest.mark.parametrize("database", ENGINES, indirect=True)
+def test_an_erasure_is_known_to_every_scorer_of_a_log_on_either_engine(
+    database: Database, tmp_path: Path
+) -> None:
+    with (
+        Log(database, keys=tmp_path / "keys") as log,
+        Log(database, keys=tmp_path / "keys") as other,
+    ):
+        log.keep_events([event("e1", GONE), event("e2", STAYS)], NOW)
+        asked = Erasures(log).ask([GONE, "一人"], NOW)
+        assert asked.removed["log/events"] == 1
+        assert Erasures(other).members(asked.erasure_id) == [GONE, "一人"]
+        assert other.suppressed([GONE, STAYS, "一人"]) == {GONE, "一人"}
+        taken = other.keep_events([event("e3", GONE), event("e4", STAYS)], NOW)
+        assert (taken.accepted, [one.code for one in taken.refused]) == (1, ["erased_member"])
+        assert other.erased(f"m{n}" for n in range(5_000)) == frozenset()
+        Erasures(other).let_go(asked.erasure_id)
+        assert Erasures(log).finish(asked.erasure_id, {}, NOW).state == "done"
+        assert Erasures(log).held(GONE)["events"] == []
