@@ -21,10 +21,15 @@ from features.rows import parse_row
 from serving.batches import canonical
 from serving.catalogue_entry import Kind
 from serving.catalogue_entry import Row as ContractRow
-from serving.errors import PreconditionFailed, PushIsHistory, UnknownPush, WaitingPush
+from serving.errors import (
+    LogUnavailable,
+    PreconditionFailed,
+    PushIsHistory,
+    UnknownPush,
+    WaitingPush,
+)
 from serving.log import Log
 from serving.moments import iso
-from serving.schemas import Versions
 from serving.tables import catalogue as stored
 
 
@@ -173,17 +178,16 @@ class Settled:
     row: dict[str, Any]
 
 
-def missing_push(
-    catalogue: Catalogue, push_id: str, versions: Versions, pushes: int
-) -> UnknownPush:
-    """What to answer about a push that is none of the release's: it may wait for the next one.
+def missing_push(catalogue: Catalogue, push_id: str, unknown: UnknownPush) -> UnknownPush:
+    """What to answer about a push that the release in use does not have: it may wait for the next.
 
     Args:
-        versions, pushes: of the release in use, and how many pushes it has.
+        unknown: the answer where the catalogue does not have it either, or cannot be read.
     """
-    if catalogue.find("pushes", push_id) is None:
-        return UnknownPush(versions.release, pushes)
-    return WaitingPush()
+    try:
+        return unknown if catalogue.find("pushes", push_id) is None else WaitingPush()
+    except LogUnavailable:
+        return unknown
 
 
 def _put(connection: Connection, given: Given, conditions: Conditions) -> Kept:

@@ -15,6 +15,7 @@ from serving.audience_export import Export
 from serving.audience_folder import AudienceFolder
 from serving.audiences import Audience, Wanted
 from serving.auth import Requires
+from serving.catalogue import missing_push
 from serving.errors import (
     AudienceEnded,
     AudienceGone,
@@ -57,7 +58,8 @@ def ask_for_audience(asked: AudienceAsked, parts: FromApp, response: Response) -
     """
     release = parts.decider.release
     if asked.push_id not in release.pushes:
-        raise UnknownPush(release.versions.release, len(release.pushes))
+        unknown = UnknownPush(release.versions.release, len(release.pushes))
+        raise missing_push(parts.catalogue, asked.push_id, unknown)
     if asked.rule is not None:
         try:
             release.check_rule(asked.rule)

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from serving.auth import Requires
+from serving.catalogue import missing_push
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
 from serving.errors import KeyReused, LogUnavailable, Overloaded, UnknownDecision, UnknownPush
@@ -59,7 +60,11 @@ async def decide_many(
     if once is not None and not await run_in_threadpool(parts.log.write, _claimed(once)):
         parts.telemetry.replayed()
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
-    answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
+    try:
+        answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
+    except UnknownPush as error:
+        told = await run_in_threadpool(missing_push, parts.catalogue, asked.push_id, error)
+        raise told from error
     _report(parts, answers)
     decided = Decided.model_construct(
         push_id=asked.push_id,
