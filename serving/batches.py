@@ -83,7 +83,7 @@ class Batch:
         unsubscribed: list[dict[str, str | None]] = []
         received_at = iso(self.received_at)
         met = [str(row.values["member_id"]) for _, row in rows if row.values["member_id"]]
-        erased = self.forgotten.among(connection, met)
+        erased = self.forgotten.among_now(connection, met)
         for index, row in rows:
             if row.values["member_id"] in erased:
                 refused.append(Refused(index, REASON, "member_id"))

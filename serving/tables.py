@@ -166,6 +166,7 @@ tombstones = Table(
     metadata,
     Column("mark", TEXT, primary_key=True),
     Column("since", TEXT, nullable=False),
+    Index("tombstones_by_age", "since"),
 )
 erasures = Table(
     "erasures",

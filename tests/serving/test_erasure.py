@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from features.sqlite_scrub import scrub
-from features.tombstones import mark
+from features.tombstones import known_key, mark
 from serving import log_erasure, tables
 from serving.database import Database
 from serving.erasures import Erasures
 from serving.errors import LogUnavailable
+from serving.forgotten import Forgotten
 from serving.guard import barred
 from serving.log import Log
 from tests.log_databases import ENGINES
@@ -195,13 +196,15 @@ def test_an_erasure_is_not_recorded_without_a_key_to_know_the_member_by(
 
 def test_another_worker_knows_of_an_erasure_within_a_second(caller: Scored, tmp_path: Path) -> None:
     with Log(tmp_path / "log.db", keys=tmp_path / "keys") as other:
+        now = 0.0
+        other.forgotten = Forgotten(lambda: known_key(tmp_path / "keys"), lambda: now)
         assert other.erased([GONE]) == frozenset()
-        clock = other.forgotten._clock
-        caller.client.delete(f"/v1/members/{GONE}")
-        other.forgotten._clock = lambda: clock() + 1.0
-        assert other.erased([GONE]) == {GONE}
-        caller.client.delete(f"/v1/members/{STAYS}")
-        assert other.erased([GONE, STAYS]) == {GONE, STAYS}  # from then on at once
+        for member in (GONE, STAYS):
+            caller.client.delete(f"/v1/members/{member}")
+            taken = other.keep_events([event(f"e-{member}", member)], NOW)  # what is kept: at once
+            assert [one.code for one in taken.refused] == ["erased_member"]
+            now += 1.0
+            assert other.erased([member]) == {member}
 
 
 def test_the_log_tells_erased_members_by_their_marks_alone(caller: Scored, tmp_path: Path) -> None:

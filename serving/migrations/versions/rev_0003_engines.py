@@ -66,6 +66,7 @@ def _keys_and_erasures() -> None:
         sa.Column("mark", TEXT, primary_key=True),
         sa.Column("since", TEXT, nullable=False),
     )
+    op.create_index("tombstones_by_age", "tombstones", ["since"])
     op.create_table(
         "erasures",
         sa.Column("erasure_id", TEXT, primary_key=True),
