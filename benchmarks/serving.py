@@ -8,6 +8,7 @@ pushes of 20 offers, a budget, response model and recommender learned on a synth
   the load; members a second in calls of 100. One call at a time is told beside.
 - ``built``: the same beside what a user would build: FastAPI, Feast's ``get_online_features`` and
   ``Booster.predict``, without a log.
+- ``overload``: three times what it can do, for a minute.
 
 ``--quick``: half the members, learned on a smaller market, and a few seconds of each load.
 """
@@ -20,11 +21,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.figure import Figure
+from benchmarks.serving_overload import overload
 from benchmarks.serving_release import FULL, QUICK, Shop, build
 from benchmarks.serving_speed import built, speed
 
 Measured = Callable[[Shop, Path, bool], Iterator[Figure]]
-FIGURES: Mapping[str, Measured] = {"speed": speed, "built": built}
+FIGURES: Mapping[str, Measured] = {"speed": speed, "built": built, "overload": overload}
 
 
 def main() -> None:

@@ -24,9 +24,14 @@ class Room:
         """Calls that fit now."""
         return int(self._most)
 
+    @property
+    def full(self) -> bool:
+        """Whether nobody may enter now."""
+        return self._inside >= int(self._most)
+
     def enter(self) -> bool:
         """Whether there was room; who enters must leave."""
-        if self._inside >= int(self._most):
+        if self.full:
             return False
         self._inside += 1
         return True

@@ -23,6 +23,7 @@ from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
 from serving.database import Database, child_environment
+from serving.door import door
 from serving.erasure_worker import ErasureWorker, erase_command
 from serving.erasures import Erasures
 from serving.follower_process import can_follow
@@ -201,8 +202,10 @@ def _address(listener: socket.socket) -> str:
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
+    parts: Parts = app.state.parts
     # No access log: paths hold member ids.
     return uvicorn.Config(
-        app, access_log=False, log_config=None, lifespan="off", server_header=False,
+        app, http=door(parts.room, parts.telemetry) or "auto", access_log=False, log_config=None,
+        lifespan="off", server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )  # fmt: skip
