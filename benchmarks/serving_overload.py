@@ -19,7 +19,7 @@ _RECOVERS_WITHIN = 5  # seconds
 
 
 def overload(shop: Shop, folder: Path, quick: bool) -> Iterator[Figure]:
-    """The peak of a closed loop, three times that in an open one, a third of it, and the peak again."""
+    """The peak in a closed loop, three times that in an open one, a third, and the peak again."""
     with serving(shop, folder) as server:
         calm = replace(load_of(server, shop), connections=_CLIENTS, seconds=5.0 if quick else 15.0)
         peak = asked(calm)
