@@ -9,6 +9,8 @@ pushes of 20 offers, a budget, response model and recommender learned on a synth
 - ``built``: the same beside what a user would build: FastAPI, Feast's ``get_online_features`` and
   ``Booster.predict``, without a log.
 - ``overload``: three times what it can do, for a minute.
+- ``kills``: kill -9 under load, 200 times, at named points and random moments; and how long a
+  scorer takes to be ready again.
 
 ``--quick``: half the members, learned on a smaller market, and a few seconds of each load.
 """
@@ -21,12 +23,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.figure import Figure
+from benchmarks.serving_faults import kills
 from benchmarks.serving_overload import overload
 from benchmarks.serving_release import FULL, QUICK, Shop, build
 from benchmarks.serving_speed import built, speed
 
 Measured = Callable[[Shop, Path, bool], Iterator[Figure]]
-FIGURES: Mapping[str, Measured] = {"speed": speed, "built": built, "overload": overload}
+FIGURES: Mapping[str, Measured] = {
+    "speed": speed, "built": built, "overload": overload, "kills": kills,
+}  # fmt: skip
 
 
 def main() -> None:

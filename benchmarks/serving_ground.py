@@ -1,8 +1,8 @@
 """Runs ``pushwise`` again and again in children that kill themselves at a named point.
 
-``python -m benchmarks.serving_ground`` reads one ``Kill`` a line from stdin as JSON, forks, and
-says ``{"ended": status}`` when that child is gone. All imports are made once, in the parent.
-Nothing in the code of Pushwise knows of this.
+``python -m benchmarks.serving_ground`` reads one ``Kill`` a line from stdin as JSON, forks, says
+``{"child": id}``, and ``{"ended": status}`` when that child is gone. All imports are made once, in
+the parent. Nothing in the code of Pushwise knows of this.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             run(kill)
             os._exit(0)
+        print(json.dumps({"child": child}), flush=True)
         _, status = os.waitpid(child, 0)
         print(json.dumps({"ended": status}), flush=True)
 

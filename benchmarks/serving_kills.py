@@ -120,6 +120,7 @@ class Ground:
                 env={name: value for name, value in os.environ.items()
                      if not name.startswith("PUSHWISE_")},
             )  # fmt: skip
+        self._heard: dict[str, Any] = {}
 
     def __enter__(self) -> Ground:
         return self
@@ -128,16 +129,27 @@ class Ground:
         self._process.kill()
         self._process.communicate()
 
-    def begin(self, kill: Kill) -> None:
+    def begin(self, kill: Kill) -> int:
+        """The process id of the child."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(kill)) + "\n")
         self._process.stdin.flush()
+        child: int = self.said("child")
+        return child
 
-    def said(self) -> dict[str, Any]:
-        """The next line of the child, or of its end."""
+    def said(self, what: str) -> Any:
+        """What the next line about ``what`` says, of the child or of its end.
+
+        Raises:
+            RuntimeError: the child ended before.
+        """
         assert self._process.stdout is not None
-        said: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return said
+        while what not in self._heard:
+            said = json.loads(self._process.stdout.readline() or '{"ended": "all"}')
+            self._heard.update(said)
+            if "ended" in said and what not in said:
+                raise RuntimeError(f"the child ended ({said['ended']}) before it said {what}")
+        return self._heard.pop(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +180,13 @@ def killed_at(point: Point, ground: Ground, where: Field, answered: Answered) ->
     arguments = command if point.command else where.serve()
     ground.begin(Kill(arguments, point.target, point.when, point.nth, point.thread))
     if not point.command:
-        with loaded(ground.said()["listening"], where, answered):
+        with loaded(ground.said("listening"), where, answered):
             if point.publishes:
                 where.publish(where.releases[1])
-            ended = ground.said()
+            ended = ground.said("ended")
     else:
-        ended = ground.said()
-    if ended != {"ended": signal.SIGKILL}:
+        ended = ground.said("ended")
+    if ended != signal.SIGKILL:
         raise RuntimeError(f"{point.name}: {ended}, wanted an end by SIGKILL")
 
 

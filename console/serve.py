@@ -87,10 +87,12 @@ def serve(
     env: Environment = "live",
 ) -> None:
     """Answer decisions over HTTP until stopped."""
+    from models.trees import import_lightgbm
     from serving.server import serve as run
     from serving.settings import Settings
     from serving.telemetry import log_to_stderr
 
+    import_lightgbm()  # in this process nobody trains
     log_to_stderr()
     opened = load_workspace(workspace, database)
     settings = Settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -91,3 +92,16 @@ def positions(wanted: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int
             f"({len(missing)} missing); rebuild the features or retrain"
         )
     return np.array([position[name] for name in wanted], dtype=np.int64)
+
+
+def import_lightgbm() -> None:
+    """Import LightGBM without pandas and scikit-learn, which it imports where they are installed,
+    for seconds. For a process that gives it arrays alone."""
+    hidden = [name for name in ("pandas", "sklearn") if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment] # None: its import fails
+    try:
+        import lightgbm  # noqa: F401 imported for those who come later
+    finally:
+        for name in hidden:
+            del sys.modules[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from models.trees import import_lightgbm
 from serving.release import rehearse
 from serving.verify import ReleaseError
 
@@ -19,6 +20,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    # LightGBM imports them where they are installed, for seconds; this process has arrays alone.
-    sys.modules["pandas"] = sys.modules["sklearn"] = None  # type: ignore[assignment]
+    import_lightgbm()
     sys.exit(main(Path(sys.argv[1])))
