@@ -12,6 +12,7 @@ import threading
 from time import time
 
 from serving.errors import LogUnavailable
+from serving.forgotten import NOBODY
 from serving.log import Log
 from serving.recent import Recent
 from serving.telemetry import Telemetry
@@ -60,7 +61,7 @@ class Readiness:
     def _list(self) -> bool:
         at = time()
         try:
-            self._log.suppressed(())
+            self._log.suppressed([NOBODY])  # of no one at all, no table would be read
         except LogUnavailable:
             self._telemetry.suppressions_read(None)
             return False

@@ -20,6 +20,7 @@ import structlog
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from serving import tables
 from serving.app import create_app
 from serving.errors import LogUnavailable
 from serving.server import _Server
@@ -51,6 +52,11 @@ def test_is_not_ready_when_the_log_cannot_be_used(
     ready = scored.client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["failing"] == ["log_unwritable", "suppression_unreadable"]
+
+
+def test_is_not_ready_when_the_list_of_suppressions_itself_cannot_be_read(scored: Scored) -> None:
+    scored.log.write(tables.suppressions.drop)
+    assert scored.client.get("/readyz").json()["failing"] == ["suppression_unreadable"]
 
 
 def test_probes_in_a_row_write_once(scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
