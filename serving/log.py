@@ -207,7 +207,7 @@ class Log:
 
         A member decided meanwhile keeps the earlier decision: it may have been answered already.
         A decision whose claim does not fit what is left is not written, and its member is left
-        out: decide again with what is left.
+        out: decide again with what is left. Nor is one whose member was erased meanwhile.
 
         Args:
             sample: vectors of some of ``fresh``, kept in the same commit where the decision stands.
@@ -217,7 +217,8 @@ class Log:
         def work(connection: Connection) -> dict[str, LoggedDecision]:
             members = [decision.member_id for decision in fresh]
             earlier = decided_by(connection, fresh[0].push_id, members)
-            new = [decision for decision in fresh if decision.member_id not in earlier]
+            known = earlier.keys() | self.forgotten.among_now(connection, members)
+            new = [decision for decision in fresh if decision.member_id not in known]
             kept = _reserved(connection, new, claims) if claims else new
             if kept:
                 connection.execute(tables.decisions.insert(), [_values(one) for one in kept])

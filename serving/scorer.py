@@ -160,12 +160,14 @@ class Scorer:
         stored = {member: Written.read(row) for member, row in decided.items()}
         known = stored.keys() | before.erased
         fresh = {member: one for member, one in subjects.items() if member not in known}
+        left_out: set[str] = set()
         if fresh and push_id in release.pushes:
             push = release.pushes[push_id]
             made = Made(push, release.versions, at, fresh, before.contacts)
             stored |= self._decided(release, made, before)
+            left_out = fresh.keys() - stored.keys()
         guarded = self._guarded(release, stored)
-        for member in before.erased:
+        for member in before.erased | left_out:
             nothing = undecided(member, SUPPRESSED, release.versions.release, at)
             guarded.answers[member] = nothing
         return [self._outcome(call, release, stored, guarded) for call in calls]
@@ -174,7 +176,8 @@ class Scorer:
         """Decide at the prices of the moment and keep what fits into the push's limits.
 
         Another scorer, or an earlier member of the same call, may take what a member was to get:
-        then that member is decided again with what is left, until nothing is.
+        then that member is decided again with what is left, until nothing is. Who is missing in
+        the end was erased meanwhile: nobody else is kept from a decision that takes nothing.
 
         Raises:
             NothingDecides: neither the model nor anything in its place works.

@@ -19,6 +19,7 @@ from serving.errors import LogUnavailable
 from serving.forgotten import Forgotten
 from serving.guard import barred
 from serving.log import Log
+from serving.scorer import Scorer
 from tests.log_databases import ENGINES
 
 if TYPE_CHECKING:
@@ -205,6 +206,24 @@ def test_another_worker_knows_of_an_erasure_within_a_second(caller: Scored, tmp_
             assert [one.code for one in taken.refused] == ["erased_member"]
             now += 1.0
             assert other.erased([member]) == {member}
+
+
+def test_a_member_erased_while_their_decision_is_made_is_not_written_down(
+    caller: Scored, tmp_path: Path
+) -> None:
+    with Log(tmp_path / "log.db", keys=tmp_path / "keys") as other:
+        other.forgotten = Forgotten(lambda: known_key(tmp_path / "keys"), lambda: 0.0)
+        assert other.erased([GONE]) == frozenset(), "this worker has just looked"
+        caller.client.delete(f"/v1/members/{GONE}")
+        scorer = Scorer(caller.decider, other, vector_sample=1.0)
+        made = scorer.decide("spring", {GONE: None, STAYS: None}, NOW).decisions
+        assert caller.decider.release.asked[:2] == [GONE, STAYS], "it was decided about"
+    assert (made[GONE].send, made[GONE].reason, made[GONE].decision_id) == (
+        False, "suppressed", None
+    )  # fmt: skip
+    assert made[STAYS].send
+    assert list(caller.log.decided("spring", [GONE, STAYS])) == [STAYS]
+    assert not any(Erasures(caller.log).held(GONE).values())
 
 
 def test_the_log_tells_erased_members_by_their_marks_alone(caller: Scored, tmp_path: Path) -> None:
