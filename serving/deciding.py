@@ -17,7 +17,7 @@ from serving.fresh_source import Freshness, FreshSource
 from serving.making import DEADLINE, Subject, undecided
 from serving.room import Room
 from serving.schemas import Versions
-from serving.scorer import Answers, Asked, Decider
+from serving.scorer import Answering, Answers, Asked, Decider
 
 _PART = 250  # members of a large call that are decided at a time
 _SPARE = 0.1  # of its time that a call keeps for telling the answer
@@ -71,7 +71,7 @@ class Deciding:
         fresh = await self._fresh.fresh(
             list(call.contexts), release.encoding, now, seconds * _FRESH, release.versions.as_of
         )
-        parts = _parts(call, fresh)
+        parts = _parts(call, fresh, release)
         found = await asyncio.gather(*(self._part(part, until, release.versions) for part in parts))
         self._room.took((monotonic() - began) / seconds)
         if len(found) == 1:
@@ -95,8 +95,8 @@ class Deciding:
         return Answers(decisions, versions, degraded)
 
 
-def _parts(call: Call, fresh: Freshness) -> list[Asked]:
-    """The call in pieces that are decided at a time."""
+def _parts(call: Call, fresh: Freshness, release: Answering) -> list[Asked]:
+    """The call in pieces that are decided at a time, all by one release."""
     members = iter(call.contexts)
     parts = []
     while part := list(islice(members, _PART)):
@@ -104,5 +104,5 @@ def _parts(call: Call, fresh: Freshness) -> list[Asked]:
             member: Subject(call.contexts[member], fresh.values.get(member, {}), fresh.degraded)
             for member in part
         }
-        parts.append(Asked(call.push_id, subjects))
+        parts.append(Asked(call.push_id, subjects, release))
     return parts

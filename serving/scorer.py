@@ -60,10 +60,14 @@ class Decider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call: which of the push's offers, if any, for these members?"""
+    """One call, or a part of one: which of the push's offers, if any, for these members?
+
+    release: that the call began with, and keeps; None for the one in use when its turn comes.
+    """
 
     push_id: str
     subjects: Mapping[str, Subject]
+    release: Answering | None = None
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -118,16 +122,18 @@ class Scorer:
     def decide_together(self, calls: Sequence[Asked], at: datetime) -> list[Outcome]:
         """The same for several calls, in their order; what keeps one from its answer is returned.
 
-        Members asked about in several calls are decided once. All calls are answered by the same
-        release.
+        Members asked about in several calls are decided once. Calls that name no release are all
+        answered by the same one.
         """
-        release = self._decider.release
+        in_use = self._decider.release
         outcomes: list[Outcome | None] = [None] * len(calls)
-        by_push: dict[str, list[int]] = {}
+        alike: dict[tuple[int, str], list[int]] = {}  # by release and push
         for number, call in enumerate(calls):
-            by_push.setdefault(call.push_id, []).append(number)
-        for push_id, numbers in by_push.items():
+            release = call.release or in_use
+            alike.setdefault((id(release), call.push_id), []).append(number)
+        for numbers in alike.values():
             mine = [calls[number] for number in numbers]
+            release, push_id = mine[0].release or in_use, mine[0].push_id
             try:
                 found = self._of_push(release, push_id, mine, at)
             except ServiceError as error:

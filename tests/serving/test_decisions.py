@@ -49,6 +49,23 @@ def test_the_same_push_and_member_get_the_same_answer_after_a_new_release(
     assert again["versions"]["release"] == "r2"
 
 
+def test_a_large_call_keeps_the_release_that_it_began_with(
+    caller: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = type(caller.decider.release)
+    choose = fake.choose
+
+    def swapping(self: FakeRelease, push_id: str, members: Any, situation: Any) -> Any:
+        caller.decider.release = fake(release="r2")
+        return choose(self, push_id, members, situation)
+
+    monkeypatch.setattr(fake, "choose", swapping)
+    answer = ask(caller, *(f"a{number}" for number in range(1_000)))
+    assert {one["release"] for one in answer["decisions"]} == {"r1"}
+    assert answer["versions"]["release"] == "r1"
+    assert ask(caller, "next")["versions"]["release"] == "r2"
+
+
 def test_answers_outlive_the_push_in_later_releases(caller: Scored) -> None:
     first = ask(caller, "a")["decisions"]
     caller.decider.release = type(caller.decider.release)(release="r2", known_pushes=())
