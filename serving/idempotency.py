@@ -2,13 +2,14 @@
 
 Decisions are repeatable by push and member anyway, so of their calls only the body's digest is
 kept; of batches the receipt is kept too, written in the transaction that took the batch. Neither
-holds a member's id.
+holds a member's id, and of the key, which may be made of one, there is only a hash.
 
 Source: IETF draft-ietf-httpapi-idempotency-key-header-07.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -33,7 +34,7 @@ _OLD = delete(table).where(table.c.created_at < bindparam("before"))
 @dataclass(frozen=True, slots=True)
 class Once:
     """One call that must not be done twice. api_key_id: whose key it is; empty where none was asked
-    for. digest: of the body."""
+    for. key: a hash of the caller's. digest: of the body, under the caller's key."""
 
     api_key_id: str
     key: str
@@ -44,7 +45,7 @@ class Once:
     def of(cls, api_key_id: str | None, key: str, route: str, body: bytes) -> Once:
         # Under the caller's key nobody finds the body by trying bodies.
         digest = hmac.digest(key.encode(), body, "sha256").hex()
-        return cls(api_key_id or "", key, route, digest)
+        return cls(api_key_id or "", hashlib.sha256(key.encode()).hexdigest(), route, digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ idempotency = Table(
     "idempotency",
     metadata,
     Column("api_key_id", TEXT, primary_key=True),
-    Column("key", TEXT, primary_key=True),
+    Column("key", TEXT, primary_key=True),  # sha256 of the caller's
     Column("route", TEXT, nullable=False),
     Column("digest", TEXT, nullable=False),  # HMAC of the body
     Column("answer", TEXT),  # null: the call has not ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,15 @@ def test_keys_of_two_callers_do_not_meet(caller: Scored) -> None:
     headers = {**caller.headers("decide"), "Idempotency-Key": "k1"}
     other = {"push_id": "spring", "members": [{"member_id": "c"}]}
     assert caller.client.post("/v1/decisions", json=other, headers=headers).status_code == 200
+
+
+def test_no_record_holds_a_key_that_names_a_member(caller: Scored, tmp_path: Path) -> None:
+    key = "spring-member-7f3a9c"
+    assert post(caller, "/v1/decisions", CALL, key).status_code == 200
+    assert post(caller, "/v1/events", {"events": [EVENT]}, f"{key}-events").status_code == 200
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("log.db*"))
+    assert b"POST /v1/events" in content, "the records are there"
+    assert b"member-7f3a9c" not in content
 
 
 @pytest.mark.parametrize("key", ["", "with space", "é", "x" * 256])
