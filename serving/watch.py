@@ -128,6 +128,7 @@ class Watch:
         self._seconds = seconds
         self._woken = threading.Event()
         self._stopped = threading.Event()
+        self._log = structlog.get_logger("pushwise.release")
         self._thread = threading.Thread(target=self._run, name="release-watch", daemon=True)
         self._thread.start()
 
@@ -145,4 +146,8 @@ class Watch:
             if self._stopped.is_set():
                 return
             self._woken.clear()
-            (self._at_once if woken else self._look)()
+            try:
+                (self._at_once if woken else self._look)()
+            # The outermost handler of this thread: if it ended, no release would come in any more.
+            except Exception:
+                self._log.exception("looking for a release failed")

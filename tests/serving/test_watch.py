@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from serving.pointer import publish, rollback
 from serving.telemetry import Telemetry
 from serving.verify import ReleaseError
-from serving.watch import Published
+from serving.watch import Published, Watch
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Bench
@@ -96,3 +97,18 @@ def test_a_broken_release_leaves_the_old_one_until_it_is_published_again(
     publish(bench.workspace.releases, "r2", bench.trusted)
     published.look()
     assert published.release.versions.release == "r2"
+
+
+def test_a_look_that_fails_is_not_the_last() -> None:
+    looks, seen = iter(range(3)), threading.Event()
+
+    def look() -> None:
+        if next(looks) < 2:
+            raise MemoryError
+        seen.set()
+
+    watch = Watch(look, look, seconds=0.01)
+    try:
+        assert seen.wait(10)
+    finally:
+        watch.stop()
