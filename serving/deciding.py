@@ -16,7 +16,6 @@ from serving.errors import DeadlinePassed, NothingDecides
 from serving.fresh_source import Freshness, FreshSource
 from serving.making import DEADLINE, Subject, undecided
 from serving.room import Room
-from serving.schemas import Versions
 from serving.scorer import Answering, Answers, Asked, Decider
 
 _PART = 250  # members of a large call that are decided at a time
@@ -71,17 +70,21 @@ class Deciding:
         fresh = await self._fresh.fresh(
             list(call.contexts), release.encoding, now, seconds * _FRESH, release.versions.as_of
         )
-        parts = _parts(call, fresh, release)
-        found = await asyncio.gather(*(self._part(part, until, release.versions) for part in parts))
+        self._engine.check(len(call.contexts), until)
+        parts = _parts(release, call, fresh)
+        if len(parts) == 1:
+            answers = await self._part(parts[0], until)
+            self._room.took((monotonic() - began) / seconds)
+            return answers
+        found = await asyncio.gather(*(self._part(part, until) for part in parts))
         self._room.took((monotonic() - began) / seconds)
-        if len(found) == 1:
-            return found[0]
         newest = max(found, key=lambda one: one.versions.as_of)
         decisions = {member: one for part in found for member, one in part.decisions.items()}
         degraded = dict.fromkeys(why for part in found for why in part.degraded)
         return Answers(decisions, newest.versions, tuple(degraded))
 
-    async def _part(self, asked: Asked, until: float, versions: Versions) -> Answers:
+    async def _part(self, asked: Asked, until: float) -> Answers:
+        versions = asked.release.versions
         try:
             return await self._engine.answer(asked, until)
         except DeadlinePassed as error:
@@ -95,8 +98,8 @@ class Deciding:
         return Answers(decisions, versions, degraded)
 
 
-def _parts(call: Call, fresh: Freshness, release: Answering) -> list[Asked]:
-    """The call in pieces that are decided at a time, all by one release."""
+def _parts(release: Answering, call: Call, fresh: Freshness) -> list[Asked]:
+    """The call in pieces that are decided at a time."""
     members = iter(call.contexts)
     parts = []
     while part := list(islice(members, _PART)):
@@ -104,5 +107,5 @@ def _parts(call: Call, fresh: Freshness, release: Answering) -> list[Asked]:
             member: Subject(call.contexts[member], fresh.values.get(member, {}), fresh.degraded)
             for member in part
         }
-        parts.append(Asked(call.push_id, subjects, release))
+        parts.append(Asked(release, call.push_id, subjects))
     return parts

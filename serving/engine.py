@@ -62,14 +62,12 @@ class Engine:
     async def answer(self, asked: Asked, until: float) -> Answers:
         """The answers to one call, by the moment ``until`` of the monotonic clock.
 
+        Ask ``check`` first.
+
         Raises:
-            Overloaded: too many wait; the call was not taken.
             DeadlinePassed: what was not begun by then is not decided at all.
             ServiceError: of ``Scorer.decide_together``.
         """
-        if not self._fits(asked, until):
-            self._watched.refused()
-            raise Overloaded
         loop = asyncio.get_running_loop()
         waiting = _Waiting(asked, loop.create_future())
         self._waiting.append(waiting)
@@ -81,12 +79,14 @@ class Engine:
         finally:
             late.cancel()
 
-    def _fits(self, asked: Asked, until: float) -> bool:
+    def check(self, members: int, until: float) -> None:
+        """Raises ``Overloaded`` when a call about so many members would have its turn too late."""
         if not self._waiting:
-            return True
-        if self._members + len(asked) > MOST_WAITING:
-            return False
-        return self._members * self._seconds < _SHARE * (until - monotonic())
+            return
+        wait = self._members * self._seconds
+        if self._members + members > MOST_WAITING or wait > _SHARE * (until - monotonic()):
+            self._watched.refused()
+            raise Overloaded
 
     def _call(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin a batch at the end of this turn of the loop: what else comes in it joins."""

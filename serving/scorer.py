@@ -62,12 +62,12 @@ class Decider(Protocol):
 class Asked:
     """One call, or a part of one: which of the push's offers, if any, for these members?
 
-    release: that the call began with, and keeps; None for the one in use when its turn comes.
+    release: in use when the call began; all of its parts are decided by it.
     """
 
+    release: Answering
     push_id: str
     subjects: Mapping[str, Subject]
-    release: Answering | None = None
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -114,7 +114,7 @@ class Scorer:
             LogUnavailable: nothing could be read or written, so nothing was decided.
         """
         subjects = {member: Subject(context) for member, context in contexts.items()}
-        (found,) = self.decide_together([Asked(push_id, subjects)], at)
+        (found,) = self.decide_together([Asked(self._decider.release, push_id, subjects)], at)
         if isinstance(found, ServiceError):
             raise found
         return found
@@ -122,20 +122,17 @@ class Scorer:
     def decide_together(self, calls: Sequence[Asked], at: datetime) -> list[Outcome]:
         """The same for several calls, in their order; what keeps one from its answer is returned.
 
-        Members asked about in several calls are decided once. Calls that name no release are all
-        answered by the same one.
+        Members asked about in several calls are decided once.
         """
-        in_use = self._decider.release
         outcomes: list[Outcome | None] = [None] * len(calls)
-        alike: dict[tuple[int, str], list[int]] = {}  # by release and push
+        alike: dict[tuple[int, str], list[int]] = {}  # of one release and push
         for number, call in enumerate(calls):
-            release = call.release or in_use
-            alike.setdefault((id(release), call.push_id), []).append(number)
+            alike.setdefault((id(call.release), call.push_id), []).append(number)
         for numbers in alike.values():
             mine = [calls[number] for number in numbers]
-            release, push_id = mine[0].release or in_use, mine[0].push_id
+            found: Sequence[Outcome]
             try:
-                found = self._of_push(release, push_id, mine, at)
+                found = self._of_push(mine[0].release, mine[0].push_id, mine, at)
             except ServiceError as error:
                 found = [error] * len(mine)
             for number, outcome in zip(numbers, found, strict=True):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection
+from starlette.requests import Request
 
 from serving.auth import Requires
 from serving.catalogue import missing_push
 from serving.deadline import LONGEST_SECONDS
 from serving.deciding import Call
+from serving.direct import body_of, header_of
 from serving.errors import KeyReused, LogUnavailable, Overloaded, UnknownDecision, UnknownPush
 from serving.idempotency import Once, claim
 from serving.making import DEADLINE, undecided
 from serving.parts import FromApp
 from serving.problems import documented
-from serving.repeating import IfOnce
+from serving.repeating import IfOnce, read_once
 from serving.schemas import (
     Decided,
     Decision,
@@ -32,27 +36,36 @@ from serving.schemas import (
 )
 from serving.scorer import Answers
 
-router = APIRouter(prefix="/v1", tags=["decisions"], dependencies=[Depends(Requires("decide"))])
+_MAY_DECIDE = Requires("decide")
+router = APIRouter(prefix="/v1", tags=["decisions"], dependencies=[Depends(_MAY_DECIDE)])
 _log = structlog.get_logger("pushwise.decisions")
 _NO_ESTIMATES = Estimates(
     p_if_sent=None, p_if_not=None, uplift=None, expected_gain=None, evidence=None
 )
+_Milliseconds = Annotated[int, Field(ge=1, le=int(LONGEST_SECONDS * 1000))]
+_MILLISECONDS: TypeAdapter[int] = TypeAdapter(_Milliseconds)
+_DEADLINE = "Pushwise-Deadline-Ms"
 Deadline = Annotated[
-    int | None,
-    Header(
-        alias="Pushwise-Deadline-Ms",
-        ge=1,
-        le=int(LONGEST_SECONDS * 1000),
-        description="Milliseconds within which the answer must be there.",
-    ),
+    _Milliseconds | None,
+    Header(alias=_DEADLINE, description="Milliseconds within which the answer must be there."),
 ]
 
 
-@router.post(
-    "/decisions",
-    response_model=Decided,
-    responses=documented(UnknownPush, Overloaded, KeyReused),
-)
+class _ReadDirectly(APIRoute):
+    """The busiest route; see ``serving.direct``."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return _decide_directly
+
+
+async def _decide_directly(request: Request) -> Response:
+    await _MAY_DECIDE(request)
+    asked = await body_of(request, DecisionsAsked)
+    once = await read_once(request)
+    deadline_ms = header_of(request, _DEADLINE, _MILLISECONDS)
+    return await decide_many(asked, request.app.state.parts, once, deadline_ms)
+
+
 async def decide_many(
     asked: DecisionsAsked, parts: FromApp, once: IfOnce, deadline_ms: Deadline = None
 ) -> Response:
@@ -73,6 +86,16 @@ async def decide_many(
         degraded=list(answers.degraded),
     )
     return Response(decided.model_dump_json(), media_type="application/json")
+
+
+router.add_api_route(
+    "/decisions",
+    decide_many,
+    methods=["POST"],
+    response_model=Decided,
+    responses=documented(UnknownPush, Overloaded, KeyReused),
+    route_class_override=_ReadDirectly,
+)
 
 
 @router.get("/decide", responses=documented(UnknownPush, Overloaded))

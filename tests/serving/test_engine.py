@@ -14,14 +14,20 @@ from serving.errors import DeadlinePassed, LogUnavailable, Overloaded
 from serving.making import Subject
 from serving.schemas import Versions
 from serving.scorer import Answers, Asked, Outcome
-from tests.serving.conftest import AS_OF
+from tests.serving.conftest import AS_OF, FakeRelease
 
 VERSIONS = Versions(release="r1", as_of=AS_OF, policy="p1", models={})
+RELEASE = FakeRelease()
 LATER = 30.0
 
 
 def about(*members: str) -> Asked:
-    return Asked("spring", {member: Subject() for member in members})
+    return Asked(RELEASE, "spring", {member: Subject() for member in members})
+
+
+async def ask(engine: Engine, asked: Asked, until: float) -> Answers:
+    engine.check(len(asked), until)
+    return await engine.answer(asked, until)
 
 
 def answered(asked: Asked) -> Answers:
@@ -52,9 +58,9 @@ def test_calls_that_come_while_others_are_decided_share_the_next_batch() -> None
         engine = Engine(gate)
         tasks = []
         for number in range(2):  # two batches are at work at a time
-            tasks.append(asyncio.ensure_future(engine.answer(about(f"first{number}"), _in(LATER))))
+            tasks.append(asyncio.ensure_future(ask(engine, about(f"first{number}"), _in(LATER))))
             await _begun(gate, number + 1)
-        calls = [engine.answer(about(f"m{number}"), _in(LATER)) for number in range(50)]
+        calls = [ask(engine, about(f"m{number}"), _in(LATER)) for number in range(50)]
         tasks.extend(asyncio.ensure_future(call) for call in calls)
         await asyncio.sleep(0)
         gate.open.set()
@@ -72,7 +78,7 @@ def test_a_batch_holds_no_more_members_than_its_bound() -> None:
         gate.open.set()
         engine = Engine(gate)
         part = [f"m{number}" for number in range(MOST_TOGETHER // 2 + 1)]
-        await asyncio.gather(*(engine.answer(about(*part), _in(LATER)) for _ in range(4)))
+        await asyncio.gather(*(ask(engine, about(*part), _in(LATER)) for _ in range(4)))
         return gate.batches
 
     assert all(len(batch) <= MOST_TOGETHER for batch in asyncio.run(calls()))
@@ -84,14 +90,14 @@ def test_a_call_past_its_deadline_is_told_so_and_one_not_begun_is_never_decided(
         engine = Engine(gate)
         begun = []
         for number in range(2):
-            begun.append(asyncio.ensure_future(engine.answer(about(f"a{number}"), _in(0.05))))
+            begun.append(asyncio.ensure_future(ask(engine, about(f"a{number}"), _in(0.05))))
             await _begun(gate, number + 1)
-        waiting = asyncio.ensure_future(engine.answer(about("b"), _in(0.05)))
+        waiting = asyncio.ensure_future(ask(engine, about("b"), _in(0.05)))
         for task in (*begun, waiting):
             with pytest.raises(DeadlinePassed):
                 await task
         gate.open.set()
-        await engine.answer(about("c"), _in(LATER))
+        await ask(engine, about("c"), _in(LATER))
         return gate.batches
 
     assert asyncio.run(calls()) == [["a0"], ["a1"], ["c"]]
@@ -102,15 +108,15 @@ def test_more_members_than_the_queue_holds_are_refused_at_once() -> None:
         gate = Gate()
         refused: list[str] = []
         engine = Engine(gate, Watched(refused=lambda: refused.append("a call")))
-        tasks = [asyncio.ensure_future(engine.answer(about("a"), _in(LATER)))]
+        tasks = [asyncio.ensure_future(ask(engine, about("a"), _in(LATER)))]
         await _begun(gate, 1)
-        tasks.append(asyncio.ensure_future(engine.answer(about("b"), _in(LATER))))
+        tasks.append(asyncio.ensure_future(ask(engine, about("b"), _in(LATER))))
         await _begun(gate, 2)
         full = [f"m{number}" for number in range(MOST_WAITING)]
-        tasks.append(asyncio.ensure_future(engine.answer(about(*full), _in(LATER))))
+        tasks.append(asyncio.ensure_future(ask(engine, about(*full), _in(LATER))))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await engine.answer(about("c"), _in(LATER))
+            await ask(engine, about("c"), _in(LATER))
         assert refused == ["a call"]
         gate.open.set()
         await asyncio.gather(*tasks)
@@ -128,11 +134,11 @@ def test_a_call_that_cannot_be_in_time_is_refused_instead_of_answered_late() -> 
 
         engine = Engine(decide)
         for _ in range(20):  # it learns that a member takes about a twentieth of a second
-            await engine.answer(about("a"), _in(LATER))
-        tasks = [asyncio.ensure_future(engine.answer(about(f"m{n}"), _in(LATER))) for n in range(9)]
+            await ask(engine, about("a"), _in(LATER))
+        tasks = [asyncio.ensure_future(ask(engine, about(f"m{n}"), _in(LATER))) for n in range(9)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await engine.answer(about("late"), _in(0.1))
+            await ask(engine, about("late"), _in(0.1))
         await asyncio.gather(*tasks)
 
     asyncio.run(calls())
@@ -150,8 +156,8 @@ def test_what_keeps_a_batch_from_its_answers_is_told_to_its_callers_alone(
 
         engine = Engine(decide)
         with pytest.raises(type(fault())):
-            await engine.answer(about("bad"), _in(LATER))
-        assert (await engine.answer(about("good"), _in(LATER))).degraded == ("good",)
+            await ask(engine, about("bad"), _in(LATER))
+        assert (await ask(engine, about("good"), _in(LATER))).degraded == ("good",)
 
     asyncio.run(calls())
 

@@ -163,7 +163,10 @@ def test_what_stood_in_for_the_model_is_named(scorer: RealScorer, basis: str) ->
 
 
 def test_fresh_values_are_the_ones_that_are_told(scorer: RealScorer) -> None:
-    asked = Asked("spring", {m: Subject(fresh={"recency_days": 999.0}) for m in MEMBERS[:8]})
+    release = scorer.parts.decider.release
+    asked = Asked(
+        release, "spring", {m: Subject(fresh={"recency_days": 999.0}) for m in MEMBERS[:8]}
+    )
     (answers,) = scorer.parts.scorer.decide_together([asked], AS_OF)
     assert isinstance(answers, Answers)
     one = next(a for a in answers.decisions.values() if a.estimates and a.estimates.p_if_not)

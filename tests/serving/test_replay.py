@@ -48,7 +48,9 @@ def test_what_was_fresh_and_sent_meanwhile_is_part_of_it(scorer: RealScorer) -> 
     subjects = {member: Subject(fresh=newer, degraded=("slow",)) for member in MEMBERS[:20]}
     at = AS_OF + timedelta(hours=1)
     for push, who in (("autumn", MEMBERS[:20]), ("spring", MEMBERS[:20])):
-        asked = Asked(push, {member: subjects[member] for member in who})
+        asked = Asked(
+            scorer.parts.decider.release, push, {member: subjects[member] for member in who}
+        )
         (answers,) = scorer.parts.scorer.decide_together([asked], at)
         assert isinstance(answers, Answers)
         for one in answers.decisions.values():
