@@ -63,15 +63,16 @@ def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:
 
 def consider(ask: Ask, estimator: Estimator, terms: Terms) -> Considered:
     """``decide_online``, with all that it looked at on the way."""
-    one_each = replace(ask.push.limits, per_member=1)
-    ask = replace(ask, push=replace(ask.push, limits=one_each))
+    if ask.push.limits.per_member != 1:
+        one_each = replace(ask.push.limits, per_member=1)
+        ask = replace(ask, push=replace(ask.push, limits=one_each))
     candidates = candidates_of(ask, estimator)
     cost = money(candidates.cost.astype(np.float64))
     best, drawn = _best(ask, candidates), draw(ask, candidates)
     planned = taken(candidates, best, drawn)[:, 0]
     fitting = _only(candidates, _fits(ask, cost, terms))
-    priced = replace(ask, prices=terms.prices)
-    if terms.prices != ask.prices or fitting is not candidates:
+    priced = ask if terms.prices == ask.prices else replace(ask, prices=terms.prices)
+    if priced is not ask or fitting is not candidates:
         best, drawn = _best(priced, fitting), draw(priced, fitting)
     made = explore(priced, fitting, best, drawn)
     online = Online(replace(made, code=_codes(candidates, made)), planned, cost)

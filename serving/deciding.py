@@ -91,6 +91,8 @@ class Deciding:
             degraded: tuple[str, ...] = (error.code,)
         except NothingDecides as error:
             degraded = error.failed
+        missing = (why for subject in asked.subjects.values() for why in subject.degraded)
+        degraded = tuple(dict.fromkeys((*missing, *degraded)))
         now = datetime.now(UTC)
         decisions = {
             member: undecided(member, DEADLINE, versions.release, now) for member in asked.subjects

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -27,6 +28,25 @@ from serving.fresh_source import (
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 _WARM_UP = "pushwise-warm-up"
+_STEP_SECONDS = 0.0005
+
+
+@contextmanager
+def _in_small_steps() -> Iterator[None]:
+    """Other threads wait as little as possible: an import is seconds of Python.
+
+    Threads hand the interpreter on ten times as often, since a call changes threads several times
+    and would wait 5 ms at each change; and nobody looks for garbage, which would stop them all for
+    longer the more was imported.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_STEP_SECONDS)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        sys.setswitchinterval(before)
 
 
 class NotYet(NoFresh):
@@ -97,11 +117,13 @@ class OpenedLater:
             self._stopped.wait(_RETRY_SECONDS)
 
     def _read_until_stopped(self) -> None:
-        from features.store.fresh import fresh_for_reading  # imports Feast
+        with ExitStack() as stack:
+            with _in_small_steps():
+                from features.store.fresh import fresh_for_reading  # imports Feast
 
-        with fresh_for_reading(self._workspace) as reader:
-            with suppress(FeatureError):  # a store that is down now may come back
-                reader.read([_WARM_UP], datetime.now(UTC))
+                reader = stack.enter_context(fresh_for_reading(self._workspace))
+                with suppress(FeatureError):  # a store that is down now may come back
+                    reader.read([_WARM_UP], datetime.now(UTC))
             gc.freeze()  # what Feast brought stays, like all else: see serving.server
             source = ReadFresh(reader)
             self._source = source

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from decisions.segment_means import SegmentMeans
 from serving.app import create_app
 from serving.auth import Access
+from serving.errors import DeadlinePassed
 from serving.fresh_source import Freshness
 from serving.inputs import Inputs
 from serving.log import Log
@@ -184,9 +185,9 @@ class Told:
         return None
 
 
-def told(release: Release, log: Log, folder: Path, fresh: Told) -> Parts:
+def told(release: Release, log: Log, folder: Path, fresh: Told, deadline: float = 30.0) -> Parts:
     access = Access(log, "live", required=False)
-    return Parts(Fixed(release), log, access, Telemetry(), folder, deadline=30.0, fresh=fresh)
+    return Parts(Fixed(release), log, access, Telemetry(), folder, deadline=deadline, fresh=fresh)
 
 
 def test_an_erased_member_is_not_last_known(release: Release, log: Log, tmp_path: Path) -> None:
@@ -194,6 +195,15 @@ def test_an_erased_member_is_not_last_known(release: Release, log: Log, tmp_path
     with TestClient(create_app(told(release, log, tmp_path, fresh))) as client:
         assert client.delete("/v1/members/m07").status_code == 202
     assert fresh.forgotten == ["m07"]
+
+
+def test_what_was_late_is_said_too_where_time_ran_out(
+    release: Release, log: Log, tmp_path: Path
+) -> None:
+    parts = told(release, log, tmp_path, Told("features_late"), deadline=1e-9)
+    with TestClient(create_app(parts)) as client:
+        found = client.post("/v1/decisions", json=CALL).json()
+    assert found["degraded"] == ["features_late", DeadlinePassed.code]
 
 
 def test_a_call_is_decided_with_what_is_fresh_and_says_what_was_late(

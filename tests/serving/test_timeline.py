@@ -58,6 +58,7 @@ def lived(caller: Scored) -> Scored:
     return caller
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 def test_tells_what_was_sent_what_was_skipped_and_why(lived: Scored) -> None:
     found = page(lived)
     kinds = {one["kind"]: one for one in found["entries"]}
