@@ -1,4 +1,7 @@
-"""Calls for decisions that cannot be answered in time are refused at the door, which is cheap."""
+"""Calls for decisions that cannot be answered in time are refused at the door, which is cheap.
+
+What counts as inside is a call that has come whole: a body that never ends takes nobody's room.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,30 @@ class Admission:
         if scope["type"] != "http" or scope["path"] not in PATHS:
             await self._app(scope, receive, send)
             return
-        if not self._room.enter():
+        if self._room.full:
             self._telemetry.refused("overload")
             await send(self._start)
             await send(self._body)
+            return
+        await self._app(scope, receive, send)
+
+
+class Inside:
+    """ASGI middleware: a call that was read takes room while it is answered. It stands behind
+    ``LimitedBody``; who finds no room any more, since others came whole before, is refused."""
+
+    def __init__(self, app: ASGIApp, room: Room, telemetry: Telemetry) -> None:
+        self._app = app
+        self._room = room
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in PATHS:
+            await self._app(scope, receive, send)
+            return
+        if not self._room.enter():
+            self._telemetry.refused("overload")
+            await problem_response(Overloaded())(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)

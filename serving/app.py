@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 
-from serving.admission import Admission
+from serving.admission import Admission, Inside
 from serving.auth import check_scopes
 from serving.limits import LimitedBody
 from serving.observed import Observed
@@ -71,6 +71,7 @@ def create_app(parts: Parts) -> FastAPI:
         Middleware(Admission, room=parts.room, telemetry=parts.telemetry),
         Middleware(Observed, telemetry=parts.telemetry, routes=paths),
         Middleware(LimitedBody),
+        Middleware(Inside, room=parts.room, telemetry=parts.telemetry),
     )
     app.state.parts = parts
     app.state.probes = Probes.of(parts)
