@@ -15,7 +15,7 @@ from benchmarks.serving_release import Shop
 from benchmarks.serving_rival import feast_store, rival
 from benchmarks.serving_server import Server, load_of, rated, serving
 
-_CLIENTS = 16  # connections of a closed loop: enough to keep one core busy, and calls in time
+_CLIENTS = 64  # connections of a closed loop: as many calls wait as can be decided together
 _TOGETHER = 100
 _ROUNDS = 3
 _PATIENT = 5_000  # milliseconds: the peak is found without anybody's deadline in the way
