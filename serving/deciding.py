@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -26,11 +26,12 @@ _FRESH = 0.3  # of its time that a call waits for fresh features
 @dataclass(frozen=True, slots=True)
 class Call:
     """contexts: members with what the caller said about each. seconds: that the answer may take;
-    None for the default."""
+    None for the default. first: must be done before, and may wait for the disk."""
 
     push_id: str
     contexts: Mapping[str, Mapping[str, Any] | None]
     seconds: float | None = None
+    first: Callable[[], None] | None = None
 
 
 class Deciding:
@@ -61,11 +62,15 @@ class Deciding:
         Raises:
             UnknownPush, Overloaded: nothing was decided.
             LogUnavailable: nothing can be written down, so nothing is acknowledged.
+            ServiceError: of ``call.first``.
         """
         seconds = allowed(call.seconds, self._seconds, len(call.contexts))
         began = monotonic()
         until = began + seconds * (1 - _SPARE)
         release = self._decider.release
+        if call.first is not None and not await _in_time(call.first, until):
+            asked = Asked(release, call.push_id, dict.fromkeys(call.contexts, Subject()))
+            return _nothing(asked, (DEADLINE,))
         now = datetime.now(UTC)
         fresh = await self._fresh.fresh(
             list(call.contexts), release.encoding, now, seconds * _FRESH, release.versions.as_of
@@ -84,7 +89,6 @@ class Deciding:
         return Answers(decisions, newest.versions, tuple(degraded))
 
     async def _part(self, asked: Asked, until: float) -> Answers:
-        versions = asked.release.versions
         try:
             return await self._engine.answer(asked, until)
         except DeadlinePassed as error:
@@ -92,12 +96,27 @@ class Deciding:
         except NothingDecides as error:
             degraded = error.failed
         missing = (why for subject in asked.subjects.values() for why in subject.degraded)
-        degraded = tuple(dict.fromkeys((*missing, *degraded)))
-        now = datetime.now(UTC)
-        decisions = {
-            member: undecided(member, DEADLINE, versions.release, now) for member in asked.subjects
-        }
-        return Answers(decisions, versions, degraded)
+        return _nothing(asked, tuple(dict.fromkeys((*missing, *degraded))))
+
+
+async def _in_time(work: Callable[[], None], until: float) -> bool:
+    """Whether ``work`` was done by ``until``; if not, it may still be done later."""
+    done = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        async with asyncio.timeout(max(until - monotonic(), 0.0)):
+            await done
+    except TimeoutError:
+        return False
+    return True
+
+
+def _nothing(asked: Asked, degraded: tuple[str, ...]) -> Answers:
+    """No send to anybody, and no decision."""
+    versions, now = asked.release.versions, datetime.now(UTC)
+    decisions = {
+        member: undecided(member, DEADLINE, versions.release, now) for member in asked.subjects
+    }
+    return Answers(decisions, versions, degraded)
 
 
 def _parts(release: Answering, call: Call, fresh: Freshness) -> list[Asked]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -22,7 +23,7 @@ from serving.direct import body_of, header_of
 from serving.errors import KeyReused, LogUnavailable, Overloaded, UnknownDecision, UnknownPush
 from serving.idempotency import Once, claim
 from serving.making import DEADLINE, undecided
-from serving.parts import FromApp
+from serving.parts import FromApp, Parts
 from serving.problems import documented
 from serving.repeating import IfOnce, read_once
 from serving.schemas import (
@@ -70,11 +71,11 @@ async def decide_many(
     asked: DecisionsAsked, parts: FromApp, once: IfOnce, deadline_ms: Deadline = None
 ) -> Response:
     """One decision for each member, in the order asked. Asked again, the answer is the same."""
-    if once is not None and not await run_in_threadpool(parts.log.write, _claimed(once)):
-        parts.telemetry.replayed()
+    first = None if once is None else partial(_claim, parts, once)
     contexts = {member.member_id: member.context for member in reversed(asked.members)}
     try:
-        answers = await parts.deciding.answer(Call(asked.push_id, contexts, seconds(deadline_ms)))
+        call = Call(asked.push_id, contexts, seconds(deadline_ms), first)
+        answers = await parts.deciding.answer(call)
     except UnknownPush as error:
         told = await run_in_threadpool(missing_push, parts.catalogue, asked.push_id, error)
         raise told from error
@@ -131,8 +132,14 @@ def decision(decision_id: Annotated[Id, Path()], parts: FromApp) -> StoredDecisi
     return parts.scorer.look_up(decision_id)
 
 
-def _claimed(once: Once) -> Callable[[Connection], bool]:
-    return lambda connection: claim(connection, once, datetime.now(UTC))
+def _claim(parts: Parts, once: Once) -> None:
+    """Raises ``KeyReused``, ``LogUnavailable``."""
+
+    def work(connection: Connection) -> bool:
+        return claim(connection, once, datetime.now(UTC))
+
+    if not parts.log.write(work):
+        parts.telemetry.replayed()
 
 
 def seconds(deadline_ms: int | None) -> float | None:

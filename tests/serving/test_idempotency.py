@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +66,22 @@ def test_another_body_under_the_same_key_is_refused_and_does_nothing(
     assert post(caller, "/v1/events", {"events": [{**EVENT, "event_id": "e2"}]}, "k3").json()[
         "accepted"
     ]
+
+
+def test_a_key_costs_no_call_its_deadline(caller: Scored, tmp_path: Path) -> None:
+    assert post(caller, "/v1/decisions", CALL, "k1").status_code == 200
+    headers = {"Idempotency-Key": "k2", "Pushwise-Deadline-Ms": "200"}
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = monotonic()
+        found = caller.client.post("/v1/decisions", json=CALL, headers=headers)
+        taken = monotonic() - began
+        other.execute("ROLLBACK")
+    assert (found.status_code, found.json()["degraded"]) == (200, ["deadline"])
+    assert not any(one["send"] for one in found.json()["decisions"])
+    assert taken < 2.0, "the log waits five seconds for its lock"
+    again = caller.client.post("/v1/decisions", json=CALL, headers={"Idempotency-Key": "k2"})
+    assert again.json()["degraded"] == []
 
 
 def test_keys_of_two_callers_do_not_meet(caller: Scored) -> None:
