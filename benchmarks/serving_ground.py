@@ -33,14 +33,19 @@ class Kill:
     thread: str = ""
 
 
-def arm(kill: Kill) -> None:
-    """Put the kill into the function that ``kill`` names."""
-    module, _, path = kill.target.partition(":")
+def found(target: str) -> tuple[Any, str, Callable[..., Any]]:
+    """Whose attribute ``target`` is, its name, and the function. ``AttributeError`` on none."""
+    module, _, path = target.partition(":")
     owner: Any = import_module(module)
     *classes, name = path.split(".")
     for one in classes:
         owner = getattr(owner, one)
-    inner: Callable[..., Any] = getattr(owner, name)
+    return owner, name, getattr(owner, name)
+
+
+def arm(kill: Kill) -> None:
+    """Put the kill into the function that ``kill`` names."""
+    owner, name, inner = found(kill.target)
     lock, calls = threading.Lock(), [0]
 
     @functools.wraps(inner)

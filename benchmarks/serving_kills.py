@@ -77,7 +77,7 @@ POINTS: tuple[Point, ...] = (
     *_both("serving.routes.decisions:_report", 11),  # the last thing before the answer
     *_both("serving.ledger:settle", 3),
     *_both("serving.ledger:_enter", 3),
-    *_both("serving.log:_Batch.write", 4),
+    *_both("serving.log:Batch.write", 4),
     *_both("serving.watch:check", 2, publishes=True),
     *_both("serving.release:check_golden", 2, publishes=True),
     *_both("serving.telemetry:Telemetry.serving", 2, publishes=True),

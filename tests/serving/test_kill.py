@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving_ground import found
 from benchmarks.serving_kills import (
     POINTS,
     Answered,
@@ -35,6 +36,11 @@ def where(bench: Bench) -> Field:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", sorted({point.target for point in POINTS}))
+def test_every_named_point_is_there(target: str) -> None:
+    assert callable(found(target)[2])
+
+
 @pytest.mark.slow
 def test_killed_at_named_points_nothing_answered_is_lost(
     bench: Bench, where: Field, start: StartServer, tmp_path: Path
@@ -44,8 +50,8 @@ def test_killed_at_named_points_nothing_answered_is_lost(
         for point in POINTS[::2]:  # the others are the benchmark's
             killed_at(point, ground, where, answered)
             with Log(bench.workspace.serving_log) as log:
-                found = compared(log, answered, AS_OF)
-            assert (found.lost, found.doubled, found.counters_right) == (0, 0, True), point.name
+                it = compared(log, answered, AS_OF)
+            assert (it.lost, it.doubled, it.counters_right) == (0, 0, True), point.name
     assert len(POINTS[::2]) >= 20
     assert answered.events
     assert answered.outcomes
