@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import threading
@@ -24,6 +25,8 @@ __all__ = ["SCOPES", "Access", "ApiKey", "ApiKeyError", "Keys", "NewKey", "Requi
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 REMEMBERED_SECONDS = 1.0  # so long may a key still open what it opened, after it was revoked
+STALE_SECONDS = 30.0  # and so long where the keys cannot be read again: the log hangs
+PATIENCE_SECONDS = 0.02  # that a call waits for the keys to be read, if it was known before
 _KEY = re.compile(r"pw_([a-z0-9]{1,16})_([0-9a-f]{12})_([0-9a-f]{64})")
 _NO_HASH = "0" * 64
 _Hashed = Mapping[str, tuple[ApiKey, str]]
@@ -64,6 +67,15 @@ class Access:
         parts = _KEY.fullmatch(_presented(authorization))
         return not self._required or parts is None or (self._fresh() and parts[2] in self._known)
 
+    def reads_for_another(self, authorization: str | None) -> bool:
+        """Whether the log is being read already, and the key of the call was known lately.
+
+        Then nobody else waits for it: a log that hangs must not keep every call.
+        """
+        parts = _KEY.fullmatch(_presented(authorization))
+        lately = self._clock() - self._read_at < STALE_SECONDS
+        return parts is not None and self._lock.locked() and lately and parts[2] in self._known
+
     def check(self, authorization: str | None, scope: str, at: datetime) -> None:
         """Raises ``MissingKey``, ``UnknownKey``, ``ExpiredKey``, ``WrongScope`` or ``RateLimited``;
         ``LogUnavailable`` where the keys cannot be read."""
@@ -72,7 +84,15 @@ class Access:
         presented = _presented(authorization)
         if not presented:
             raise MissingKey
-        key = self._checked(presented)
+        key = self._matching(presented, self._looked_up)
+        self._admit(key, scope, at)
+
+    def check_remembered(self, authorization: str | None, scope: str, at: datetime) -> None:
+        """The same by the keys that were read last, without reading the log."""
+        if self._required:
+            self._admit(self._matching(_presented(authorization), self._known.get), scope, at)
+
+    def _admit(self, key: ApiKey, scope: str, at: datetime) -> None:
         if key.revoked_at is not None:
             raise ExpiredKey(f"was revoked on {key.revoked_at:%Y-%m-%d}")
         if not key.active(at):
@@ -84,12 +104,14 @@ class Access:
             if seconds:
                 raise RateLimited(key.rate, seconds)
 
-    def _checked(self, presented: str) -> ApiKey:
+    def _matching(
+        self, presented: str, look_up: Callable[[str], tuple[ApiKey, str] | None]
+    ) -> ApiKey:
         parts = _KEY.fullmatch(presented)
         if parts is None:
             raise UnknownKey
         environment, key_id, secret = parts.groups()
-        key, stored = self._looked_up(key_id) or (None, _NO_HASH)
+        key, stored = look_up(key_id) or (None, _NO_HASH)
         same = hmac.compare_digest(stored, secret_hash(secret))
         if key is None or not same or {environment, key.environment} != {self._environment}:
             raise UnknownKey
@@ -136,8 +158,21 @@ async def _check(access: Access, presented: str | None, scope: str) -> None:
     now = datetime.now(UTC)
     if access.remembers(presented):
         access.check(presented, scope, now)
-    else:  # reading may wait, and the loop must not
-        await run_in_threadpool(access.check, presented, scope, now)
+        return
+    if not access.reads_for_another(presented):  # reading may wait, and the loop must not
+        reading = asyncio.ensure_future(run_in_threadpool(access.check, presented, scope, now))
+        reading.add_done_callback(_heard)
+        await asyncio.wait({reading}, timeout=PATIENCE_SECONDS)
+        if reading.done() or not access.reads_for_another(presented):
+            await reading
+            return
+    access.check_remembered(presented, scope, now)
+
+
+def _heard(reading: asyncio.Future[None]) -> None:
+    """What comes of a check that nobody waited for is nobody's fault."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def key_id(request: Request) -> str | None:

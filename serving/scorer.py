@@ -140,10 +140,14 @@ class Scorer:
         return [outcome for outcome in outcomes if outcome is not None]
 
     def look_up(self, decision_id: str) -> StoredDecision:
-        """A decision as it was made. Raises ``UnknownDecision``, ``LogUnavailable``."""
+        """A decision as it was made, behind the guard as every answer is.
+
+        Raises ``UnknownDecision``, ``LogUnavailable``.
+        """
         row = self.log.decision(decision_id)
         if row is None:
             raise UnknownDecision
+        written = {row.member_id: Written.read(row)}
         return StoredDecision(
             push_id=row.push_id,
             decided_at=datetime.fromisoformat(row.decided_at),
@@ -151,7 +155,7 @@ class Scorer:
             policy=row.policy,
             context=None if row.context is None else json.loads(row.context),
             terms=None if row.terms is None else json.loads(row.terms),
-            decision=Decision.model_validate_json(row.answer),
+            decision=self._guarded(self._decider.release, written).answers[row.member_id],
         )
 
     def _of_push(

@@ -128,7 +128,7 @@ async def decide_flat(parts: FromApp, call: Call) -> FlatDecision:
 
 @router.get("/decisions/{decision_id}", responses=documented(UnknownDecision))
 def decision(decision_id: Annotated[Id, Path()], parts: FromApp) -> StoredDecision:
-    """What was decided, as it was written."""
+    """What was decided, as it was written; nothing is sent to who must not be contacted since."""
     return parts.scorer.look_up(decision_id)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from serving import auth
 from serving.auth import Access, ApiKeyError, Keys, NewKey, check_scopes
 from serving.errors import ExpiredKey, UnknownKey
 from serving.log import Log
@@ -262,3 +264,27 @@ def test_no_key_is_needed_on_loopback_only(host: str, log: Log, tmp_path: Path) 
     Settings(Workspace(tmp_path), "::1", insecure_dev=True)
     with pytest.raises(SettingsError, match="loopback"):
         Settings(Workspace(tmp_path), host, insecure_dev=True)
+
+
+def test_a_log_that_hangs_keeps_no_call_whose_key_was_known(
+    scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = scored.headers("decide")
+    call = {"push_id": "spring", "member_id": "a"}
+    assert scored.client.get("/v1/decide", params=call, headers=headers).status_code == 200
+    hangs, going = threading.Event(), threading.Event()
+
+    def hang(self: Keys) -> Any:
+        going.set()
+        assert hangs.wait(30)
+        return {}
+
+    monkeypatch.setattr(Keys, "hashed", hang)
+    monkeypatch.setattr(auth, "REMEMBERED_SECONDS", 0.0)
+    try:
+        for _ in range(3):
+            found = scored.client.get("/v1/decide", params=call, headers=headers)
+            assert found.status_code == 200
+        assert going.is_set(), "somebody asks again for the keys"
+    finally:
+        hangs.set()
