@@ -43,6 +43,6 @@ def test_without_the_features_extra_nothing_follows_and_the_log_says_so(
 ) -> None:
     monkeypatch.setattr(follower_process, "find_spec", lambda _: None)
     monkeypatch.setattr(follower_process.FollowerProcess, "start", lambda _: pytest.fail("started"))
-    with serve._following(tmp_path, wanted=wanted) as start:
+    with serve._following(load_workspace(tmp_path), wanted=wanted) as start:
         start()
     assert ("no fresh features" in capsys.readouterr().out) is told
