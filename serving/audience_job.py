@@ -51,7 +51,8 @@ class Order:
     """worker: a name that is never used again. parent: the process that started us.
 
     releases: where releases lie. release, release_id: the one folder to take jobs of, and its
-    release; None for any of ``releases``.
+    release; None for any of ``releases``. keys: the folder of the key by which erased members are
+    known.
     """
 
     database: Database
@@ -60,6 +61,7 @@ class Order:
     release: Path | None
     release_id: str | None
     trust: Path
+    keys: Path
     worker: str
     parent: int
 
@@ -115,7 +117,7 @@ def work(order: Order) -> int:
     """Take the oldest job that waits and end it; the exit status."""
     # Before any other thread is: they inherit it, and only the keeper waits for these.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-    with Log(order.database) as log:
+    with Log(order.database, keys=order.keys) as log:
         audiences = Audiences(log)
         job = audiences.claim(order.release_id, order.worker, datetime.now(UTC))
         if job is None:
@@ -136,7 +138,8 @@ def _ended(order: Order, job: Audience, log: Log, keeper: Keeper) -> int:
     audiences = Audiences(log)
     try:
         summary = _planned(order, job, log, keeper)
-    except LogUnavailable:
+    except LogUnavailable as error:
+        _log.warning("audience job ends", why=str(error))
         return 1  # it may be back when the scorer starts the job again
     except (DecisionError, ModelError) as error:
         audiences.fail(order.worker, _failure(error), datetime.now(UTC))
@@ -192,7 +195,7 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="serving.audience_job")
-    for name in ("audiences", "releases", "trust"):
+    for name in ("audiences", "releases", "trust", "keys"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--log", type=Path)  # else a database of the environment
     parser.add_argument("--release", type=Path)

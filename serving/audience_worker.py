@@ -35,6 +35,7 @@ def job_command(settings: Settings, release_id: str | None) -> list[str]:
         "audiences": workspace.audiences,
         "releases": workspace.releases,
         "trust": settings.trusted_key,
+        "keys": workspace.keys,
         "parent": os.getpid(),
     }
     if workspace.database_url is None:  # else the environment tells: others read command lines

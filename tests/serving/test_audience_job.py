@@ -15,6 +15,7 @@ import pytest
 
 from serving.audiences import Audiences
 from serving.log import Log
+from serving.pointer import publish
 from tests.serving.conftest import AS_OF
 from tests.serving.large_release import enlarge
 from tests.serving.test_server import Caller
@@ -104,6 +105,24 @@ def test_from_the_question_to_the_files(bench: Bench, start: Start) -> None:
         assert [row["member_id"] for row in rows[:5]] == [m["member_id"] for m in page["members"]]
         assert asked(caller, max_audience=20, rule="recency_days < 30") == audience_id
         assert caller("POST", f"{path}:cancel")[0] == 409
+
+
+@pytest.mark.slow
+def test_an_audience_that_is_asked_for_after_an_erasure_leaves_the_member_out(
+    bench: Bench, start: Start
+) -> None:
+    bench.release("r1")
+    publish(bench.workspace.releases, "r1", bench.trusted)
+    server = start("--insecure-dev")
+    with Caller(server.address, "") as caller:
+        assert caller("DELETE", "/v1/members/m01")[0] == 202
+        audience_id = asked(caller)
+        job = ended(caller, audience_id)
+        assert job["state"] == "done", job
+        page = caller("GET", f"/v1/audiences/{audience_id}/members")[1]
+        members = {one["member_id"] for one in page["members"]}
+        assert len(members) == job["summary"]["audience"] > 0
+        assert "m01" not in members
 
 
 @pytest.mark.slow
