@@ -143,10 +143,13 @@ def _http(error: HTTPException) -> Response:
 
 
 def _pointer(location: Sequence[str | int], ours: frozenset[str]) -> str:
-    """``("body", "members", 3, "member_id")`` as ``/members/3/member_id``."""
+    """``("body", "members", 3, "member_id")`` as ``/members/3/member_id``.
+
+    What stands in the path, the query or a header is met only where a route declares its name.
+    """
     parts: list[str] = []
     for part in location[1:]:
-        if not isinstance(part, int) and part not in ours:
+        if location[0] == "body" and not isinstance(part, int) and part not in ours:
             break
         parts.append(f"/{part}")
     return "".join(parts)

@@ -82,3 +82,14 @@ def test_a_field_that_does_not_fit_is_pointed_at(caller: Scored, body: str, poin
     assert status == 422
     assert problem["errors"][0]["pointer"] == pointer
     assert "h0stile" not in str(problem)
+
+
+def test_a_header_that_does_not_fit_is_named(caller: Scored) -> None:
+    response = caller.client.get(
+        "/v1/decide",
+        params={"push_id": "spring", "member_id": "a"},
+        headers={**caller.headers("decide"), "Pushwise-Deadline-Ms": "h0stile"},
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"].lower() == "/pushwise-deadline-ms"
+    assert "h0stile" not in response.text
