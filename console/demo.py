@@ -100,9 +100,11 @@ def demo(
         if as_json:
             typer.echo(result.to_json())
         else:
-            _show(result, ask, curl)
+            _show(result, ask)
         if serve:
             _stay_up(curl)
+        else:
+            _say("scorer", f"stops; `pushwise serve --workspace {opened.root}` starts it again")
 
 
 def _say(stage: str, text: str) -> None:
@@ -213,7 +215,11 @@ def _one_decision(address: str, key: str, ask: Ask, planned: Plan) -> dict[str, 
 
     member = ask.members.ids[planned.ranking[0] if len(planned.ranking) else 0]
     body = json.dumps({"push_id": ask.push.push_id, "members": [{"member_id": member}]})
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "Content-Type": "application/json",
+        "Pushwise-Deadline-Ms": "10000",  # to show an answer, also on a machine that is busy
+    }
     request = Request(f"{address}/v1/decisions", body.encode(), headers)  # noqa: S310 - our own http
     with urlopen(request, timeout=10) as response:  # noqa: S310 - as above
         answer: dict[str, Any] = json.load(response)["decisions"][0]
@@ -268,7 +274,7 @@ def _gains(
     }
 
 
-def _show(result: Result, ask: Ask, curl: str) -> None:
+def _show(result: Result, ask: Ask) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -287,7 +293,6 @@ def _show(result: Result, ask: Ask, curl: str) -> None:
         "The gain is the margin that would not have come without the push, less what it costs, "
         "by the market's own truth; rule, random and propensity send the campaign's default offer."
     )
-    typer.echo(f"one decision, while the scorer is up:\n  {curl}")
 
 
 def _curl(address: str, key: str, push_id: str, member_id: str) -> str:
@@ -299,7 +304,8 @@ def _curl(address: str, key: str, push_id: str, member_id: str) -> str:
 def _stay_up(curl: str) -> None:
     import threading
 
-    _say("scorer", "stays up; stop it with Ctrl-C")
+    _say("scorer", "stays up; stop it with Ctrl-C. Ask it again:")
+    typer.echo(curl)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
