@@ -15,6 +15,7 @@ from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption,
 from features.errors import FeatureError
 
 if TYPE_CHECKING:
+    from features.workspace import Workspace
     from serving.erasures import Erasure
 
 app = typer.Typer(name="members", help="The rights of members.", no_args_is_help=True)
@@ -22,6 +23,16 @@ app = typer.Typer(name="members", help="The rights of members.", no_args_is_help
 
 class NobodyNamedError(FeatureError):
     """An erasure of nobody, or of somebody and of what waits at once."""
+
+
+class NoWorkspaceError(FeatureError):
+    """A folder that is no workspace: what is erased there would still be in the right one."""
+
+
+def _existing(workspace: Path, database: str | None) -> Workspace:
+    if not workspace.is_dir():
+        raise NoWorkspaceError(f"{workspace}: no workspace there; name it with --workspace")
+    return load_workspace(workspace, database)
 
 
 @app.command("erase")
@@ -49,7 +60,7 @@ def erase(
     ids = [*(member or []), *(read_ids(file) if file else [])]
     if bool(ids) == pending:
         raise NobodyNamedError("wanted member ids, a --file of them, or --pending")
-    opened = load_workspace(workspace, database)
+    opened = _existing(workspace, database)
     with Log.of(opened) as log, bars() as progress:
         erasures = Erasures(log)
         wanted = [erasures.ask(ids, datetime.now(UTC))] if ids else erasures.pending()
@@ -88,7 +99,7 @@ def export(
     from features.workspace import write_atomically
     from serving.log import Log
 
-    opened = load_workspace(workspace, database)
+    opened = _existing(workspace, database)
     with Log.of(opened) as log:
         held = everything_of(opened, log, member)
     text = json.dumps({"member_id": member, "held": held}, ensure_ascii=False, indent=1)

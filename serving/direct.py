@@ -26,7 +26,7 @@ async def body_of(request: Request, model: type[Body]) -> Body:
         fault = {
             "type": "content_type",
             "loc": ("body",),
-            "msg": "the body is not declared as JSON",
+            "msg": "the body is not declared as JSON; send Content-Type: application/json",
         }
         raise RequestValidationError([fault])
     try:

@@ -332,3 +332,16 @@ def test_an_erasure_wants_members_or_those_that_wait(
     )
     assert result.exit_code == 1
     assert result.stderr == "error: wanted member ids, a --file of them, or --pending\n"
+
+
+@pytest.mark.parametrize("command", [("erase", "m1"), ("export", "m1")])
+def test_a_misspelt_workspace_is_refused_and_not_made(
+    tmp_path: Path, command: tuple[str, str]
+) -> None:
+    missing = tmp_path / "misspelt"
+    done = CliRunner().invoke(
+        application(), ["members", *command, "--workspace", str(missing)], catch_exceptions=True
+    )
+    assert done.exit_code == 1
+    assert "no workspace there; name it with --workspace" in done.output
+    assert not missing.exists()

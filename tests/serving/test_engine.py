@@ -144,6 +144,19 @@ def test_a_call_that_cannot_be_in_time_is_refused_instead_of_answered_late() -> 
     asyncio.run(calls())
 
 
+def test_a_large_call_is_not_refused_for_its_own_size_alone() -> None:
+    async def calls() -> None:
+        gate = Gate()
+        engine = Engine(gate)
+        begun = asyncio.ensure_future(ask(engine, about("a"), _in(LATER)))
+        await _begun(gate, 1)
+        engine.check(MOST_WAITING + 1, _in(0.001))
+        gate.open.set()
+        await begun
+
+    asyncio.run(calls())
+
+
 @pytest.mark.parametrize("fault", [LogUnavailable, ZeroDivisionError])
 def test_what_keeps_a_batch_from_its_answers_is_told_to_its_callers_alone(
     fault: Callable[[], Exception],
