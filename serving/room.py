@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _FIRST, _LEAST, _MOST = 64.0, 8.0, 1_024.0
-_TIGHT = 0.6  # of its time that a call may take before there are too many inside
+_TIGHT = 0.5  # of its time that a call may take before there are too many inside
 _SHRINK = 0.9
 
 
