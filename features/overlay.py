@@ -25,13 +25,6 @@ from features.encoding import Encoding
 from features.fresh_reader import Fresh
 
 _DAY = 86_400  # ``features.moments.DAY``, which comes with an engine
-LAID_OVER = (
-    "last_seen_days",
-    "abandoned_carts_30d",
-    "abandoned_value_30d",
-    "abandoned_age_days",
-)
-"""The features that may be replaced, beside ``seen_days__<c>``."""
 
 
 def overlay(

@@ -83,7 +83,7 @@ class Deciding:
             return answers
         found = await asyncio.gather(*(self._part(part, until) for part in parts))
         self._room.took((monotonic() - began) / seconds)
-        newest = max(found, key=lambda one: one.versions.as_of)
+        newest = max(found, key=lambda one: one.decided_at)
         decisions = {member: one for part in found for member, one in part.decisions.items()}
         degraded = dict.fromkeys(why for part in found for why in part.degraded)
         return Answers(decisions, newest.versions, tuple(degraded))

@@ -77,11 +77,12 @@ class Asked:
 class Answers:
     """decisions: by member. versions: of the release that made the newest of them, so that a call
     that is repeated gets the same. degraded: what could not be had when they were made, and when
-    they were answered."""
+    they were answered. decided_at: of the newest of them; empty where nothing was decided."""
 
     decisions: Mapping[str, Decision]
     versions: Versions
     degraded: tuple[str, ...]
+    decided_at: str = ""
 
 
 Outcome = Answers | ServiceError
@@ -247,12 +248,14 @@ class Scorer:
             return UnknownPush(release.versions.release, len(release.pushes))
         mine = [stored[member] for member in call.subjects if member in stored]
         made = [(one.row.decided_at, one.row.decision_id, one.row.release) for one in mine]
-        versions = self._versions.of(max(made)[2]) if made else None
+        decided_at, _, newest = max(made, default=("", "", ""))
+        versions = self._versions.of(newest) if newest else None
         degraded = dict.fromkeys(why for one in mine for why in one.degraded)
         return Answers(
             {member: guarded.answers[member] for member in call.subjects},
             versions or release.versions,
             tuple(degraded | dict.fromkeys(guarded.degraded)),
+            decided_at,
         )
 
 

@@ -226,3 +226,14 @@ def test_decided_at_is_now_in_utc(caller: Scored) -> None:
     decision_id = ask(caller, "a")["decisions"][0]["decision_id"]
     stored = caller.client.get(f"/v1/decisions/{decision_id}").json()
     assert before <= datetime.fromisoformat(stored["decided_at"]) <= datetime.now(UTC)
+
+
+def test_a_large_call_names_the_release_of_its_newest_decision(caller: Scored) -> None:
+    members = [f"m{number:03d}" for number in range(500)]
+    ask(caller, *members[:250])
+    caller.decider.release = type(caller.decider.release)(release="r2")
+    found = ask(caller, *members)
+    assert {one["release"] for one in found["decisions"][:250]} == {"r1"}
+    assert {one["release"] for one in found["decisions"][250:]} == {"r2"}
+    assert found["versions"]["release"] == "r2"
+    assert ask(caller, *members) == found
