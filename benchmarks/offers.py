@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.figure import Figure, data_folder
+from experiments.scores import Drawn, MeanEffect, Scores, doubly_robust
 from features.importers.starbucks_offers import ATTRIBUTION_DAYS, ORIGIN, import_starbucks_offers
 from features.workspace import Workspace, open_workspace
 from models.response import ResponseModel
 from training.push_log import NO_SEND, push_log
 from training.response import Known, with_features
 from training.response_fit import fit_response
-from training.scores import Drawn, MeanEffect, Scores, doubly_robust
 
 _LOGGED = timedelta(days=30 + ATTRIBUTION_DAYS)
 _QUICK = 4  # every so many-th member

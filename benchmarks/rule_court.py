@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.figure import Figure
 from experiments.panel import CannotSay
 from experiments.rule_court import Findings, Objective
+from experiments.scores import Drawn, Scores, doubly_robust
 from features.affinity import affinity, category_interest
 from features.encoding import Encoding
 from features.ingest.load import ingest
@@ -48,7 +49,6 @@ from training.market.world import DESTINATIONS
 from training.out_of_fold import OutOfFold
 from training.push_log import NO_SEND, PushLog, push_log
 from training.rule_evidence import rule_evidence
-from training.scores import Drawn, Scores, doubly_robust
 
 SEEDS, MEMBERS, WITHOUT_EFFECT = range(20), 150_000, 20_000
 QUICK_SEEDS, QUICK_MEMBERS = range(1), 30_000

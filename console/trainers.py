@@ -146,12 +146,13 @@ def train_all(
     Returns:
         What was trained, and for each model that this workspace cannot train, why not.
     """
+    from experiments.errors import ExperimentError
     from training.errors import TrainingError
 
     trained, skipped = [], {}
     for which, trainer in trainers.items():
         try:
             trained.append(trainer(ask, progress))
-        except TrainingError as error:
+        except (TrainingError, ExperimentError) as error:
             skipped[which.value] = str(error)
     return trained, skipped

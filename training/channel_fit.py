@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scores import MeanEffect, Scores, mean_effect
+from experiments.scores import MeanEffect, Scores, mean_effect
 from training.uplift import shrunk
 
 _MOST = 5.0  # no channel is taken to do more than so many times as much

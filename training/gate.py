@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scores import Scores, mean_effect
+from experiments.scores import Scores, mean_effect
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 # Standard errors that the advantage must exceed. One lets through four logs in twenty where nobody

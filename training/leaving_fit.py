@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import mean_effect
 from models.calibration import sigmoid
 from models.leaving import ASSUMED_RATE, MONTH, Leaving, Reach, Steps, column
 from models.linear import Linear
@@ -13,7 +14,6 @@ from training.learning import FOLDS, Learning
 from training.linear_fit import fit_linear
 from training.push_log import NO_SEND
 from training.response_measure import money_gain
-from training.scores import mean_effect
 
 # What tells how much a member has had of pushes lately.
 CONTACTS = ("contacts_7d", "contacts_30d", "ignored_in_row")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
+from experiments.scores import MeanEffect, Scores
 from models.effect import DEEPENING, Level, Levels, ladder_of
-from training.scores import MeanEffect, Scores
 from training.uplift import shrunk
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import Drawn, Scores, doubly_robust
 from models.calibration import Platt, fit_platt, sigmoid
 from models.effect import DEEPENING, SENT, Joint, with_sending
 from models.pairs import PairFeatures
@@ -24,7 +25,6 @@ from training.learning import (
 from training.linear_fit import fit_linear
 from training.nuisance_race import KINDS, PENALTY, Kind, LinearRates, log_loss, race
 from training.push_log import NO_SEND
-from training.scores import Drawn, Scores, doubly_robust
 
 # In scope there must be enough conversions to learn from, or all are taken together.
 _FEWEST_IN_SCOPE = 100

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
-from training.scores import Scores
+from experiments.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)

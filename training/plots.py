@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import MeanEffect
 from training.charts import Chart, Series
 from training.evaluation.metrics import cumulative_gain, reliability
-from training.scores import MeanEffect
 
 _WIDE_90 = 1.645  # half a 90 % interval in standard errors
 

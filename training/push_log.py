@@ -7,20 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import ibis
 import numpy as np
-from ibis import _
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
-from features.moments import newest
-from features.tables import MONEY, Tables, opened
+from features.push_outcomes import decided_with_outcomes
+from features.tables import opened
 from features.workspace import Workspace
 from training.catalogue import offers_as_of
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
 
 NO_SEND = -1
@@ -111,7 +108,8 @@ def push_log(
             out.
     """
     with opened(workspace) as tables:
-        frame = _decided(tables, as_of, most, workspace.conventions.default_margin_rate).execute()
+        rate = workspace.conventions.default_margin_rate
+        frame = decided_with_outcomes(tables, as_of, most, rate).execute()
         offers = offers_as_of(tables, as_of)
     if frame.empty:
         raise TrainingError(
@@ -212,106 +210,3 @@ def _learnable(frame: pd.DataFrame, observational: bool) -> pd.DataFrame:
             "there is nothing to compare with; log no-send decisions with their probability"
         )
     return drawn
-
-
-def _decided(tables: Tables, as_of: datetime, most: int, margin_rate: float) -> ir.Table:
-    """One row per decision with its outcomes inside the window."""
-    pushes = tables.pushes.select(
-        "push_id",
-        "channel",
-        push_offers="offer_ids",
-        window=(_.attribution_days.fill_null(14.0) * 86_400).cast("int64"),
-    )
-    decided = tables.decisions.join(pushes, "push_id").select(
-        "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at",
-        "push_offers", "channel", "window",
-    )  # fmt: skip
-    window_end = decided.decided_at + decided.window.as_interval("s")
-    closed = decided.mutate(window_end=window_end).filter(_.window_end <= ibis.literal(as_of))
-    share = closed.count().execute() / most
-    if share > 1:
-        closed = closed.filter(closed.member_id.hash().abs() % 10_000 < int(10_000 / share))
-    reported = _reported(tables, closed, as_of, margin_rate)
-    bought = _bought(tables, closed, as_of, margin_rate)
-    with_outcomes = closed.left_join(reported, "decision_id").left_join(bought, "decision_id")
-    reports = with_outcomes.told.fill_null(0).max().over(group_by="push_id") > 0
-    return with_outcomes.select(
-        "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at",
-        "push_offers", "channel",
-        until=_.window_end,
-        converted=ibis.ifelse(reports, _.told.fill_null(0) > 0, _.orders.fill_null(0) > 0),
-        redeemed=_.used.fill_null(0) > 0,
-        unsubscribed=_.left.fill_null(0) > 0,
-        revenue=ibis.ifelse(reports, _.told_revenue, _.bought_revenue).fill_null(0.0),
-        margin=ibis.ifelse(reports, _.told_margin, _.bought_margin).fill_null(0.0),
-        coupon=_.used_money.fill_null(0.0),
-        bought_categories=_.bought_categories,
-        bought_items=_.bought_items,
-    )  # fmt: skip
-
-
-def _reported(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
-    """Outcomes that campaign engines reported, added up by decision.
-
-    A conversion reported without its margin has the workspace's default share of its value.
-    """
-    outcomes = tables.outcomes.filter(_.known_at < ibis.literal(as_of)).select(
-        "type", "occurred_at", "value", "margin",
-        named="decision_id", of_member="member_id", of_push="push_id",
-    )  # fmt: skip
-    by_id = outcomes.filter(_.named.notnull())
-    by_pair = outcomes.filter(_.named.isnull())
-    of = decided.select("decision_id", "member_id", "push_id", "decided_at", "window_end")
-    joined = ibis.union(
-        by_id.join(of, by_id.named == of.decision_id),
-        by_pair.join(of, (by_pair.of_member == of.member_id) & (by_pair.of_push == of.push_id)),
-    )
-    inside = joined.filter(_.occurred_at >= _.decided_at, _.occurred_at < _.window_end)
-    converted, redeemed = inside["type"] == "converted", inside["type"] == "redeemed"
-    left = inside["type"] == "unsubscribed"
-    share = (inside.value.cast("float64") * margin_rate).cast(MONEY)
-    margin = ibis.coalesce(inside.margin, share)
-    return inside.group_by("decision_id").agg(
-        told=converted.sum(),
-        told_revenue=inside.value.sum(where=converted).cast("float64"),
-        told_margin=margin.sum(where=converted).cast("float64"),
-        used=redeemed.sum(),
-        left=left.sum(),
-        used_money=inside.value.sum(where=redeemed).cast("float64"),
-    )
-
-
-def _bought(tables: Tables, decided: ir.Table, as_of: datetime, margin_rate: float) -> ir.Table:
-    """Purchases of the decided members inside the window, refunds taken off, by decision."""
-    rate = newest(tables.items, "item_id", as_of).select(
-        "item_id", "margin_rate", item_category="category"
-    )
-    lines = tables.events.filter(
-        _["type"].isin(["purchase", "refund"]), _.known_at < ibis.literal(as_of)
-    ).left_join(rate, "item_id")
-    bought = lines["type"] == "purchase"
-    amount = lines.quantity.fill_null(1.0).abs() * lines.unit_price.cast("float64").fill_null(0.0)
-    revenue = (amount - lines.discount.cast("float64").fill_null(0.0)) * ibis.ifelse(bought, 1, -1)
-    own = lines.margin.cast("float64")
-    lines = lines.select(
-        "member_id",
-        "occurred_at",
-        "item_id",
-        category=ibis.coalesce(lines.category, lines.item_category),
-        order=bought.cast("int64"),
-        revenue=revenue.cast(MONEY),
-        margin=ibis.coalesce(
-            ibis.ifelse(bought, own, -own.abs()), revenue * lines.margin_rate.fill_null(margin_rate)
-        ).cast(MONEY),
-    )
-    of = decided.select("decision_id", "member_id", "decided_at", "window_end")
-    inside = lines.join(of, "member_id").filter(
-        _.occurred_at >= _.decided_at, _.occurred_at < _.window_end
-    )
-    return inside.group_by("decision_id").agg(
-        orders=_.order.sum(),
-        bought_revenue=_.revenue.sum().cast("float64"),
-        bought_margin=_.margin.sum().cast("float64"),
-        bought_categories=_.category.collect(where=_.order == 1, distinct=True),
-        bought_items=_.item_id.collect(where=_.order == 1, distinct=True),
-    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.build import build_features
 from features.encode import encode, encoding
+from features.feature_moments import feature_moments
 from features.moments import moment as in_utc
 from features.moments import seen_at
 from features.progress import Progress
@@ -22,7 +23,6 @@ from features.workspace import Workspace
 from training.errors import TrainingError
 from training.evaluation.baselines import column_rank
 from training.frames import SERVICE, LabelledRows, Split
-from training.moments import feature_moments
 from training.outcomes import Outcome, Period
 from training.propensity_measure import Rankings
 

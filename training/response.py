@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer
+from features.feature_moments import feature_moments
 from features.progress import Progress, silent
 from features.workspace import Workspace
 from models.errors import ModelError
@@ -21,7 +22,6 @@ from models.response import KIND, ResponseModel
 from training.charts import Chart
 from training.errors import TrainingError
 from training.frames import SERVICE
-from training.moments import feature_moments
 from training.observational import estimated
 from training.plots import effect_plot
 from training.push_log import PushLog, push_log

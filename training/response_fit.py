@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import MeanEffect, Scores
 from models.effect import EffectModel
 from models.estimates import Reliability
 from models.leaving import Leaving, Reach
@@ -32,7 +33,6 @@ from training.nuisances import (
 )
 from training.out_of_fold import OutOfFold
 from training.push_log import NO_SEND, PushLog
-from training.scores import MeanEffect, Scores
 from training.stacking import Parts, calibration_slope, slope_through_origin
 
 LEAST_CONVERSIONS = 30

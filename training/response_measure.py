@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from decisions.catalogue import Option, Push
 from decisions.gain import Channels, gain
+from experiments.scores import Drawn, MeanEffect, Scores, doubly_robust, mean_effect
 from models.estimates import ResponseEstimates
 from models.response import ResponseModel
 from training.charts import Chart
@@ -30,7 +31,6 @@ from training.evaluation.policy import (
 )
 from training.evaluation.qini import Trial, qini, qini_chart, qini_curve
 from training.push_log import NO_SEND, PushLog
-from training.scores import Drawn, MeanEffect, Scores, doubly_robust, mean_effect
 
 # Rules of one column that direct marketing knows, where the workspace has the feature.
 RULES: Mapping[str, tuple[str, int]] = {

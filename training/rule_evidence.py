@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import Drawn, Scores, doubly_robust
 from features.encoding import Encoding
+from features.feature_moments import feature_moments
 from features.workspace import Workspace
 from models.evidence import Evidence, PastOffer
 from models.response import KIND
 from training.errors import TrainingError
-from training.moments import feature_moments
 from training.out_of_fold import OutOfFold
 from training.push_log import NO_SEND, PushLog
 from training.response_measure import earned
-from training.scores import Drawn, Scores, doubly_robust
 from training.tracking import CHAMPION, versions
 
 FOLDER = "court"

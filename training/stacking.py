@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import MeanEffect, Scores, mean_effect
 from models.effect import Weights
 from training.nuisances import Nuisances
-from training.scores import MeanEffect, Scores, mean_effect
 
 
 @dataclass(frozen=True, eq=False)

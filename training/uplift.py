@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.scores import MeanEffect
+from experiments.scores import MeanEffect
 
 _SPREADS = 200
 

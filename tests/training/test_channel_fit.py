@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from experiments.scores import Scores
 from models.response import ResponseModel
 from tests.training.simulated import NAMES, OFFERS, simulated
 from training.channel_fit import channel_factors
 from training.response_fit import fit_response
-from training.scores import Scores
 
 
 def scores(effect: NDArray[np.float64], seed: int, noise: float = 1.0) -> Scores:

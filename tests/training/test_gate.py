@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import Scores
 from training.gate import Gate, gate
-from training.scores import Scores
 
 
 def gated(true: NDArray[np.float64], told: NDArray[np.float64], noise: float, seed: int) -> Gate:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from experiments.scores import Drawn, doubly_robust
 from tests.training.simulated import NAMES, simulated
 from training.errors import TrainingError
 from training.observational import Estimated, estimated
 from training.push_log import NO_SEND, PushLog
-from training.scores import Drawn, doubly_robust
 
 
 def chosen_by_hand(

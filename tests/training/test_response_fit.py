@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from decisions.catalogue import Offer
+from experiments.scores import MeanEffect
 from models.artifact import ArtifactError
 from models.effect import Weights
 from models.estimator import load_estimator
@@ -18,7 +19,6 @@ from training.errors import TrainingError
 from training.learning import Learning
 from training.push_log import NO_SEND, PushLog
 from training.response_fit import FittedResponse, fit_response
-from training.scores import MeanEffect
 from training.uplift import shrunk
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decisions.catalogue import Offer
+from experiments.scores import MeanEffect
 from tests.training.simulated import NAMES, OFFERS, Simulated, simulated
 from training.errors import TrainingError
 from training.levels import fit_levels, rising_in_depth
 from training.push_log import NO_SEND
 from training.response_fit import FittedResponse, fit_response
-from training.scores import MeanEffect
 
 
 def sane(fitted: FittedResponse, world: Simulated) -> None:

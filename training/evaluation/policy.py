@@ -1,7 +1,7 @@
 """What a policy earns within a budget, from the log of a trial, beside plain policies.
 
 A policy ranks members and says what each would be sent; the budget is spent from the highest rank
-down. What it earns is an average of doubly robust scores (``training.scores``), so it needs no
+down. What it earns is an average of doubly robust scores (``experiments.scores``), so it needs no
 model of the outcome to be right. Every policy of a comparison pays the same costs.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import MeanEffect, Scores, mean_effect
 from training.charts import Chart, Series
 from training.evaluation.deciles import places
-from training.scores import MeanEffect, Scores, mean_effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def value_at_budget(
         budget: money per row of all n: the whole budget divided by n.
 
     Raises:
-        TrainingError: an offer is sent where it was no candidate.
+        ExperimentError: an offer is sent where it was no candidate.
     """
     share = contacted(policy, cost, budget)
     earned = mean_effect(share * _scored(scores, policy), scores.member, complete=True)

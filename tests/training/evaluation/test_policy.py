@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.errors import TrainingError
+from experiments.errors import ExperimentError
+from experiments.scores import Drawn, Scores, doubly_robust
 from training.evaluation.policy import (
     Targeting,
     advantage_at_budget,
@@ -18,7 +19,6 @@ from training.evaluation.policy import (
     one_column,
     value_at_budget,
 )
-from training.scores import Drawn, Scores, doubly_robust
 
 
 def scores(uplift: list[list[float]]) -> Scores:
@@ -70,7 +70,7 @@ def test_the_best_single_offer_is_taken_among_the_candidates() -> None:
 def test_an_offer_that_was_no_candidate_cannot_be_valued() -> None:
     missing = Scores(np.array([[0.0, np.nan]]), np.array([0]))
     policy = Targeting.of(np.zeros(1), np.zeros(1, dtype=np.int64), 1)
-    with pytest.raises(TrainingError, match="no candidate"):
+    with pytest.raises(ExperimentError, match="no candidate"):
         value_at_budget(missing, policy, np.ones((1, 1)), 1)
 
 

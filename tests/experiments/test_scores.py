@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.errors import TrainingError
-from training.scores import Drawn, Scores, doubly_robust, mean_effect
+from experiments.errors import ExperimentError
+from experiments.scores import Drawn, Scores, doubly_robust, mean_effect
 
 TRUTH = np.array([0.10, 0.12, 0.20])  # no send, then two offers
 
@@ -97,20 +97,20 @@ def test_an_offer_that_was_no_candidate_has_no_score() -> None:
     assert np.isnan(scores.matrix[:, 2]).all()
     assert scores.effects()[1].error == float("inf")
     with pytest.raises(
-        TrainingError, match="100 decisions are given an offer that was no candidate"
+        ExperimentError, match="100 decisions are given an offer that was no candidate"
     ):
         scores.value(np.ones(100, dtype=np.int64))
 
 
 def test_what_cannot_be_scored_is_refused() -> None:
     some = drawn(10, 4)
-    with pytest.raises(TrainingError, match="not above 0"):
+    with pytest.raises(ExperimentError, match="not above 0"):
         doubly_robust(replace(some, probability=np.zeros(10)), level(10, 0.1))
-    with pytest.raises(TrainingError, match="not finite"):
+    with pytest.raises(ExperimentError, match="not finite"):
         doubly_robust(some, level(10, np.nan))
-    with pytest.raises(TrainingError, match="does not list it"):
+    with pytest.raises(ExperimentError, match="does not list it"):
         doubly_robust(replace(some, candidates=np.zeros((10, 2), dtype=bool)), level(10, 0.1))
-    with pytest.raises(TrainingError, match=r"row 0 of the policy adds up to 0\.3"):
+    with pytest.raises(ExperimentError, match=r"row 0 of the policy adds up to 0\.3"):
         doubly_robust(some, level(10, 0.1)).drawn_value(np.full((10, 3), 0.1))
 
 

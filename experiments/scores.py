@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import TrainingError
+from experiments.errors import ExperimentError
 
 _SUMS_TO_ONE = 1e-6
 
@@ -75,7 +75,7 @@ class Scores:
         """Mean outcome if each got ``chosen``, (n,) positions of offers, -1 for no send.
 
         Raises:
-            TrainingError: an offer is chosen where it was no candidate.
+            ExperimentError: an offer is chosen where it was no candidate.
         """
         return mean_effect(self.of(chosen), self.member, complete=True)
 
@@ -91,13 +91,13 @@ class Scores:
         """As ``value``, of a policy that draws: (n, 1 + m) probabilities, no send first.
 
         Raises:
-            TrainingError: a row does not add up to 1, or an offer that was no candidate can be
+            ExperimentError: a row does not add up to 1, or an offer that was no candidate can be
                 drawn.
         """
         total = policy.sum(axis=1)
         off = np.flatnonzero((np.abs(total - 1) > _SUMS_TO_ONE) | (policy < 0).any(axis=1))
         if len(off):
-            raise TrainingError(
+            raise ExperimentError(
                 f"row {off[0]} of the policy adds up to {total[off[0]]:.6g}, wanted probabilities "
                 f"that add up to 1 ({len(off)} such rows)"
             )
@@ -124,24 +124,24 @@ def doubly_robust(drawn: Drawn, expected: NDArray[np.float64]) -> Scores:
             of offers that were no candidates are not read.
 
     Raises:
-        TrainingError: a probability is not above 0, an expectation that is read is not finite, or
+        ExperimentError: a probability is not above 0, an expectation that is read is not finite, or
             something was sent that was no candidate.
 
     Source: Robins, Rotnitzky and Zhao, JASA 89, 1994.
     """
     rows = np.arange(len(drawn.outcome))
     if not ((drawn.probability > 0) & (drawn.probability <= 1)).all():
-        raise TrainingError(
+        raise ExperimentError(
             "a decision's probability is not above 0 and at most 1: log it as drawn"
         )
     candidates = np.column_stack([np.ones(len(rows), dtype=bool), drawn.candidates])
     column = 1 + drawn.chosen
     if not candidates[rows, column].all():
-        raise TrainingError(
+        raise ExperimentError(
             "an offer was sent in a push that does not list it among its candidates"
         )
     if not np.isfinite(np.where(candidates, expected, 0.0)).all():
-        raise TrainingError("an expectation for the doubly robust score is not finite")
+        raise ExperimentError("an expectation for the doubly robust score is not finite")
     matrix = np.where(candidates, expected, np.nan)
     matrix[rows, column] += (drawn.outcome - expected[rows, column]) / drawn.probability
     return Scores(matrix, drawn.member)
@@ -157,11 +157,11 @@ def mean_effect(
         complete: refuse missing scores instead.
 
     Raises:
-        TrainingError: a score is missing where none may be.
+        ExperimentError: a score is missing where none may be.
     """
     there = ~np.isnan(score)
     if complete and not there.all():
-        raise TrainingError(
+        raise ExperimentError(
             f"{int((~there).sum())} decisions are given an offer that was no candidate of theirs"
         )
     score, member = score[there], member[there]

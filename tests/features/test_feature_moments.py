@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.moments import MOST, feature_moments
+from features.feature_moments import MOST, feature_moments
 
 START = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 
