@@ -24,10 +24,10 @@ from training.market.clock import MICROSECONDS_A_DAY, microseconds
 from training.market.config import Market, MarketConfig
 from training.market.events import Events, browsed, clickstream
 from training.market.members import Members, draw_members
-from training.market.pushes import History, Round, moment, send
+from training.market.pushes import History, Round, moment, reachable, send
 from training.market.response import Moment, response
 from training.market.valuation import worth
-from training.market.world import World, make_world
+from training.market.world import Sending, World, make_world
 
 BLOCK = 10_000  # members made at a time: what bounds the memory
 RULE_DAYS = 30
@@ -105,22 +105,41 @@ def before_pushes(world: World, members: Members, rng: np.random.Generator) -> H
 def block_truth(world: World, config: MarketConfig, block: Block) -> truth.PushTruth:
     """What the push to be planned would truly do for the members of ``block``."""
     members, planned = block.members, world.planned
-    effect = response(world, members, planned, block.ahead, config.effects_off)
-    value = worth(world, members, planned, block.ahead, effect)
     sent_at = int(microseconds(np.array([planned.day]))[0])
     lately = (sent_at - RULE_DAYS * MICROSECONDS_A_DAY, sent_at)
+    seen = browsed(block.events, len(members), planned.place, lately)
+    known = (world, members, block.history)
+    return push_truth(known, planned, block.ahead, seen, config.effects_off)
+
+
+def push_truth(
+    known: tuple[World, Members, History],
+    sending: Sending,
+    ahead: Moment,
+    seen: NDArray[np.bool_],
+    effects_off: bool,
+) -> truth.PushTruth:
+    """What ``sending`` would truly do for the members, in the state ``ahead``.
+
+    Args:
+        known: the shop, its members and what happened to them up to now.
+        seen: (n,) who browsed the push's place lately.
+    """
+    world, members, history = known
+    effect = response(world, members, sending, ahead, effects_off)
+    value = worth(world, members, sending, ahead, effect)
     return truth.PushTruth(
-        push_id=planned.push.push_id,
-        offer_ids=planned.push.offer_ids,
+        push_id=sending.push.push_id,
+        offer_ids=sending.push.offer_ids,
         member_ids=_ids(members),
         p_if_not=value.p_if_not,
         p_if_sent=value.p_if_sent,
         expected_gain=value.gain,
         expected_cost=value.cost,
         kind=value.kind,
-        reachable=members.consenting & ~block.history.unsubscribed,
-        browsed_recently=browsed(block.events, len(members), planned.place, lately),
-        shares_taste=members.match[:, planned.place] >= _TASTE_SHARED,
+        reachable=reachable(members, history),
+        browsed_recently=seen,
+        shares_taste=members.match[:, sending.place] >= _TASTE_SHARED,
     )
 
 

@@ -19,7 +19,7 @@ from training.market.response import (
     Response,
     response,
 )
-from training.market.world import ATTRIBUTION_DAYS, Sending, World
+from training.market.world import Sending, World
 
 _OPEN_DAYS = 0.15  # mean delay of opening
 _EXTRA_DAYS = 3.0  # mean delay of an extra purchase
@@ -85,7 +85,9 @@ def moment(world: World, members: Members, history: History, sending: Sending) -
         & ~bought.cancelled
     )
     return Moment(
-        outlook=outlook(world, members, history.intents, sending.day, ATTRIBUTION_DAYS),
+        outlook=outlook(
+            world, members, history.intents, sending.day, sending.push.attribution_days
+        ),
         contacts=np.sum(recent, axis=0, dtype=np.int64)
         if recent
         else np.zeros(len(members), dtype=np.int64),
@@ -103,11 +105,29 @@ def send(
     effects_off: bool,
 ) -> tuple[History, Round]:
     """Draw an offer or no send for everyone who may be contacted, and let it happen."""
+    asked = reachable(members, history) & (members.joined < sending.day)
+    choice = np.where(asked, draw_choice(sending, len(members), rng), -2)
+    return follow(world, members, history, (sending, choice), rng, effects_off)
+
+
+def reachable(members: Members, history: History) -> NDArray[np.bool_]:
+    """(n,) who consents to pushes and has not unsubscribed."""
+    return members.consenting & ~history.unsubscribed
+
+
+def follow(
+    world: World,
+    members: Members,
+    history: History,
+    decided: tuple[Sending, NDArray[np.int64]],
+    rng: np.random.Generator,
+    effects_off: bool,
+) -> tuple[History, Round]:
+    """What happens once a push was decided as in ``Round``, whoever decided it."""
+    sending, choice = decided
     now = moment(world, members, history, sending)
     effect = response(world, members, sending, now, effects_off)
-    asked = members.consenting & ~history.unsubscribed & (members.joined < sending.day)
-    choice = np.where(asked, draw_choice(sending, len(members), rng), -2)
-    answered = answer(world, members, (sending, choice), effect, history.purchases, rng)
+    answered = answer(world, members, decided, effect, history.purchases, rng)
     outcomes, visits, left = _outcomes(world, members, sending, choice, answered, rng)
     after = History(
         history.intents,
@@ -137,10 +157,11 @@ def answer(
 ) -> Answer:
     """What becomes of ``purchases`` when a push is sent with ``choice`` as in ``Round``."""
     sending, choice = sent_out
+    window = sending.push.attribution_days
     reached = (
         (choice[purchases.member] >= 0)
         & (purchases.day > sending.day)
-        & (purchases.day <= sending.day + ATTRIBUTION_DAYS)
+        & (purchases.day <= sending.day + window)
     )
     rows = np.flatnonzero(reached)
     lost = rng.random(len(rows)) < effect.cancel[purchases.member[rows]]
@@ -151,7 +172,7 @@ def answer(
 
     sent = np.flatnonzero(choice >= 0)
     buys = sent[rng.random(len(sent)) < effect.extra[sent, choice[sent]]]
-    late = -np.expm1(-ATTRIBUTION_DAYS / _EXTRA_DAYS)
+    late = -np.expm1(-window / _EXTRA_DAYS)
     day = sending.day - _EXTRA_DAYS * np.log1p(-late * rng.uniform(1e-6, 1 - 1e-6, len(buys)))
     trips = (buys, np.full(len(buys), sending.place), day)
     extra = of_trips(world, members, trips, rng)
@@ -247,7 +268,7 @@ def _sales(
     made = np.flatnonzero(
         (choice[bought.member] >= -1)
         & (bought.day > sending.day)
-        & (bought.day <= sending.day + ATTRIBUTION_DAYS)
+        & (bought.day <= sending.day + sending.push.attribution_days)
         & ~bought.cancelled
     )
     gross, margin = bought.gross(world), bought.margin(world)

@@ -188,6 +188,14 @@ def _sending(
     return Sending(push, chosen, DESTINATIONS.index(place), shopping_days(send_at))
 
 
+def sending_of(world: World, push: Push) -> Sending:
+    """A push of the shop's own offers, all of one destination, ready to be sent."""
+    by_id = {offer.offer_id: offer for offer in world.offers}
+    offers = tuple(by_id[offer_id] for offer_id in push.offer_ids)
+    place = DESTINATIONS.index(offers[0].categories[0])
+    return Sending(push, offers, place, shopping_days(push.send_at))
+
+
 def trip_name(place: int, item: int) -> str:
     """Title of an item, such as ``hualien resort``."""
     return f"{DESTINATIONS[place]} {_TRIPS[item]}"

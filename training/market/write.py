@@ -86,10 +86,15 @@ def event_columns(world: World, first: int, part: int, events: Events) -> Column
         "unit_price": _money(events.unit_cents, ~priced),
         "discount": _money(events.discount, events.discount < 0),
         "margin": _money(events.margin, ~settled),
-        "order_id": _numbered(f"o{block}", events.purchase, 6),
+        "order_id": order_ids(part, events.purchase),
         "session_id": _numbered(f"s{block}", events.visit, 7),
         "device": _named(events.device, DEVICES),
     }
+
+
+def order_ids(part: int, purchases: NDArray[np.int64]) -> pa.Array:
+    """Null where it is no purchase, -1."""
+    return _numbered(f"o{part:03d}", purchases, 6)
 
 
 def decision_columns(first: int, rounds: Sequence[Round]) -> Columns:
