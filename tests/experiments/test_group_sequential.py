@@ -138,7 +138,7 @@ def test_the_adjusted_interval_ends_where_walks_seldom_go_beyond_what_was_seen(
 ) -> None:
     fractions, walks = np.arange(1, 4) / 3, 100_000
     bounds = np.asarray(equal_looks(3, 0.1).bounds)
-    found = adjusted(boundary(fractions[:stop], 0.1), z / fractions[stop - 1] ** 0.5,
+    found = adjusted(boundary(fractions[:stop].tolist(), 0.1), z / fractions[stop - 1] ** 0.5,
                      fractions[stop - 1] ** -0.5)  # fmt: skip
     noise = np.random.default_rng(3).standard_normal((walks, 3)) / np.sqrt(3)
     for effect, share in ((found.low, 0.05), (found.effect, 0.5), (found.high, 0.95)):
