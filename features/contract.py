@@ -195,6 +195,7 @@ DECISIONS = Table(
         Column("arm", "category"),
         Column("policy", "text"),
         Column("release", "text"),
+        Column("experiment", "id"),  # whose ``arm`` it is
     ),
 )
 OUTCOMES = Table(

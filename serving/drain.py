@@ -15,7 +15,7 @@ Exported = Literal["decisions", "events", "outcomes"]
 _AT_ONCE = 5_000
 _COLUMNS = (
     "decision_id", "push_id", "member_id", "offer_id", "probability", "decided_at", "candidates",
-    "arm", "policy", "release",
+    "arm", "policy", "release", "experiment",
 )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select
 from serving import tables
 
 # Every table of the log is one of these; a test holds it to that.
-OF_MEMBERS = ("decisions", "events", "outcomes", "vectors", "suppressions")  # with a member_id
+# First those with a member_id.
+OF_MEMBERS = ("decisions", "events", "outcomes", "vectors", "shadows", "suppressions")
 OF_DECISIONS = ("reservations",)  # with a decision_id alone
 OF_NOBODY = (
     "limits_used", "audiences", "catalogue", "api_keys", "exports", "releases_seen", "tombstones",
-    "erasures", "erasing", "idempotency",
+    "erasures", "erasing", "idempotency", "experiments", "experiment_audit",
 )  # fmt: skip
 _AT_ONCE = 500
 

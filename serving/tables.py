@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, MetaData, Table
+from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, MetaData, Table, text
 
 from serving.columns import NUMBER, TEXT
 
 metadata = MetaData()
+
+
+def _in_experiments(name: str, *columns: str) -> Index:
+    """An index of the decisions made inside experiments; the others cost it nothing."""
+    inside = text("experiment IS NOT NULL")
+    return Index(name, *columns, sqlite_where=inside, postgresql_where=inside)
+
 
 # A change here goes into the newest revision under serving/migrations too, where a test compares.
 # ``seq`` counts up in the order of commits and is never used twice: exports remember how far they
@@ -30,8 +37,10 @@ decisions = Table(
     Column("answer", TEXT, nullable=False),  # JSON, serving.schemas.Decision
     Column("terms", TEXT),  # JSON: prices, left, planned; null where an older scorer decided
     Column("inputs", TEXT),  # JSON: what a replay needs; null where an older scorer decided
+    Column("experiment", TEXT),  # whose ``arm`` it is; null outside experiments
     Index("one_answer", "push_id", "member_id", unique=True),
     Index("of_member", "member_id"),
+    _in_experiments("of_experiment", "experiment", "member_id"),
     sqlite_autoincrement=True,
 )
 
@@ -133,6 +142,58 @@ catalogue = Table(
     Column("changed_by", TEXT),  # id of the API key
     Column("exported", Boolean, nullable=False),  # the workspace's tables have it
     Index("one_version", "kind", "entry_id", "version", unique=True),
+    sqlite_autoincrement=True,
+)
+
+# What is compared, and how far it is; see serving.experiments.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment_id", TEXT, primary_key=True),
+    Column("version", NUMBER, nullable=False),  # counts its changes
+    Column("state", TEXT, nullable=False),  # serving.experiments.State
+    Column("definition", TEXT, nullable=False),  # JSON, experiments.declaration
+    Column("slots", TEXT, nullable=False),  # JSON: [first, after the last] buckets of its layer
+    Column("allocations", TEXT, nullable=False),  # JSON: since when which buckets are whose
+    Column("looks", TEXT, nullable=False),  # JSON: moments of the planned looks
+    Column("created_at", TEXT, nullable=False),
+    Column("started_at", TEXT),
+    Column("stopped_at", TEXT),
+    Column("decided_at", TEXT),
+    Column("decision", TEXT),  # JSON, serving.experiments.Decided
+    Index("experiments_by_state", "state"),
+)
+# Who changed what of an experiment, in the order of the changes.
+experiment_audit = Table(
+    "experiment_audit",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("experiment_id", TEXT, nullable=False),
+    Column("version", NUMBER, nullable=False),  # that the change made
+    Column("at", TEXT, nullable=False),
+    Column("by", TEXT),  # id of the API key, or who was at the command line
+    Column("action", TEXT, nullable=False),
+    Column("changed", TEXT, nullable=False),  # JSON: before and after of each field that changed
+    Column("why", TEXT, nullable=False),
+    Index("audit_of_experiment", "experiment_id", "seq"),
+    sqlite_autoincrement=True,
+)
+# What arms would have decided that did not answer; see shadow experiments in docs/assignment.md.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("decision_id", TEXT, nullable=False),  # of the decision that was answered
+    Column("experiment_id", TEXT, nullable=False),
+    Column("member_id", TEXT, nullable=False),
+    Column("arm", TEXT, nullable=False),
+    Column("release", TEXT, nullable=False),
+    Column("offer_id", TEXT),
+    Column("probability", Float, nullable=False),
+    Column("expected_gain", Float),
+    Column("answer", TEXT, nullable=False),  # JSON, serving.schemas.Decision
+    Index("shadows_of_experiment", "experiment_id", "seq"),
+    Index("shadows_of_member", "member_id"),
     sqlite_autoincrement=True,
 )
 

@@ -18,6 +18,8 @@ _KNOWN_BY = {
     "outcomes": ("occurred_at",),
     "members": ("updated_at",),
 }
+# Columns that the contract came to have when workspaces held rows without them.
+_LATER = {"decisions": ("experiment",)}
 _UNIT = "chr(31)"  # the ASCII unit separator
 
 
@@ -34,17 +36,20 @@ def digest_sql(table: Table) -> str:
 
     ``received_at`` is no content: a row that is delivered twice has two. A declared attribute
     stands by its name and leaves no trace where it is missing, so that declaring one changes no
-    digest of before.
+    digest of before; so does a column that the contract came to have later.
     """
-    own = contract_table(table.name).columns
+    later = _LATER.get(table.name, ())
+    own = [one for one in contract_table(table.name).columns if one.name not in later]
     content = ", ".join(
         f"{_canonical(column)}, {_UNIT}" for column in own if column.name != "received_at"
     )
-    declared = "".join(
+    named = {column.name for column in own}
+    added = "".join(
         f", {_UNIT} || '{column.name}=' || {_canonical(column)}"
-        for column in sorted(table.columns[len(own) :], key=attrgetter("name"))
+        for column in sorted(table.columns, key=attrgetter("name"))
+        if column.name not in named
     )
-    return f"left(md5(concat({content}{declared})), 16)"
+    return f"left(md5(concat({content}{added})), 16)"
 
 
 def _canonical(column: Column) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,17 @@ def fill(caller: Scored) -> None:
     ]
     stop = outcome("stop", "unsubscribed", push_id="spring", member_id=GONE)
     caller.client.post("/v1/outcomes", json={"outcomes": [*told, stop]})
+    seen = [shadow(made[one]["decision_id"], one) for one in (GONE, STAYS)]
+    caller.log.write(lambda connection: connection.execute(tables.shadows.insert(), seen).rowcount)
+
+
+def shadow(decision_id: str, member: str) -> dict[str, Any]:
+    """What an arm that did not answer would have decided."""
+    return {
+        "decision_id": decision_id, "experiment_id": "x", "member_id": member, "arm": "challenger",
+        "release": "r2", "offer_id": "ten", "probability": 0.9, "expected_gain": 1.5,
+        "answer": json.dumps({"member_id": member}),
+    }  # fmt: skip
 
 
 def test_every_table_of_the_log_is_thought_of() -> None:
@@ -80,7 +92,7 @@ def test_an_erased_member_leaves_the_log_at_once_and_the_others_stay(
     assert GONE not in answer.text
     assert answer.json()["removed"] == {
         "log/decisions": 1, "log/events": 1, "log/outcomes": 2, "log/suppressions": 1,
-        "log/vectors": 0, "log/reservations": 1,
+        "log/vectors": 0, "log/reservations": 1, "log/shadows": 1,
     }  # fmt: skip
     shown = caller.client.get(answer.headers["location"])
     assert shown.json() == answer.json()
@@ -160,7 +172,8 @@ def test_an_export_holds_everything_and_after_an_erasure_nothing(caller: Scored)
     fill(caller)
     found = caller.client.get(f"/v1/members/{GONE}/export").json()
     assert {name: len(rows) for name, rows in found["log"].items()} == {
-        "decisions": 1, "events": 1, "outcomes": 2, "suppressions": 1, "vectors": 0
+        "decisions": 1, "events": 1, "outcomes": 2, "suppressions": 1, "vectors": 0,
+        "shadows": 1,
     }  # fmt: skip
     assert found["log"]["events"][0]["row"]["member_id"] == GONE
     caller.client.delete(f"/v1/members/{GONE}")

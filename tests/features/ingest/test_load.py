@@ -321,6 +321,19 @@ def test_declaring_an_attribute_does_not_change_what_was_stored(workspace: Works
     assert counts(ingest_rows(declared, "members", [row], "crm")) == (1, 0, 1, {})
 
 
+def test_a_decision_of_before_experiments_keeps_its_digest(workspace: Workspace) -> None:
+    made = {
+        "decision_id": "d1", "push_id": "spring", "member_id": "m1", "offer_id": "ten",
+        "probability": 0.5, "decided_at": "2026-05-01T00:00:00Z", "candidates": ["ten"],
+        "arm": "policy",
+    }  # fmt: skip
+    ingest_rows(workspace, "decisions", [made], "the log")
+    [row] = stored(workspace, "decisions")
+    assert (row["experiment"], row["digest"]) == (None, "632790c6bff2a32f")
+    again = ingest_rows(workspace, "decisions", [{**made, "experiment": "x"}], "the log")
+    assert again.quarantined == {"conflict": 1}, "the same decision in an experiment is another"
+
+
 def test_an_unknown_table_is_refused_with_the_known_ones(workspace: Workspace) -> None:
     with pytest.raises(ContractError, match="no table 'orders' in the contract; it has: members"):
         ingest(workspace, "orders", [])
