@@ -25,7 +25,7 @@ COLUMNS = (
     "explored", "p_if_sent", "p_if_not", "uplift", "expected_gain", "expected_cost", "evidence",
 )  # fmt: skip
 _IDS = ("push_id", "member_id", "offer_id", "channel")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS = 50_000  # written at a time: bounds the memory
 
 
@@ -139,4 +139,4 @@ def columns(ask: Ask, planned: Plan, start: int, stop: int) -> dict[str, list[An
 def _safe(name: str, column: list[Any]) -> list[Any]:
     if name not in _IDS:
         return column
-    return [f"'{value}" if value.startswith(_FORMULA) else value for value in column]
+    return [f"'{value}" if value.startswith(FORMULA) else value for value in column]

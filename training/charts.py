@@ -1,4 +1,7 @@
-"""Charts as data: drawn as a picture, as a page to look into, or handed on as rows."""
+"""Charts as data: drawn as a picture, as a page to look into, or handed on as rows.
+
+``dashboard.charts`` draws the same as inline SVG, for pages that ask no network and run no script.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,9 @@ class Series:
     y: (n,) in the unit that the chart's axis names.
     style: a ``guide`` is thin, grey and dotted: something to compare the others with.
     error: (n,) half widths of the intervals around ``y``; the chart's axis says which interval.
+    ends: (n,) lower and upper ends of the intervals, where those are not equally far from ``y``;
+        None where a point has no interval.
+    labels: (n,) what stands beside each point instead of its number; pages alone show it.
     """
 
     name: str
@@ -31,11 +37,39 @@ class Series:
     y: Sequence[float]
     style: Literal["line", "points", "bars", "guide"] = "line"
     error: Sequence[float] | None = None
+    ends: Sequence[tuple[float, float] | None] | None = None
+    labels: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        sizes = [len(self.x), len(self.y)] + ([] if self.error is None else [len(self.error)])
+        parts = (self.x, self.y, self.error, self.ends, self.labels)
+        sizes = [len(part) for part in parts if part is not None]
         if len(set(sizes)) > 1:
             raise ValueError(f"series {self.name!r} has parts of {sizes} values, wanted equal ones")
+        if self.error is not None and self.ends is not None:
+            raise ValueError(f"series {self.name!r} has both error and ends, wanted one of them")
+
+    @property
+    def intervals(self) -> tuple[tuple[float, float] | None, ...]:
+        """(n,) lower and upper end around each point; None where it has no interval."""
+        if self.ends is not None:
+            return tuple(self.ends)
+        if self.error is None:
+            return (None,) * len(self.y)
+        return tuple(
+            (float(y) - float(wide), float(y) + float(wide))
+            for y, wide in zip(self.y, self.error, strict=True)
+        )
+
+    @property
+    def reaches(self) -> tuple[list[float], list[float]] | None:
+        """How far the intervals reach below and above the points; None without intervals."""
+        if self.error is None and self.ends is None:
+            return None
+        around = [
+            (float(y), *(ends or (float(y), float(y))))
+            for y, ends in zip(self.y, self.intervals, strict=True)
+        ]
+        return [y - low for y, low, _ in around], [high - y for y, _, high in around]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +88,7 @@ class Chart:
         """
         from matplotlib.figure import Figure
 
-        places = self._names()
+        places = self.names
         lying = len(places) > _MOST_UPRIGHT
         height = max(4.0, 1 + _ROW * len(places)) if lying else 4.0
         # A figure made without pyplot joins no global list and draws with Agg.
@@ -86,19 +120,22 @@ class Chart:
         return made
 
     def rows(self) -> list[dict[str, str | float | None]]:
-        """The chart as data: ``series``, ``x``, ``y`` and ``error`` (None: there is none)."""
+        """The chart as data: ``series``, ``x``, ``y``, and ``low`` and ``high`` of its interval
+        (None: there is none)."""
         return [
             {
                 "series": one.name,
                 "x": place,
                 "y": float(one.y[number]),
-                "error": None if one.error is None else float(one.error[number]),
+                "low": None if ends is None else float(ends[0]),
+                "high": None if ends is None else float(ends[1]),
             }
             for one in self.series
-            for number, place in enumerate(_places(one))
+            for number, (place, ends) in enumerate(zip(_places(one), one.intervals, strict=True))
         ]
 
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """Places with names, in the order in which the series bring them; none for numbers."""
         found = (place for one in self.series for place in one.x if isinstance(place, str))
         return list(dict.fromkeys(found))
@@ -131,10 +168,9 @@ def _draw(axes: Axes, one: Series, places: Sequence[str], lying: bool, color: st
     at = {name: number for number, name in enumerate(places)}
     x = [at[place] if isinstance(place, str) else float(place) for place in one.x]
     y = [float(value) for value in one.y]
-    error = None if one.error is None else [float(value) for value in one.error]
     # Lying, the places stand on the vertical axis and the values run along the other.
     across, up = (y, x) if lying else (x, y)
-    intervals: dict[str, Any] = {"xerr" if lying else "yerr": error}
+    intervals: dict[str, Any] = {"xerr" if lying else "yerr": one.reaches}
     if one.style == "guide":
         axes.plot(across, up, color=_GUIDE, linestyle=":", linewidth=1, label=one.name)
     elif one.style == "bars":
@@ -151,7 +187,10 @@ def _trace(one: Series) -> Any:
     from plotly.graph_objects import Bar, Scatter
 
     x, y = _places(one), [float(value) for value in one.y]
-    error = None if one.error is None else {"type": "data", "array": [float(e) for e in one.error]}
+    error = None
+    if one.reaches is not None:
+        below, above = one.reaches
+        error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
     if one.style == "bars":
         return Bar(x=x, y=y, name=one.name, error_y=error)
     if one.style == "guide":

@@ -288,7 +288,7 @@ def champion_facts(workspace: Workspace, name: str) -> Mapping[str, str]:
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, str | float | None]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ("series", "x", "y", "error"))
+        writer = csv.DictWriter(file, ("series", "x", "y", "low", "high"))
         writer.writeheader()
         writer.writerows(rows)
 

@@ -58,10 +58,22 @@ def test_many_names_are_written_one_below_the_other() -> None:
 
 def test_rows_tell_every_point_with_its_interval() -> None:
     assert NUMBERS.rows()[2:4] == [
-        {"series": "model", "x": 0.1, "y": 0.1, "error": 0.05},
-        {"series": "model", "x": 0.2, "y": 0.3, "error": 0.1},
+        {"series": "model", "x": 0.1, "y": 0.1, "low": 0.05, "high": pytest.approx(0.15)},
+        {"series": "model", "x": 0.2, "y": 0.3, "low": pytest.approx(0.2), "high": 0.4},
     ]
-    assert FEW.rows()[0] == {"series": "effect", "x": "a", "y": 1.0, "error": None}
+    assert FEW.rows()[0] == {"series": "effect", "x": "a", "y": 1.0, "low": None, "high": None}
+
+
+def test_an_interval_may_reach_further_up_than_down_or_be_missing() -> None:
+    lift = Series("lift", (1, 2), (0.1, 0.2), "points", ends=((0.05, 0.3), None))
+    chart = Chart("Lift", "day", "share", (lift,))
+    assert [(row["low"], row["high"]) for row in chart.rows()] == [(0.05, 0.3), (None, None)]
+    bar = chart.interactive().data[0].error_y
+    assert list(bar.arrayminus) == [pytest.approx(0.05), 0]
+    assert list(bar.array) == [pytest.approx(0.2), 0]
+    assert chart.figure().axes
+    with pytest.raises(ValueError, match="both error and ends"):
+        Series("lift", (1,), (0.1,), error=(0.1,), ends=((0, 1),))
 
 
 def test_the_page_asks_no_network_for_anything() -> None:
@@ -76,7 +88,7 @@ def test_the_page_asks_no_network_for_anything() -> None:
 def test_the_interactive_figure_holds_the_same_series() -> None:
     traces = NUMBERS.interactive().data
     assert [trace.name for trace in traces] == ["kept", "model", "counts"]
-    assert list(traces[1].error_y.array) == [0.05, 0.1]
+    assert list(traces[1].error_y.array) == pytest.approx([0.05, 0.1])
 
 
 def test_parts_of_unequal_length_are_refused() -> None:

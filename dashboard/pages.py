@@ -1,0 +1,42 @@
+"""Pages from their templates: every value is escaped unless it is HTML of ours, and none may be
+missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dashboard.numbers import between, number, told
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def environment() -> Environment:
+    """The templates of this package. A name that a template misspells is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(number=number, between=between, told=told)
+    return made
+
+
+def page(template: str, values: Mapping[str, Any]) -> str:
+    """A whole page that needs nothing else: style and pictures are in it."""
+    return environment().get_template(template).render(**values)
+
+
+def json_link(document: Any) -> str:
+    """A document as a link that holds it."""
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    return f"data:application/json;base64,{base64.b64encode(text.encode()).decode()}"
