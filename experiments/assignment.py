@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Self
 
@@ -138,16 +139,26 @@ def free_slots(taken: Iterable[Iterable[Range]], traffic: float) -> tuple[Range,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Running:
-    """An experiment under way. slots: the buckets of its layer that are in it.
+    """An experiment under way.
 
-    changed: whether shares or slots were ever others, so that who was in it before may have to be
-        asked of the log.
+    slots: the buckets of its layer that are in it. allocation: of the arms, now.
+    earlier: the allocations before this one, each with the moment since when it held, oldest
+        first. Where there are any, who is in the experiment already is for the log to tell.
+    since: when ``allocation`` came to hold; None where it has from the beginning.
     """
 
     experiment: Experiment
     slots: tuple[Range, ...]
     allocation: Allocation
-    changed: bool = False
+    earlier: tuple[tuple[datetime, Allocation], ...] = ()
+    since: datetime | None = None
+
+    def at(self, moment: datetime) -> Allocation:
+        """The allocation that held at ``moment``; the first one before that."""
+        held = [one for since, one in self.earlier if since <= moment]
+        if not self.earlier or (self.since is not None and self.since <= moment):
+            return self.allocation
+        return held[-1] if held else self.earlier[0][1]
 
     def assign(self, members: Sequence[str]) -> NDArray[np.int64]:
         """(n,) position of each member's arm among the experiment's, -1 for who is not in it."""

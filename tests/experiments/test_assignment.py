@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ def test_a_member_is_in_at_most_one_experiment_of_a_layer() -> None:
     one, other = first.assign(MEMBERS), second.assign(MEMBERS)
     assert not ((one != NOBODY) & (other != NOBODY)).any()
     assert abs((one != NOBODY).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(MEMBERS))
+
+
+def test_the_shares_of_a_moment_are_those_that_held_then() -> None:
+    even, uneven, most = ({"a": share, "b": 1 - share} for share in (0.5, 0.25, 0.9))
+    day = [datetime(2026, 5, number, tzinfo=UTC) for number in range(1, 10)]
+    first = Allocation.of(even)
+    second = first.changed(uneven)
+    third = second.changed(most)
+    slots = free_slots([], 1.0)
+    running = Running(
+        experiment(even), slots, third, ((day[1], first), (day[3], second)), since=day[5]
+    )
+    found = [running.at(moment).share("a") for moment in (day[0], day[2], day[4], day[6])]
+    assert found == [0.5, 0.5, 0.25, 0.9]
+    assert Running(experiment(even), slots, first).at(day[0]).share("a") == 0.5
 
 
 def test_a_share_of_less_than_a_bucket_is_refused() -> None:
