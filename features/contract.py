@@ -26,6 +26,7 @@ EVENT_TYPES = (
 OFFER_KINDS = ("percent_off", "amount_off", "points", "gift", "shipping", "content")
 OUTCOME_TYPES = (
     "sent", "delivered", "opened", "clicked", "redeemed", "converted", "unsubscribed", "failed",
+    "complained",
 )  # fmt: skip
 OBJECTIVES = ("margin", "revenue", "conversions")
 
@@ -208,6 +209,7 @@ OUTCOMES = Table(
         Column("push_id", "id"),
         _required("type", "enum", OUTCOME_TYPES),
         _required("occurred_at", "time"),
+        Column("received_at", "time"),
         Column("value", "money"),
         Column("margin", "money"),
     ),

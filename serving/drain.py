@@ -30,9 +30,10 @@ def newest(log: Log, table: Exported) -> int:
 def waiting(log: Log, table: Exported, up_to: int) -> Iterator[dict[str, Any]]:
     """Rows not exported yet, up to number ``up_to``, oldest first, as ``parse_row`` takes them.
 
-    An event that names no ``received_at`` gets the moment when it came in: that is when it became
-    known. After the rows are safe elsewhere, call ``mark_exported`` with the same ``up_to``; a
-    crash between the two gives the same rows again, which the ingest counts as duplicates.
+    An event or outcome that names no ``received_at`` gets the moment when it came in: that is when
+    it became known. After the rows are safe elsewhere, call ``mark_exported`` with the same
+    ``up_to``; a crash between the two gives the same rows again, which the ingest counts as
+    duplicates.
     """
     stored = tables.metadata.tables[table]
     after = _exported(log, table)
@@ -73,7 +74,4 @@ def _contract_row(table: Exported, stored: dict[str, Any]) -> dict[str, Any]:
     if table == "decisions":
         row = {name: stored[name] for name in _COLUMNS}
         return {**row, "candidates": json.loads(row["candidates"])}
-    row = json.loads(stored["row"])
-    if table == "events":
-        row.setdefault("received_at", stored["received_at"])
-    return dict(row)
+    return {"received_at": stored["received_at"], **json.loads(stored["row"])}

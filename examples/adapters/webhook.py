@@ -32,7 +32,7 @@ _MOST_BYTES = 1_000_000
 # The engine's words, and the contract's.
 _TYPES = {
     "delivered": "delivered", "opened": "opened", "clicked": "clicked",
-    "unsubscribed": "unsubscribed", "bounced": "failed",
+    "unsubscribed": "unsubscribed", "complained": "complained", "bounced": "failed",
 }  # fmt: skip
 
 

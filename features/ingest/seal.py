@@ -15,7 +15,7 @@ from features.ingest.schema import TIME
 _KNOWN_BY = {
     "events": ("received_at", "occurred_at"),
     "decisions": ("decided_at",),
-    "outcomes": ("occurred_at",),
+    "outcomes": ("received_at", "occurred_at"),
     "members": ("updated_at",),
 }
 # Columns that the contract came to have when workspaces held rows without them.

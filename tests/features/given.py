@@ -88,7 +88,7 @@ def _known_at(table: Table, row: Row) -> datetime | None:
         return moment
     first = {
         "events": row.get("received_at") or row.get("occurred_at"),
-        "outcomes": row.get("occurred_at"),
+        "outcomes": row.get("received_at") or row.get("occurred_at"),
         "decisions": row.get("decided_at"),
         "members": row.get("updated_at"),
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from features.contract import EVENTS
+from features.contract import EVENTS, OUTCOMES
 from features.rows import parse_row
 from serving.drain import mark_exported, newest, waiting
 from serving.log import Log
@@ -100,6 +101,15 @@ def test_what_came_in_leaves_as_contract_rows_once(caller: Scored) -> None:
     mark_exported(caller.log, "events", 0)
     left = waiting(caller.log, "events", newest(caller.log, "events"))
     assert [row["event_id"] for row in left] == ["e3"]
+
+
+def test_a_late_outcome_becomes_known_when_it_comes_in(caller: Scored) -> None:
+    complaint = {**CLICK, "event_id": "o9", "type": "complained"}
+    told = "2026-05-09T00:00:00Z"
+    assert send(caller, "outcomes", CLICK, {**complaint, "received_at": told})["accepted"] == 2
+    rows = list(waiting(caller.log, "outcomes", newest(caller.log, "outcomes")))
+    assert rows[0]["received_at"] > "2026-05-09", "the moment when it came in"
+    assert parse_row(OUTCOMES, rows[1])["received_at"] == datetime(2026, 5, 9, tzinfo=UTC)
 
 
 def test_decisions_leave_as_contract_rows(caller: Scored, log: Log) -> None:
