@@ -25,7 +25,9 @@ _ROUNDING = 1e-12  # a standard error below this share of the mean is none
 _AWAY = 3.0  # standard errors from 0 that a mean needs before anything is divided by it
 
 Parts = list[tuple[float, int]]  # of a variance, with degrees of freedom
-Reason = Literal["no_members", "too_few_members", "nothing_varies", "not_from_zero", "not_declared"]
+Reason = Literal[
+    "no_members", "too_few_members", "nothing_varies", "not_from_zero", "between_looks"
+]
 
 
 @dataclass(frozen=True, slots=True)

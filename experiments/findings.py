@@ -35,19 +35,23 @@ VerdictReason = Literal[
     "nothing_varies",
     "shadow",
 ]
+SrmTest = Literal["chi_square", "sequential"]
 GuardrailState = Literal["held", "broken", "open"]
 
 
 @dataclass(frozen=True, slots=True)
 class Srm:
-    """Whether members are split as the shares say: chi-square within each epoch, added up.
+    """Whether members are split as the shares say (sample ratio mismatch).
 
-    observed, expected: members by arm. p: None where too few members to check.
+    observed, expected: members by arm, over all epochs of shares.
+    by: ``chi_square`` at a planned look; ``sequential``, which may be asked at any time, else.
+    p: None where too few members to check. statistic, df: of chi-square, else None and 0.
     passed: None as p; False where p < .001: then nothing else of the readout can be trusted.
     """
 
     observed: Mapping[str, int]
     expected: Mapping[str, float]
+    by: SrmTest
     statistic: float | None
     df: int
     p: float | None

@@ -52,7 +52,9 @@ def readout(
     """
     _check(experiment, cells)
     analysis = experiment.analysis
-    ground = Ground(analysis, experiment.control, look, sample_ratio(cells))
+    watched = analysis.sequential == "always" or not look.due
+    srm = sample_ratio(cells, watched=watched)
+    ground = Ground(analysis, experiment.control, look, srm)
     contrasts = [_contrast(cells, analysis, *pair) for pair in _pairs(experiment)]
     contrasts = _judged(contrasts, cells, ground, planned)
     if past is not None:
@@ -74,7 +76,7 @@ def readout(
         correction=analysis.correction,
         look=look,
         exposure=cells.exposure,
-        srm=ground.srm,
+        srm=srm,
         arms=tuple(figures.totals(experiment, cells, arm.name) for arm in experiment.arms),
         contrasts=tuple(contrasts),
         verdict=overall(verdicts),
