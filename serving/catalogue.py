@@ -30,6 +30,7 @@ from serving.errors import (
 )
 from serving.log import Log
 from serving.moments import iso
+from serving.preconditions import Conditions
 from serving.tables import catalogue as stored
 
 
@@ -60,25 +61,6 @@ class Kept:
 
     version: Version
     fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What the caller wants to hold: ETags of which one is current (``*``: any version is there),
-    or that nothing is there yet. Empty and False ask for nothing."""
-
-    if_match: tuple[str, ...] = ()
-    if_none_match: bool = False
-
-    def check(self, current: Version | None) -> None:
-        """Raises ``PreconditionFailed``."""
-        if self.if_none_match and current is not None:
-            raise PreconditionFailed("there is a version already")
-        if self.if_match:
-            if current is None:
-                raise PreconditionFailed("there is no version yet")
-            if "*" not in self.if_match and current.etag not in self.if_match:
-                raise PreconditionFailed("it was changed meanwhile")
 
 
 class Catalogue:

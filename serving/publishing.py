@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from models.manifest import MANIFEST
 from serving import pointer
 from serving.errors import ReleaseRefused, UnknownRelease
+from serving.redaction import successor
 from serving.verify import RELEASE_ID, ReleaseError
 
 _log = structlog.get_logger("pushwise.releases")
@@ -31,14 +32,19 @@ class Publishing:
         except ReleaseError as error:
             raise _refused(error) from error
 
+    def check(self, release_id: str) -> None:
+        """Raises ``UnknownRelease``, or ``ReleaseRefused`` where it is not as signed."""
+        known = self._known(release_id)
+        try:
+            pointer.check(self.releases, known, self.trusted)
+        except ReleaseError as error:
+            raise _refused(error) from error
+
     def publish(self, release_id: str) -> str:
         """Raises ``UnknownRelease``, or ``ReleaseRefused`` where it is not as signed."""
-        # The pattern first: what it lets through leaves no folder.
-        known = RELEASE_ID.fullmatch(release_id)
-        if known is None or not (self.releases / release_id / MANIFEST).is_file():
-            raise UnknownRelease
+        known = self._known(release_id)
         try:
-            return pointer.publish(self.releases, release_id, self.trusted).release_id
+            return pointer.publish(self.releases, known, self.trusted).release_id
         except ReleaseError as error:
             raise _refused(error) from error
 
@@ -48,6 +54,16 @@ class Publishing:
             return pointer.rollback(self.releases, self.trusted)
         except ReleaseError as error:
             raise _refused(error) from error
+
+    def _known(self, release_id: str) -> str:
+        """The id under which it is there: another where members were erased from it."""
+        # The pattern first: what it lets through leaves no folder.
+        if RELEASE_ID.fullmatch(release_id) is None:
+            raise UnknownRelease
+        found = successor(self.releases, release_id)
+        if RELEASE_ID.fullmatch(found) is None or not (self.releases / found / MANIFEST).is_file():
+            raise UnknownRelease
+        return found
 
 
 def _refused(error: ReleaseError) -> ReleaseRefused:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from starlette.requests import Request
 
 from serving.auth import Requires, key_id
-from serving.catalogue import Catalogue, Conditions, Given, Kept, Version
+from serving.catalogue import Catalogue, Given, Kept, Version
 from serving.catalogue_entry import Kind, check_offers, in_release, offers_named, read_entry
 from serving.catalogue_schemas import (
     CatalogueOffer,
@@ -30,6 +30,7 @@ from serving.errors import (
     UnknownOffer,
     UnknownVersion,
 )
+from serving.if_match import Wanted
 from serving.parts import FromApp, Parts
 from serving.problems import documented
 from serving.schemas import Id
@@ -48,19 +49,6 @@ _MADE: dict[int | str, dict[str, Any]] = {
     201: {"description": "A version was made.", "headers": _ETAG},
 }
 _FOUND: dict[int | str, dict[str, Any]] = {200: {"headers": _ETAG}}
-
-
-def conditions(
-    if_match: Annotated[str | None, Header(max_length=1000)] = None,
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
-) -> Conditions:
-    """``If-Match``: ETags that may be current, or ``*``. ``If-None-Match: *``: only make, never
-    change."""
-    tags = tuple(tag.strip() for tag in (if_match or "").split(",") if tag.strip())
-    return Conditions(tags, (if_none_match or "").strip() == "*")
-
-
-Wanted = Annotated[Conditions, Depends(conditions)]
 
 
 @router.put(

@@ -27,11 +27,12 @@ from features.contract import PUSHES
 from features.progress import silent
 from features.rows import parse_row
 from features.workspace import Workspace
-from serving.catalogue import Catalogue, Conditions, Given
+from serving.catalogue import Catalogue, Given
 from serving.catalogue_entry import in_release
 from serving.court import Question
 from serving.log import Log
 from serving.planning import ask_of, plan_for_all
+from serving.preconditions import Conditions
 from serving.situation import Situation
 from tests.conftest import MarketWorkspace
 from training.evaluation import market as evaluation

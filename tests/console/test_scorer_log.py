@@ -10,9 +10,10 @@ from features.contract import contract_table
 from features.rows import parse_row
 from features.tables import opened
 from features.workspace import Workspace
-from serving.catalogue import Catalogue, Conditions, Given
+from serving.catalogue import Catalogue, Given
 from serving.catalogue_entry import Kind
 from serving.log import Log
+from serving.preconditions import Conditions
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

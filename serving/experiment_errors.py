@@ -1,0 +1,102 @@
+"""What calls about experiments answer when they cannot do what was asked.
+
+Ids of experiments and names of arms are told: they are letters, digits and ``._-``, kept by us.
+"""
+
+from __future__ import annotations
+
+from serving.errors import ServiceError
+from serving.problem import FieldProblem
+
+
+class UnknownExperiment(ServiceError):
+    status, code = 404, "unknown_experiment"
+    fix = ("GET /v1/experiments, or `pushwise experiment list`, shows those there are",)
+
+    def __init__(self) -> None:
+        super().__init__("there is no experiment with this experiment_id")
+
+
+class ExperimentExists(ServiceError):
+    status, code = 409, "experiment_exists"
+    fix = (
+        "declare another under an id of its own: the id decides who is in which arm",
+        "PUT a draft to change it",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("this experiment_id is taken by an experiment that is declared otherwise")
+
+
+class InvalidExperiment(ServiceError):
+    status, code = 422, "invalid_experiment"
+    fix = ("see docs/experiment-lifecycle.md for what is declared of an experiment",)
+
+    def __init__(self, fault: FieldProblem) -> None:
+        super().__init__(f"the field at {fault.pointer or '/'} does not fit: {fault.detail}")
+        self.errors = (fault,)
+
+
+class WrongState(ServiceError):
+    status, code = 409, "wrong_state"
+    fix = ("an experiment is a draft, then running, then stopped, then decided, and never back",)
+
+    def __init__(self, state: str, wanted: str) -> None:
+        super().__init__(f"the experiment is {state}, wanted {wanted}")
+
+
+class DecidedOtherwise(ServiceError):
+    status, code = 409, "decided_otherwise"
+    fix = ("a decision stands; compare again in a new experiment",)
+
+    def __init__(self, arm: str) -> None:
+        super().__init__(f"the experiment was decided for arm {arm}")
+
+
+class LayerFull(ServiceError):
+    status, code = 409, "layer_full"
+    fix = ("stop another experiment of the layer, or declare less traffic",)
+
+    def __init__(self, left: float, wanted: float) -> None:
+        super().__init__(f"the layer has {left:.2%} of its members left, wanted {wanted:.2%}")
+
+
+class PushTaken(ServiceError):
+    status, code = 409, "push_taken"
+    fix = (
+        "stop that experiment, or declare both in one layer, which shares members among them",
+        "declare push_ids that no running experiment of another layer decides",
+    )
+
+    def __init__(self, other: str) -> None:
+        super().__init__(
+            f"experiment {other} is running in another layer on the same pushes, and a decision "
+            "has one experiment"
+        )
+
+
+class ArmRelease(ServiceError):
+    status, code = 409, "arm_release"
+    fix = ("`pushwise release list` shows the releases; build the one that is missing",)
+
+    def __init__(self, arm: str) -> None:
+        super().__init__(f"the release of arm {arm} is not in the workspace as it was signed")
+
+
+class VerdictForbids(ServiceError):
+    status, code = 409, "verdict_forbids"
+    fix = (
+        "read the results again after the next planned look",
+        "decide against the verdict with `anyway`, and say why",
+    )
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(f"the readout does not allow it: {verdict}")
+
+
+class WhyWanted(ServiceError):
+    status, code = 422, "why_wanted"
+    fix = ("say in `why` what the decision rests on; it stays in the audit trail",)
+
+    def __init__(self) -> None:
+        super().__init__("a decision against the readout's verdict needs a reason")
