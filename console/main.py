@@ -45,6 +45,7 @@ def application() -> typer.Typer:
     from console import (
         demo,
         evaluate,
+        experiment,
         features,
         fresh,
         ingest,
@@ -79,6 +80,7 @@ def application() -> typer.Typer:
     app.command("plan")(plan.plan)
     app.add_typer(personas.app)
     app.add_typer(evaluate.app)
+    app.add_typer(experiment.app)
     app.add_typer(rules.app)
     app.command("why")(why.why)
     return app

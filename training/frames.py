@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import ibis
 import numpy as np
@@ -22,6 +23,9 @@ from features.store import MEMBER_SERVICE, training_frame
 from features.tables import Tables, opened
 from features.workspace import Workspace
 from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 SERVICE = MEMBER_SERVICE  # what models of members train on
 YEAR = timedelta(days=365)
@@ -258,7 +262,7 @@ def _labels(
     tables: Tables, windows: Windows, seed: int
 ) -> tuple[NDArray[np.object_], NDArray[np.datetime64], NDArray[np.bool_]]:
     """Aligned members, moments and outcomes, moment by moment, members in order of id."""
-    known_since = _known_since(tables)
+    known_since: pd.DataFrame = members_since(tables).execute()
     closed = windows.test + windows.horizon
     random = np.random.default_rng(seed)
     members, moments, bought = [], [], []
@@ -275,7 +279,7 @@ def _labels(
     return np.concatenate(members), np.concatenate(moments), np.concatenate(bought)
 
 
-def _known_since(tables: Tables) -> pd.DataFrame:
+def members_since(tables: Tables) -> ir.Table:
     """``member_id`` and the moment from which a member counts: first event, or when it joined."""
     members = tables.members
     # A members file without ``updated_at`` was always known, also those who had yet to join.
@@ -286,8 +290,7 @@ def _known_since(tables: Tables) -> pd.DataFrame:
         )
     )
     dated = joined.filter(joined.known_at.notnull())
-    since: pd.DataFrame = first_known(dated, tables.events, tables.decisions).execute()
-    return since
+    return first_known(dated, tables.events, tables.decisions)
 
 
 def _buyers(
