@@ -91,8 +91,10 @@ class Entry:
 
     def running(self) -> Running:
         """What assigns its members. Only of an entry that was started."""
-        allocation = self.allocations[-1].allocation
-        return Running(self.experiment, self.slots, allocation, len(self.allocations) > 1)
+        *before, now = self.allocations
+        earlier = tuple((one.since, one.allocation) for one in before)
+        since = now.since if before else None
+        return Running(self.experiment, self.slots, now.allocation, earlier, since)
 
     def with_shares(self, shares: Mapping[str, float], since: datetime) -> Entry:
         """The same with other shares from ``since`` on, as few buckets moved as can be.

@@ -63,7 +63,7 @@ def test_a_draft_runs_stops_and_is_decided(book: Book) -> None:
     assert days == [7, 14, 21, 28]
     [running] = book.running()
     assert running.experiment == SPRING
-    assert not running.changed
+    assert (running.earlier, running.since) == ((), None)
     assert np.bincount(running.allocation.owner).tolist() == [4500, 4500, 1000]
     assert book.stop("spring", by(hours=2)).state == "stopped"
     assert book.running() == ()
@@ -156,7 +156,10 @@ def test_other_shares_move_as_few_buckets_as_can_be(book: Book) -> None:
     shares = {"nothing": 0.1, "challenger": 0.5, "champion": 0.4}  # in whatever order
     entry = book.share("spring", shares, by(hours=5))
     [after] = book.running()
-    assert after.changed
+    assert after.since == NOW + timedelta(hours=5)
+    for hours, then in ((0, before), (4.9, before), (5, after)):
+        owner = after.at(NOW + timedelta(hours=hours)).owner
+        assert (owner == then.allocation.owner).all()
     assert (before.allocation.owner != after.allocation.owner).sum() == 500
     assert {arm.name: arm.share for arm in after.experiment.arms} == shares
     assert [one.since for one in entry.allocations] == [NOW, NOW + timedelta(hours=5)]
