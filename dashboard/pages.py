@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,19 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(number=number, between=between, told=told)
+    made.filters["moment"] = moment
     return made
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
     """A whole page that needs nothing else: style and pictures are in it."""
     return environment().get_template(template).render(**values)
+
+
+def moment(at: str | datetime) -> str:
+    """A moment in UTC, ISO 8601 in documents, as people read it."""
+    when = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{when:%Y-%m-%d %H:%M} UTC"
 
 
 def json_link(document: Any) -> str:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from dashboard.charts.marks import box, joined, line, mark, text, told_apart
+from dashboard.charts.marks import box, cut, joined, line, lines, mark, text, told_apart
 from dashboard.charts.scale import Scale, values_of
 from dashboard.numbers import Unit, told
 from training.charts import Chart, Series
 
 _NAME, _ROW, _GAP = 18.0, 18.0, 8.0  # heights, pixels
-_BOTTOM = 40.0
+_BOTTOM, _LINE = 27.0, 15.0  # below the rows, and for each line of the axis' title
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,16 @@ def lying(chart: Chart, width: int, unit: Unit) -> tuple[float, Markup]:
     right end.
     """
     rows = _rows(chart, unit)
-    height = _BOTTOM + sum(_NAME + _ROW * len(points) + _GAP for points in rows.values())
+    below = _BOTTOM + _LINE * len(lines(chart.y, width))
+    height = below + sum(_NAME + _ROW * len(points) + _GAP for points in rows.values())
     label = 12 + 6.6 * max((len(one.label) for found in rows.values() for one in found), default=0)
     scale = Scale.over(
         values_of(chart.series), 16, max(width - label, width * 0.4), 4 if width > 500 else 2
     )
-    parts = [_axis(chart, scale, height, unit)]
+    parts = [_axis(scale, height - below, lines(chart.y, width), unit)]
     top = 0.0
     for name, points in rows.items():
-        parts.append(text((0, top + 13), name, "name"))
+        parts.append(text((0, top + 13), cut(name, width), "name"))
         for number, point in enumerate(points):
             middle = top + _NAME + _ROW * (number + 0.5)
             parts.append(_drawn(point, scale, middle))
@@ -62,14 +63,15 @@ def _rows(chart: Chart, unit: Unit) -> dict[str, list[_Point]]:
     return found
 
 
-def _axis(chart: Chart, scale: Scale, height: float, unit: Unit) -> Markup:
-    bottom = height - _BOTTOM
+def _axis(scale: Scale, bottom: float, titles: list[str], unit: Unit) -> Markup:
     parts = []
     for tick, words in scale.ticks(unit):
         at = scale.at(tick)
         parts.append(line((at, 0), (at, bottom), "zero" if tick == 0 else "grid"))
         parts.append(text((at, bottom + 15), words, "tick", "middle"))
-    return joined([*parts, text((0, height - 6), chart.y, "axis")])
+    under = bottom + _BOTTOM + 7
+    parts += [text((0, under + _LINE * n), words, "axis") for n, words in enumerate(titles)]
+    return joined(parts)
 
 
 def _drawn(point: _Point, scale: Scale, middle: float) -> Markup:

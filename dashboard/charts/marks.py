@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from markupsafe import Markup
 
 from training.charts import Chart, Series
 
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring", "bar")
+CHARACTER = 7.0  # pixels that one takes at the size of the labels
 Place = tuple[float, float]
 
 
@@ -17,6 +19,17 @@ def text(at: Place, words: str, kind: str = "", anchor: str = "start") -> Markup
     return Markup('<text x="{:g}" y="{:g}" class="{}" text-anchor="{}">{}</text>').format(
         *at, kind, anchor, words
     )
+
+
+def lines(words: str, width: float) -> list[str]:
+    """``words`` as lines that fit ``width``."""
+    return wrap(words, int(width / CHARACTER)) or [""]
+
+
+def cut(words: str, width: float) -> str:
+    """``words``, or as much of them as fits ``width``; the table has them all."""
+    most = int(width / CHARACTER)
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def line(one: Place, other: Place, kind: str) -> Markup:

@@ -11,7 +11,9 @@ from dashboard.numbers import Unit, told
 from training.charts import Series
 
 _ROUND = (1, 2, 2.5, 5, 10)
-_WIDEST = 4.0  # times the narrowest interval: what is wider runs out of the picture
+_WIDEST = 4.0  # times the last interval of a line: what is wider runs out of the picture
+
+_SAME, _LEAST = 1e-9, 1e-15  # differences that are none, as a share of the values and at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ class Scale:
         """Around ``values``, ending at round numbers of at most ``most`` steps."""
         known = [value for value in values if isfinite(value)] or [0.0]
         low, high = min(known), max(known)
-        if low == high:
-            low, high = min(low, 0.0), max(high, 0.0 if high else 1.0)
+        if high - low <= _SAME * max(abs(low), abs(high)):
+            low, high = min(low, 0.0), max(high, 0.0)
+        if high - low <= _LEAST:
+            high = low + 1.0
         step = _step(low, high, most)
         first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
         return cls(first * step, last * step, start, stop, step)
@@ -70,9 +74,9 @@ def values_of(series: Iterable[Series]) -> list[float]:
     found = [0.0]
     for one in series:
         found += [float(value) for value in one.y]
-        known = [ends for ends in one.intervals if ends is not None]
-        narrowest = min((high - low for low, high in known), default=0.0)
+        known = [(float(low), float(high)) for low, high in filter(None, one.intervals)]
+        widest = _WIDEST * (known[-1][1] - known[-1][0]) if known else 0.0
         for low, high in known:
-            if one.style != "line" or high - low <= _WIDEST * narrowest:
-                found += [float(low), float(high)]
+            if one.style != "line" or high - low <= widest:
+                found += [low, high]
     return found

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from dashboard.charts.marks import joined, line, mark, path, text, told_apart
+from dashboard.charts.marks import CHARACTER, joined, line, lines, mark, path, text, told_apart
 from dashboard.charts.scale import Scale, values_of
 from dashboard.numbers import Unit
 from training.charts import Chart, Series
 
-_CHARACTER = 7.0  # pixels that one takes at the size of the labels
+_LINE = 15.0
 _MOST_MARKED = 16  # of more points than this a line marks every nth
 
 
@@ -38,17 +38,20 @@ def upright(chart: Chart, width: int, unit: Unit) -> tuple[float, Markup]:
 
 
 def _frame(chart: Chart, width: int, unit: Unit) -> Frame:
-    height = 320.0 if width > 500 else 260.0
-    bottom, top = height - 38, 24.0
+    height = 300.0 if width > 500 else 240.0
+    top = 9 + _LINE * len(lines(chart.y, width))
+    height += top
+    bottom = height - 38
     y = Scale.over(values_of(chart.series), bottom, top, 5)
-    left = 10 + _CHARACTER * max(len(words) for _, words in y.ticks(unit))
+    left = 10 + CHARACTER * max(len(words) for _, words in y.ticks(unit))
     places = [place for one in chart.series for place in numbers(one)]
     return Frame(width, height, Scale.over(places, left, width - 12, 6 if width > 500 else 4), y)
 
 
 def _axes(frame: Frame, chart: Chart, unit: Unit) -> Markup:
     x, y = frame.x, frame.y
-    parts = [text((0, 12), chart.y, "axis")]
+    titles = enumerate(lines(chart.y, frame.width))
+    parts = [text((0, 12 + _LINE * number), words, "axis") for number, words in titles]
     for tick, words in y.ticks(unit):
         at = y.at(tick)
         parts.append(line((x.start, at), (x.stop, at), "zero" if tick == 0 else "grid"))

@@ -7,7 +7,7 @@ from html import unescape
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboard.charts.figure import figure
@@ -86,6 +86,9 @@ def test_a_series_with_one_point_or_none_is_drawn() -> None:
     st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=5),
     st.integers(2, 8),
 )
+@example([5e-324], 2)
+@example([1e9, 1e9 + 1e-6], 2)
+@example([0.0], 5)
 def test_all_values_lie_between_round_numbers_inside_the_picture(
     values: list[float], most: int
 ) -> None:

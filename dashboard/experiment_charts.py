@@ -1,0 +1,177 @@
+"""The charts of an experiment, from its results as the API gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from dashboard.numbers import Unit, told
+from training.charts import Chart, Series
+
+Document = Mapping[str, Any]
+_SHARES = ("converted", "reached", "unsubscribed", "complained")
+STAGES = ("assigned", "sent", "delivered", "opened", "clicked", "converted")
+
+
+def unit_of(metric: str) -> Unit:
+    """The unit of a difference of ``metric``."""
+    return "points" if metric in _SHARES else "money"
+
+
+def per_member(results: Document) -> str:
+    """The deciding metric in words."""
+    cap = results["cap"]
+    capped = "" if cap is None else f", at most {told(cap, 'money')} a member"
+    return f"{results['metric']} per member assigned{capped}"
+
+
+def compared(results: Document, arm: str, control: str) -> Document | None:
+    """The contrast of two arms; None where they were not compared."""
+    found = (one for one in results["contrasts"] if (one["arm"], one["control"]) == (arm, control))
+    return next(found, None)
+
+
+def over_time(
+    history: Sequence[Document], started_at: datetime, arm: str, control: str
+) -> Chart | None:
+    """The lift at each moment with the interval that holds at any time, and the looks.
+
+    None where no moment tells it.
+    """
+    anytime, looks, bounds = list[Point](), list[Point](), list[tuple[float, float]]()
+    for results in history:
+        found = compared(results, arm, control)
+        if found is None:
+            continue
+        day = days_since(started_at, results)
+        _keep(anytime, day, found["anytime"])
+        decided, primary = found["decided"], found["primary"]
+        if decided is not None and decided["by"] == "group":
+            _keep(looks, day, decided["interval"])
+            if "error" in primary:
+                bounds.append((day, decided["bound"] * primary["error"]))
+    if not anytime and not looks:
+        return None
+    days = [day for day, _ in bounds]
+    series = (
+        _line("estimate, with the interval that holds at any time", anytime, "line"),
+        _line("planned look, with the interval that decides", looks, "points"),
+        Series("has to be crossed at a look", days, [high for _, high in bounds], "guide"),
+        Series("has to be crossed at a look", days, [-high for _, high in bounds], "guide"),
+    )
+    title = f"{arm} against {control}, over time"
+    axis = f"{per_member(history[-1])}, {arm} less {control}"
+    return Chart(title, "days since the start", axis, tuple(one for one in series if len(one.x)))
+
+
+Point = tuple[float, Document]
+
+
+def _keep(points: list[Point], day: float, estimate: Document | None) -> None:
+    if estimate is not None and "value" in estimate:
+        points.append((day, estimate))
+
+
+def _line(name: str, points: Sequence[Point], style: Any) -> Series:
+    return Series(
+        name,
+        [day for day, _ in points],
+        [one["value"] for _, one in points],
+        style,
+        ends=[_ends(one) for _, one in points],
+    )
+
+
+def _ends(estimate: Document) -> tuple[float, float] | None:
+    low, high = estimate["low"], estimate["high"]
+    return None if low is None or high is None else (low, high)
+
+
+def days_since(started_at: datetime, results: Document) -> float:
+    """Days from the start to the moment of ``results``."""
+    return (datetime.fromisoformat(results["as_of"]) - started_at).total_seconds() / 86_400
+
+
+def money_over_time(
+    history: Sequence[Document], started_at: datetime, arm: str, control: str
+) -> Chart | None:
+    """What the arm earned and cost beyond the control, over all its members, as it added up."""
+    gain, cost = list[Point](), list[Point]()
+    for results in history:
+        found = compared(results, arm, control)
+        if found is not None:
+            day = days_since(started_at, results)
+            _keep(gain, day, found["incremental"]["total_gain"])
+            _keep(cost, day, found["incremental"]["total_cost"])
+    if not gain and not cost:
+        return None
+    return Chart(
+        f"Gain and cost of {arm} beyond {control}, added up",
+        "days since the start",
+        "money, all members of the arm",
+        (_line("incremental gain", gain, "line"), _line("incremental cost", cost, "line")),
+    )
+
+
+def funnel(reached: Mapping[str, Mapping[str, int]]) -> Chart:
+    """Members by arm and stage, as shares of those assigned.
+
+    Args:
+        reached: of each arm, members by the stages that are known.
+    """
+    series = []
+    for arm, members in reached.items():
+        stages = [stage for stage in STAGES if stage in members]
+        whole = members["assigned"]
+        shares = [members[stage] / whole if whole else 0.0 for stage in stages]
+        labels = [
+            f"{members[stage]:,} · {told(share, 'share', decimals=1)}"
+            for stage, share in zip(stages, shares, strict=True)
+        ]
+        series.append(Series(arm, stages, shares, "bars", labels=labels))
+    return Chart("Funnel", "stage", "share of the members assigned", tuple(series))
+
+
+def segments(results: Document, contrast: Document) -> Chart | None:
+    """The lift within each segment, marked where it is told apart from none; None: no segments."""
+    unit = unit_of(results["metric"])
+    everybody = contrast["primary"]
+    rows = [(one, f"{one['segment']}: {one['value'] or 'not known'}") for one in _told(contrast)]
+    if not rows:
+        return None
+    series = []
+    if "difference" in everybody:
+        series.append(_forest("everybody", [(everybody, "everybody", "")], unit))
+    for clear, name in ((True, "told apart from 0"), (False, "not told apart")):
+        found = [
+            (one["lift"], place, " ✓" if clear else "")
+            for one, place in rows
+            if one["clear"] is clear
+        ]
+        if found:
+            series.append(_forest(f"{name} ({_CORRECTION[results['correction']]})", found, unit))
+    axis = f"{per_member(results)}, {contrast['arm']} less {contrast['control']}"
+    return Chart(f"{contrast['arm']} by segment", "segment", axis, tuple(series))
+
+
+_CORRECTION = {"holm": "Holm", "bh": "Benjamini-Hochberg"}
+
+
+def _told(contrast: Document) -> list[Document]:
+    return [one for one in contrast["segments"] if "difference" in one["lift"]]
+
+
+def _forest(name: str, lifts: Sequence[tuple[Document, str, str]], unit: Unit) -> Series:
+    values = [one["difference"] for one, _, _ in lifts]
+    return Series(
+        name,
+        [place for _, place, _ in lifts],
+        [one["value"] for one in values],
+        "points",
+        ends=[_ends(one) for one in values],
+        labels=[
+            told(one["value"], unit, signed=True) + mark
+            for one, (_, _, mark) in zip(values, lifts, strict=True)
+        ],
+    )

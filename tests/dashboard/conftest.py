@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dashboard.experiment_report import ExperimentReport
+from tests.dashboard.chromium import Chromium
+from tests.dashboard.given import crowd, report
+
+
+@pytest.fixture(scope="session")
+def told() -> ExperimentReport:
+    """An experiment with a verdict, on its last look."""
+    return report(crowd())
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium.start(tmp_path_factory.mktemp("chromium")) as started:
+        yield started
