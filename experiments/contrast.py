@@ -160,7 +160,7 @@ def compared(
     if not sqrt(variance) > _ROUNDING * max(abs(means[0]), abs(means[1])):
         return Untold("nothing_varies", f"{metric} is the same for all members")
     error = sqrt(variance)
-    df = variance**2 / sum(part**2 / freedom for part, freedom in parts)
+    df = 1 / sum((part / variance) ** 2 / freedom for part, freedom in parts)
     return Lift(
         metric,
         *means,
