@@ -60,7 +60,7 @@ def arm_verdict(
     if isinstance(judged, Untold):
         return _cannot_say(arm, judged)
     decision = judged[1]
-    told = _told(*judged, control)
+    told = _told(*judged, control, ground.analysis.cap)
     if decision.crossed and decision.interval.value < 0:
         return Verdict("harm", "worse", arm, f"Do not promote {arm}: {told}.")
     if decision.crossed:
@@ -107,8 +107,11 @@ def _better(contrast: Contrast, told: str, ground: Ground) -> Verdict:
         held = "; every guardrail holds" if contrast.guardrails else ""
         return Verdict("promote", "better", arm, f"Promote {arm}: {told}{held}.")
     one = unsure[0]
-    more = f"{arm} {told}, but {one.metric} may be up by {one.harm.high:.2%} where {one.most:.2%} "
-    return _open(arm, f"{more}is allowed", "guardrail_open", ground)
+    more = (
+        f"{arm} {told}, but {one.metric} may be up by {100 * one.harm.high:.2f} percentage points"
+    )
+    allowed = f"{more} where {100 * one.most:.2f} is allowed"
+    return _open(arm, allowed, "guardrail_open", ground)
 
 
 def _open(arm: str, told: str, reason: VerdictReason, ground: Ground) -> Verdict:
@@ -136,17 +139,22 @@ def _day(look: Look) -> str:
     return f"{look.next_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _told(lift: Lift, decided: Decided, control: str) -> str:
-    unit = "of the members" if lift.metric == "converted" else "per member"
-    number = "{:+.2%}" if lift.metric == "converted" else "{:+.4g}"
+def _told(lift: Lift, decided: Decided, control: str, cap: float | None) -> str:
     found = decided.interval
-    value, low, high = (number.format(one) for one in (found.value, found.low, found.high))
-    told = f"{value} {lift.metric} {unit} against {control} ({low} to {high}"
-    return told + (", adjusted for what they did before)" if lift.adjusted else ")")
+    ends = found.value, found.low, found.high
+    if lift.metric == "converted":
+        value, low, high = (f"{100 * one:+.2f}" for one in ends)
+        told = f"{value} percentage points converted against {control} ({low} to {high}"
+    else:
+        value, low, high = (f"{one:+.4g}" for one in ends)
+        told = f"{value} {lift.metric} per member against {control} ({low} to {high}"
+    told += ", adjusted for what they did before" if lift.adjusted else ""
+    return told + (")" if cap is None else f", at most {cap:g} of each member)")
 
 
 def _broken(arm: str, control: str, found: Guarded) -> str:
     return (
         f"Stop {arm}: {found.metric} {found.arm:.2%} of its members against {found.control:.2%} in "
-        f"{control}, at least {found.harm.low:.2%} more where {found.most:.2%} is allowed."
+        f"{control}, at least {100 * found.harm.low:.2f} percentage points more where "
+        f"{100 * found.most:.2f} is allowed."
     )
