@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,3 +32,14 @@ def feature_moments(asked: pd.Series[pd.Timestamp]) -> list[datetime]:
         step = timedelta(days=days)
         moments = sorted({_EPOCH + (moment - _EPOCH) // step * step for moment in exact})
     return moments
+
+
+def moment_of(asked: pd.Series[pd.Timestamp], moments: list[datetime]) -> NDArray[np.int64]:
+    """(n,) position in ``moments`` of the last one at or before each of ``asked``.
+
+    ``moments`` are those of ``feature_moments(asked)``: every row has one.
+    """
+    decided = asked.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    taken = np.array([moment.replace(tzinfo=None) for moment in moments], dtype="datetime64[us]")
+    found = np.searchsorted(taken, decided.astype("datetime64[us]"), side="right") - 1
+    return np.asarray(found, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,12 @@ def pushes_from(tables: Tables, as_of: datetime) -> list[Push]:
         Push.from_json(record)
         for record in sorted(_records(planned), key=lambda r: (r["send_at"], r["push_id"]))
     ]
+
+
+def pushes_named(tables: Tables, push_ids: Sequence[str]) -> dict[str, Push]:
+    """The pushes of these ids, past ones too, by id; one that is not in the table is left out."""
+    named = tables.pushes.filter(tables.pushes.push_id.isin(list(push_ids)))
+    return {record["push_id"]: Push.from_json(record) for record in _records(named)}
 
 
 def categories(tables: Tables, as_of: datetime) -> dict[str, str]:

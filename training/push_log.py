@@ -39,6 +39,7 @@ class PushLog:
     margin, revenue: (n,) money of the conversions, after coupons. coupon: (n,) money of coupons.
     unsubscribed: (n,) whether the member unsubscribed inside the window.
     channel: (n,) what the decision's push goes through.
+    push_ids: the pushes, by their number.
     """
 
     offers: tuple[Offer, ...]
@@ -55,6 +56,7 @@ class PushLog:
     in_scope: NDArray[np.bool_]
     unsubscribed: NDArray[np.bool_]
     channel: NDArray[np.str_]
+    push_ids: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -158,6 +160,7 @@ def _as_log(frame: pd.DataFrame, offers: tuple[Offer, ...]) -> PushLog:
         coupon=frame["coupon"].to_numpy(dtype=np.float64),
         unsubscribed=frame["unsubscribed"].to_numpy(dtype=bool),
         channel=frame["channel"].to_numpy(dtype=np.str_),
+        push_ids=tuple(push_ids.tolist()),
     )
 
 

@@ -20,6 +20,7 @@ from models.errors import ModelError
 from models.leaving import Leaving
 from models.response import KIND, ResponseModel
 from training.charts import Chart
+from training.decided_frame import decided_frame
 from training.errors import TrainingError
 from training.frames import SERVICE
 from training.observational import estimated
@@ -42,6 +43,8 @@ from training.trained import (
 
 STAGE = "response"
 OBSERVATIONAL = "observational"
+MEASURED_ON = "measured_on"
+ONE_PUSH = "members left out of one push"
 # The share of pushes, latest first, that the model is measured on before it is fitted on all.
 _LATER = 0.25
 _PURPOSE = (
@@ -148,17 +151,13 @@ def with_features(workspace: Workspace, log: PushLog, progress: Progress = silen
     Raises:
         FeatureError: features cannot be built.
     """
-    from features.build import build_features
     from features.encode import encode, encoding
     from features.inputs import vocabulary_file
-    from features.store import apply, training_frame
     from features.vocabulary import Vocabulary
 
-    build_features(workspace, feature_moments(log.rows["as_of"]), progress)
-    apply(workspace)
+    frame = decided_frame(workspace, log, progress)
     codes = encoding(workspace)
-    asked = log.rows[["row_id", "member_id", "as_of"]]
-    values = encode(training_frame(workspace, SERVICE, asked), codes)
+    values = encode(frame, codes)
     sha = hashlib.sha256("\n".join(codes.names).encode())
     for array in (np.nan_to_num(values, nan=-1e30), log.offer, log.probability, log.converted):
         sha.update(np.ascontiguousarray(array).tobytes())
@@ -201,14 +200,21 @@ class _Split:
     on: str
 
 
+def left_out(log: PushLog) -> NDArray[np.bool_]:
+    """(n,) decisions of the members whom a model of one push alone does not learn from.
+
+    By id, so that a later training leaves the same members out.
+    """
+    found = [zlib.crc32(str(one).encode()) % 1000 for one in log.rows["member_id"]]
+    return np.asarray(np.array(found) < 1000 * _LATER)
+
+
 def _split(log: PushLog) -> _Split:
     decided, until = log.rows["as_of"], log.rows["until"]
     if len(np.unique(log.push)) == 1:
-        # By id, so that a later training leaves the same members out.
-        held_out = [zlib.crc32(str(one).encode()) % 1000 for one in log.rows["member_id"]]
-        later = np.array(held_out) < 1000 * _LATER
+        later = left_out(log)
         begin = decided.min().to_pydatetime()
-        return _Split(~later, later, begin, begin, "members left out of one push")
+        return _Split(~later, later, begin, begin, ONE_PUSH)
     begun = decided.groupby(log.push).min().sort_values()
     latest = begun.index[-max(1, int(len(begun) * _LATER)) :]
     later = np.asarray(np.isin(log.push, latest))
@@ -265,7 +271,7 @@ def _facts(fitted: FittedResponse, known: Known, split: _Split) -> Mapping[str, 
         FEATURE_MOMENTS: in_words(feature_moments(decided)),
         "feature_service": SERVICE,
         "dataset_digest": known.digest,
-        "measured_on": split.on,
+        MEASURED_ON: split.on,
         KNOWN_UNTIL: split.known_until.isoformat(),
         MEASURED_FROM: split.measured_from.isoformat(),
         "evidence": OBSERVATIONAL if known.overlap else "randomised",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.scores import Drawn, Scores, doubly_robust
 from features.encoding import Encoding
-from features.feature_moments import feature_moments
+from features.feature_moments import feature_moments, moment_of
 from features.workspace import Workspace
 from models.evidence import Evidence, PastOffer
 from models.response import KIND
@@ -91,9 +91,7 @@ def rule_evidence(
         return np.where(offers == NO_SEND, np.nan, found).astype(np.float32)
 
     moments = feature_moments(log.rows["as_of"])
-    decided = log.rows["as_of"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    taken = np.array([moment.replace(tzinfo=None) for moment in moments], dtype="datetime64[us]")
-    moment = np.searchsorted(taken, decided.astype("datetime64[us]"), side="right") - 1
+    moment = moment_of(log.rows["as_of"], moments)
     return Evidence(
         offers=tuple(PastOffer(one.offer_id, one.categories, one.item_ids) for one in log.offers),
         moments=tuple(moments),

@@ -72,5 +72,6 @@ def simulated(rows: int, seed: int, *, strength: float = 1.0, repeats: int = 1) 
         coupon=coupon,
         unsubscribed=np.zeros(n, dtype=bool),
         channel=np.full(n, "push"),
+        push_ids=("first", "second"),
     )
     return Simulated(log, values, uplift, base)
