@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.evaluate_policy import policy
 from console.settings import AsJson
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="evaluate",
     no_args_is_help=True,
-    help="Tell what campaigns changed from the data that they left behind.",
+    help="Tell what campaigns changed, and what policies would have, from the data left behind.",
 )
+app.command("policy")(policy)
 
 
 @app.callback()
 def evaluate() -> None:
-    """Tell what campaigns changed from the data that they left behind."""
+    """Tell what campaigns changed, and what policies would have, from the data left behind."""
 
 
 @app.command("campaigns")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.chart_file import check_chart_file, write_chart
 from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ def audit(
     from training.rule_evidence import court_folder
 
     pool = _pool(offer, scope=scope, every=every)
-    if plot is not None and plot.suffix not in (".png", ".html"):
-        raise typer.BadParameter(f"{plot.name} ends in neither .png nor .html", param_hint="--plot")
+    check_chart_file(plot)
     court = Court.load(court_folder(load_workspace(workspace)))
     found = court.audit(Question(rule, offer, pool, in_scope, objective.value))
     if as_json:
@@ -146,17 +146,12 @@ def _wrong(words: str, mistake: Mistake | None) -> None:
 
 def _plot(found: Audit, file: Path) -> None:
     from experiments.panel import CannotSay
-    from training.charts import page
 
     if isinstance(found.ruling.answer, CannotSay):
         typer.echo("nothing to plot", err=True)
         return
     chart = _chart(found.ruling.answer, found.question.rule)
-    if file.suffix == ".png":
-        chart.figure().savefig(file, dpi=100)
-    else:
-        file.write_text(page(found.ruling.verdict, {"rule": chart}), encoding="utf-8")
-    typer.echo(f"plot written to {file}", err=True)
+    write_chart(chart, found.ruling.verdict, "rule", file)
 
 
 def _chart(answer: Findings, rule: str) -> Chart:

@@ -140,17 +140,18 @@ def difference(
 def refusals(support: Support) -> tuple[str, ...]:
     """Why nothing can be said with such a support; empty where something can."""
     reasons = []
-    if support.unsupported > MOST_UNSUPPORTED:
-        reasons.append(
-            f"{support.unsupported:.2%} of what the policy does could not have happened in the "
-            f"log, wanted at most {MOST_UNSUPPORTED:.1%}"
-        )
     if support.effective < LEAST_EFFECTIVE:
         reasons.append(
             f"the {support.decisions:,} decisions are worth {support.effective:.0f} after "
             f"weighing, wanted at least {LEAST_EFFECTIVE}"
         )
-    elif abs(support.mean_weight - 1) > max(MOST_OFF * support.weight_error, _SAME):
+    if support.unsupported > MOST_UNSUPPORTED:
+        reasons.append(
+            f"{support.unsupported:.2%} of what the policy does could not have happened in the "
+            f"log, wanted at most {MOST_UNSUPPORTED:.1%}"
+        )
+    # Either would show in the mean weight too.
+    if not reasons and abs(support.mean_weight - 1) > max(MOST_OFF * support.weight_error, _SAME):
         reasons.append(
             "the logged probabilities do not fit what happened: the mean weight is "
             f"{support.mean_weight:.3f} (SE {support.weight_error:.3f}), wanted 1"
@@ -275,7 +276,7 @@ def _warnings(
     snips = float(weight @ log.outcome) / float(weight.sum())
     apart = part - weight * (log.outcome - snips) / weight.mean() - snips
     found = mean_effect(apart, log.member)
-    if abs(found.mean) > MOST_OFF * found.error > 0:
+    if not _own(weight) and abs(found.mean) > MOST_OFF * found.error > 0:
         told.append(
             f"the two estimates are {abs(found.mean):.2f} apart, more than chance explains: "
             "look at the logged probabilities"
