@@ -43,7 +43,7 @@ def lying(chart: Chart, width: int, unit: Unit) -> tuple[float, Markup]:
     parts = [_axis(scale, height - below, lines(chart.y, width), unit)]
     top = 0.0
     for name, points in rows.items():
-        parts.append(text((0, top + 13), cut(name, width), "name"))
+        parts.append(text((0, top + 13), cut(name, 0.9 * width), "name"))
         for number, point in enumerate(points):
             middle = top + _NAME + _ROW * (number + 0.5)
             parts.append(_drawn(point, scale, middle))

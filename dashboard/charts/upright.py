@@ -45,7 +45,10 @@ def _frame(chart: Chart, width: int, unit: Unit) -> Frame:
     y = Scale.over(values_of(chart.series), bottom, top, 5)
     left = 10 + CHARACTER * max(len(words) for _, words in y.ticks(unit))
     places = [place for one in chart.series for place in numbers(one)]
-    return Frame(width, height, Scale.over(places, left, width - 12, 6 if width > 500 else 4), y)
+    most = 6 if width > 500 else 4
+    longest = max(len(words) for _, words in Scale.over(places, 0, 1, most).ticks())
+    right = width - 5 - CHARACTER * longest / 2
+    return Frame(width, height, Scale.over(places, left, right, most), y)
 
 
 def _axes(frame: Frame, chart: Chart, unit: Unit) -> Markup:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.experiment_report import ExperimentReport
+from dashboard.push_report import PushReport
 from experiments.assignment import Allocation
 from experiments.cells import NAMES, Cell, Cells, Exposure
 from experiments.design import Analysis, Arm, Experiment, Guardrail
@@ -79,7 +80,7 @@ def crowd(members: int = 12_000, effect: float = 0.06, seed: int = 5) -> Crowd:
     )
 
 
-def cells(made: Crowd, day: float) -> Cells:
+def cells(made: Crowd, day: float, experiment: Experiment = EXPERIMENT) -> Cells:
     """What is known of the crowd ``day`` days after the start."""
     inside = made.exposed < day
     values = _values(made, day)[inside]
@@ -90,8 +91,8 @@ def cells(made: Crowd, day: float) -> Cells:
     for number, (arm, lifecycle, tier, done) in enumerate(alike.tolist()):
         moments = Moments.of(NAMES, values[of == number])
         kinds = LIFECYCLES[lifecycle], TIERS[tier]
-        found.append(Cell(EXPERIMENT.arms[arm].name, 0, *kinds, bool(done), moments))
-    shares = {one.name: one.share for one in EXPERIMENT.arms}
+        found.append(Cell(experiment.arms[arm].name, 0, *kinds, bool(done), moments))
+    shares = {one.name: one.share for one in experiment.arms}
     at = STARTED_AT + timedelta(days=day)
     return Cells(at, (shares,), tuple(found), Exposure(STARTED_AT, at, 0))
 
@@ -112,7 +113,7 @@ def _values(made: Crowd, day: float) -> NDArray[np.float64]:
 
 
 def read(made: Crowd, day: float, experiment: Experiment = EXPERIMENT) -> Readout:
-    found = cells(made, day)
+    found = cells(made, day, experiment)
     return readout(experiment, found, look_at(experiment.analysis, STARTED_AT, found.as_of))
 
 
@@ -130,3 +131,47 @@ def report(
         for one in history[-1]["arms"]
     }  # fmt: skip
     return ExperimentReport(EXPERIMENT, "running", STARTED_AT, history[-1], history, funnel)
+
+
+PUSH = Experiment(
+    experiment_id="push",
+    arms=(Arm("sent", 0.8, "champion"), Arm("held-out", 0.2, "holdout")),
+    control="held-out",
+    analysis=Analysis(window_days=WINDOW, looks=1, days=WINDOW),
+)
+PLANNED = {
+    "contacts": 5_000, "expected_orders": 310.0, "expected_cost": 4_100.0,
+    "expected_gain": 14_000.0, "calibrated_gain": 12_500.0, "interval": [7_000.0, 18_000.0],
+}  # fmt: skip
+
+
+def push_report(effect: float = 0.2, offer: str = "spring-10") -> PushReport:
+    """A push to the same crowd, decided within three weeks."""
+    made = crowd(effect=effect)
+    made = replace(made, arm=(made.arm == 2).astype(np.int64), cost=made.cost * (made.arm != 2))
+    results = read(made, 28, PUSH).to_json()
+    sent, held = results["arms"]
+    stages = ("assigned", "sent", "delivered", "opened", "clicked", "converted")
+    counts = (sent["members"], sent["reached"], sent["reached"], 1500, 400, sent["converted"])
+    points = [
+        {"cost": 1_000.0 * n, "calibrated": 6_000.0 * n**0.5, "gain": 7_000.0 * n**0.5,
+         "interval": [3_000.0 * n**0.5, 9_000.0 * n**0.5], "members": 1_000.0 * n}
+        for n in range(8)
+    ]  # fmt: skip
+    return PushReport(
+        push={
+            "push_id": "spring", "channel": "push", "first": STARTED_AT.isoformat(),
+            "window_days": WINDOW, "decided": 13_000, "sent": sent["members"],
+            "held": held["members"], "share": 0.2, "drawn": [0.8],
+        },
+        arm="sent",
+        control="held-out",
+        results=results,
+        funnel={"sent": dict(zip(stages, counts, strict=True))},
+        offers=(
+            {"offer_id": offer, "chance": 0.8, "totals": sent, "contrast": results["contrasts"][0]},
+        ),
+        planned=PLANNED,
+        logged={"contacts": 5_010, "gain": 13_800.0, "orders": 305.0},
+        frontier={"along": "cost", "points": points},
+    )  # fmt: skip

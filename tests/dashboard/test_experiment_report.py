@@ -1,39 +1,11 @@
 from __future__ import annotations
 
-import base64
-import json
-import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
-from typing import Any
 
 from dashboard.experiment_report import ExperimentReport, experiment_page
 from tests.dashboard.given import crowd, report
-
-HOSTILE = "</style><script>alert('x')</script>"
-
-
-def shown(page: str) -> list[float]:
-    """Every number that the page shows, unrounded."""
-    return [float(value) for value in re.findall(r'<data value="([^"]*)">', page)]
-
-
-def numbers(document: Any) -> Iterator[float]:
-    if isinstance(document, Mapping):
-        document = list(document.values())
-    if isinstance(document, list | tuple):
-        for one in document:
-            yield from numbers(one)
-    elif isinstance(document, int | float) and not isinstance(document, bool):
-        yield float(document)
-
-
-def held(page: str, name: str) -> Any:
-    """A document that the page holds as a download."""
-    link = re.search(rf'download="{name}" href="data:application/json;base64,([^"]*)"', page)
-    assert link
-    return json.loads(base64.b64decode(unescape(link[1])))
+from tests.dashboard.pages import HOSTILE, asks_no_network, held, numbers, shown
 
 
 def test_every_number_outside_the_charts_is_one_of_the_results(told: ExperimentReport) -> None:
@@ -86,10 +58,7 @@ def test_names_stay_text(told: ExperimentReport) -> None:
 
 
 def test_nothing_is_asked_of_a_network(told: ExperimentReport) -> None:
-    page = experiment_page(told)
-    assert not re.search(r'(?:src|href)="(?!data:)', page)
-    assert "url(" not in page
-    assert "@import" not in page
+    assert asks_no_network(experiment_page(told))
 
 
 def test_what_cannot_be_told_says_why() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dashboard.experiment_report import ExperimentReport, experiment_page
+from dashboard.push_report import PushReport, push_page
 from tests.dashboard.chromium import Chromium, Seen
 
 WINDOWS = {"desk": (1280, False), "phone": (360, False), "dark": (800, True)}
@@ -30,6 +32,17 @@ def test_the_report_of_an_experiment_can_be_read(
     page.write_text(experiment_page(told), encoding="utf-8")
     width, dark = WINDOWS[name]
     whole(chromium.look(page, width, tmp_path / f"experiment-{name}.png", dark=dark))
+
+
+@pytest.mark.parametrize("name", ["desk", "phone"])
+def test_the_report_of_a_push_can_be_read(
+    name: str, pushed: PushReport, chromium: Chromium, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    offers = ({**pushed.offers[0], "offer_id": "x" * 500},)
+    page.write_text(push_page(replace(pushed, offers=offers)), encoding="utf-8")
+    width, dark = WINDOWS[name]
+    whole(chromium.look(page, width, tmp_path / f"push-{name}.png", dark=dark))
 
 
 def test_what_is_wrong_with_a_page_is_seen(chromium: Chromium, tmp_path: Path) -> None:
