@@ -33,7 +33,6 @@ VerdictReason = Literal[
     "no_members",
     "too_few_members",
     "nothing_varies",
-    "shadow",
 ]
 SrmTest = Literal["chi_square", "sequential"]
 GuardrailState = Literal["held", "broken", "open"]
