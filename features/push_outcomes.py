@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 from ibis import _
 
-from features.moments import newest
+from features.money_lines import money_lines
 from features.tables import MONEY, Tables
 
 if TYPE_CHECKING:
@@ -110,27 +110,7 @@ def bought_in_window(
 
     ``decided`` as in ``reported_outcomes``.
     """
-    rate = newest(tables.items, "item_id", as_of).select(
-        "item_id", "margin_rate", item_category="category"
-    )
-    lines = tables.events.filter(
-        _["type"].isin(["purchase", "refund"]), _.known_at < ibis.literal(as_of)
-    ).left_join(rate, "item_id")
-    bought = lines["type"] == "purchase"
-    amount = lines.quantity.fill_null(1.0).abs() * lines.unit_price.cast("float64").fill_null(0.0)
-    revenue = (amount - lines.discount.cast("float64").fill_null(0.0)) * ibis.ifelse(bought, 1, -1)
-    own = lines.margin.cast("float64")
-    lines = lines.select(
-        "member_id",
-        "occurred_at",
-        "item_id",
-        category=ibis.coalesce(lines.category, lines.item_category),
-        order=bought.cast("int64"),
-        revenue=revenue.cast(MONEY),
-        margin=ibis.coalesce(
-            ibis.ifelse(bought, own, -own.abs()), revenue * lines.margin_rate.fill_null(margin_rate)
-        ).cast(MONEY),
-    )
+    lines = money_lines(tables, as_of, margin_rate)
     of = decided.select("decision_id", "member_id", "decided_at", "window_end")
     inside = lines.join(of, "member_id").filter(
         _.occurred_at >= _.decided_at, _.occurred_at < _.window_end

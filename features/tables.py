@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CLICK_TYPES = ("view", "search", "add_to_cart", "remove_from_cart", "wishlist", "app_open")
 MONEY = f"decimal({MONEY_DIGITS}, {MONEY_SCALE})"
+NO_MONEY = ibis.literal("0").cast(MONEY)
 
 _TYPES: dict[Kind, str] = {
     "id": "string",
