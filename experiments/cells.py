@@ -107,11 +107,11 @@ class Cells:
     def of(self, arm: str, inside: Callable[[Cell], bool] | None = None) -> dict[int, Moments]:
         """Moments of an arm by epoch, only of cells that are ``inside``; epochs without members
         are absent."""
-        found: dict[int, Moments] = {}
+        parts: dict[int, list[Moments]] = {}
         for cell in self.cells:
             if cell.arm == arm and cell.moments.count and (inside is None or inside(cell)):
-                found[cell.epoch] = found.get(cell.epoch, Moments.none(NAMES)) + cell.moments
-        return found
+                parts.setdefault(cell.epoch, []).append(cell.moments)
+        return {epoch: Moments.total(NAMES, found) for epoch, found in parts.items()}
 
     def total(self, arm: str) -> Moments:
         """Of all members of the arm."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import hypot, sqrt
 from typing import Literal
 
 import numpy as np
@@ -195,8 +195,8 @@ def _relative(
     level: tuple[float, float],
 ) -> Estimate | Untold:
     """By the delta method; with covariates, the adjusted spread over the plain mean."""
-    arm, control = (sum(part for part, _ in parts) for parts in variances)
-    if not means[1] > _AWAY * sqrt(control):
+    arm, control = (sqrt(sum(part for part, _ in parts)) for parts in variances)
+    if not means[1] > _AWAY * control:
         return Untold("not_from_zero", f"the control's {metric} is not clearly above 0")
-    error = sqrt(arm + (means[0] / means[1]) ** 2 * control) / means[1]
+    error = hypot(arm, means[0] / means[1] * control) / means[1]
     return around(difference / means[1], error, *level)

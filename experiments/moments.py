@@ -53,23 +53,29 @@ class Moments:
 
         Source: Chan, Golub and LeVeque, COMPSTAT 1982.
         """
-        if self.names != other.names:
-            raise ExperimentError(f"moments of {other.names} do not add to those of {self.names}")
-        count = self.count + other.count
-        if count == 0:
-            return self
-        apart = other.mean - self.mean
-        mean = self.mean + apart * (other.count / count)
-        between = np.outer(apart, apart) * (self.count * other.count / count)
-        return Moments(self.names, count, mean, self.comoment + other.comoment + between)
+        return self.total(self.names, (self, other))
 
     @classmethod
     def total(cls, names: tuple[str, ...], parts: Iterable[Moments]) -> Moments:
-        """The sum of any number of them."""
-        found: Moments = cls.none(names)
+        """The sum of any number of them, of different members.
+
+        Raises:
+            ExperimentError: one is of other variables.
+        """
+        found = []
         for part in parts:
-            found = found + part
-        return found
+            if part.names != names:
+                raise ExperimentError(f"moments of {part.names} do not add to those of {names}")
+            if part.count:
+                found.append(part)
+        if not found:
+            return cls.none(names)
+        counts = np.array([part.count for part in found])
+        means = np.stack([part.mean for part in found])
+        mean = counts @ means / counts.sum()
+        off = means - mean
+        within = np.sum([part.comoment for part in found], axis=0)
+        return cls(names, int(counts.sum()), mean, within + (off * counts[:, None]).T @ off)
 
     def mean_of(self, name: str) -> float:
         """``ExperimentError`` on a variable that it does not have."""
