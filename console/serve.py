@@ -135,8 +135,8 @@ def create(
     scope: Annotated[
         list[str],
         typer.Option(
-            help="decide, events:write, outcomes:write, catalog:write, audience:export, publish, "
-            "erase or admin; may be given several times."
+            help="decide, events:write, outcomes:write, catalog:write, audience:export, "
+            "experiments, publish, erase or admin; may be given several times."
         ),
     ],
     label: Annotated[str, typer.Option(help="Who uses it.")] = "",

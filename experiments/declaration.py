@@ -15,6 +15,7 @@ T = TypeVar("T")
 _Reader = Callable[[str, object], Any]
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MAX_TEXT = 4096
+MAX_ID = 256
 MAX_LISTED = 1000
 
 
@@ -63,6 +64,13 @@ def _text(what: str, given: object) -> str:
             f"{what} is {_shown(given)}, wanted storable text of at most {MAX_TEXT} characters"
         )
     return given
+
+
+def _id(what: str, given: object) -> str:
+    found = _text(what, given)
+    if not 0 < len(found) <= MAX_ID:
+        raise ExperimentError(f"{what} is {_shown(given)}, wanted 1 to {MAX_ID} characters")
+    return found
 
 
 def _one_of(known: tuple[str, ...]) -> _Reader:
@@ -121,7 +129,7 @@ _ANALYSIS: Mapping[str, _Reader] = {
 _EXPERIMENT: Mapping[str, _Reader] = {
     "experiment_id": _text,
     "arms": _each(lambda what, given: _read(Arm, what, given, _ARM)),
-    "control": _text, "layer": _text, "traffic": _number, "push_ids": _each(_text),
+    "control": _text, "layer": _text, "traffic": _number, "push_ids": _each(_id),
     "mode": _one_of(get_args(Mode)),
     "analysis": lambda what, given: _read(Analysis, what, given, _ANALYSIS),
     "owner": _text, "hypothesis": _text,

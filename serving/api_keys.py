@@ -18,8 +18,8 @@ from serving.scorer_error import ScorerError
 from serving.tables import api_keys
 
 SCOPES = (
-    "decide", "events:write", "outcomes:write", "catalog:write", "audience:export", "publish",
-    "erase", "admin",
+    "decide", "events:write", "outcomes:write", "catalog:write", "audience:export", "experiments",
+    "publish", "erase", "admin",
 )  # fmt: skip
 MOST_ACTIVE = 2  # keys of one line: the one in use and the one that takes its place
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}")

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from serving.admission import Admission, Inside
 from serving.auth import check_scopes
+from serving.experiment_schemas import experiment_fields
 from serving.limits import LimitedBody
 from serving.observed import Observed
 from serving.openapi import describe
@@ -22,6 +23,7 @@ from serving.routes import (
     decide_flat,
     decisions,
     erasure,
+    experiments,
     explain,
     feedback,
     health,
@@ -34,6 +36,7 @@ from serving.schemas import field_names
 _ROUTES = (
     decisions,
     decide_flat,
+    experiments,
     explain,
     feedback,
     health,
@@ -56,6 +59,8 @@ _IN_PATHS_AND_QUERIES = frozenset(
         "version",
         "erasure_id",
         "release_id",
+        "experiment_id",
+        "state",
     }
 )
 
@@ -93,7 +98,7 @@ def api(*middleware: Middleware) -> FastAPI:
         redoc_url=None,
         middleware=middleware,
     )
-    install(app, field_names() | _IN_PATHS_AND_QUERIES)
+    install(app, field_names() | experiment_fields() | _IN_PATHS_AND_QUERIES)
     for module in _ROUTES:
         app.include_router(module.router)
     check_scopes(app)

@@ -23,6 +23,7 @@ from serving import client_calls as calls
 from serving.catalogue_schemas import CatalogueOffer, CataloguePush
 from serving.client_calls import Call, no_send
 from serving.client_errors import Busy, ClientError, Fault, NoAnswer
+from serving.client_experiments import AsyncExperimentCalls, ExperimentCalls
 from serving.client_retry import Plan, Policy, Reply, Send, plan
 from serving.erasure_schemas import ErasureShown
 from serving.explain_schemas import Explained, TimelinePage
@@ -74,7 +75,7 @@ class _Shared:
         return [calls.as_decision(self._fallback(push_id, member)) for member in members]
 
 
-class Client(_Shared):
+class Client(_Shared, ExperimentCalls):
     """Calls that wait. Connections are kept; one client may serve several threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -187,7 +188,7 @@ class Client(_Shared):
         return Reply(found.status_code, found.headers, found.content)
 
 
-class AsyncClient(_Shared):
+class AsyncClient(_Shared, AsyncExperimentCalls):
     """The same calls for an event loop."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

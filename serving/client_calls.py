@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from serving.catalogue_schemas import CatalogueOffer, CataloguePush
 from serving.deadline import LONGEST_SECONDS
 from serving.erasure_schemas import ErasureShown
+from serving.experiment_schemas import ExperimentAudit, ExperimentPage, ExperimentShown
 from serving.explain_schemas import Explained, TimelinePage
 from serving.schemas import (
     MAX_MEMBERS,
@@ -119,6 +120,40 @@ def timeline(member_id: str, after: str | None, limit: int) -> Call[TimelinePage
 
 def erase(member_id: str) -> Call[ErasureShown]:
     return Call(ErasureShown, "DELETE", f"/v1/members/{_id(member_id)}")
+
+
+def create_experiment(declared: Mapping[str, Any]) -> Call[ExperimentShown]:
+    return _post(ExperimentShown, "/v1/experiments", declared, {})
+
+
+def experiment(experiment_id: str) -> Call[ExperimentShown]:
+    return Call(ExperimentShown, "GET", f"/v1/experiments/{_id(experiment_id)}")
+
+
+def experiments(state: str | None, after: str) -> Call[ExperimentPage]:
+    query = {"after": after, "limit": "200"} | ({} if state is None else {"state": state})
+    return Call(ExperimentPage, "GET", "/v1/experiments", query)
+
+
+def move_experiment(
+    experiment_id: str, step: str, body: Mapping[str, Any]
+) -> Call[ExperimentShown]:
+    experiment_id: str, step: str, body: Mapping[str, Any]
+) -> Call[ExperimentShown]:
+    """``step``: ``start``, ``stop`` or ``promote``."""
+    return _post(ExperimentShown, f"/v1/experiments/{_id(experiment_id)}:{step}", body, {})
+
+
+def change_shares(
+    experiment_id: str, shares: Mapping[str, float], why: str, if_match: str | None
+) -> Call[ExperimentShown]:
+    path = f"/v1/experiments/{_id(experiment_id)}/shares"
+    return _put(ExperimentShown, path, {"shares": dict(shares), "why": why}, if_match)
+
+
+def experiment_audit(experiment_id: str, after: int) -> Call[ExperimentAudit]:
+    query = {"after": str(after), "limit": "200"}
+    return Call(ExperimentAudit, "GET", f"/v1/experiments/{_id(experiment_id)}/audit", query)
 
 
 def all_receipts(receipts: Sequence[Receipt]) -> Receipt:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, select
 
 from experiments.assignment import BUCKETS, Allocation, Range, Running, free_slots
+from experiments.declaration import from_json, to_json
 from experiments.design import Experiment
 from experiments.errors import ExperimentError
 from serving.experiment_audit import Audited, Change, audited, write_down
@@ -61,7 +62,7 @@ class Book:
         Raises:
             ExperimentExists: its id is taken by one that was declared otherwise.
         """
-        Allocation.of({arm.name: arm.share for arm in experiment.arms})
+        _check(experiment)
 
         def work(connection: Connection) -> Kept:
             there = _found(connection, experiment.experiment_id)
@@ -83,7 +84,7 @@ class Book:
         Raises:
             UnknownExperiment, WrongState.
         """
-        Allocation.of({arm.name: arm.share for arm in experiment.arms})
+        _check(experiment)
 
         def step(_: Connection, entry: Entry) -> Entry:
             if entry.declared == experiment:
@@ -247,6 +248,12 @@ class Book:
         if isinstance(done, _REFUSALS):
             raise done
         return done
+
+
+def _check(experiment: Experiment) -> None:
+    """Raises ``ExperimentError`` on what could not be read again, or not be assigned."""
+    from_json(to_json(experiment))
+    Allocation.of({arm.name: arm.share for arm in experiment.arms})
 
 
 def _wants(entry: Entry, state: State) -> None:

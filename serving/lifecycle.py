@@ -103,7 +103,8 @@ def promote(
             releases.check(release)
         entry = book.decide(wanted.experiment_id, _decided(entry, wanted, change, read), change)
     else:
-        entry = book.decide(wanted.experiment_id, entry.decision, change)
+        again = replace(entry.decision, arm=wanted.arm)
+        entry = book.decide(wanted.experiment_id, again, change)
     if not release or entry.decision is None or entry.decision.published:
         return entry
     if releases is None:

@@ -29,6 +29,24 @@ GIVEN: Mapping[str, Any] = {
         ]
     },
     "RuleAsked": {"rule": "recency_days <= 30", "offer_id": "ten"},
+    "ExperimentGiven": {
+        "experiment_id": "spring-model",
+        "arms": [
+            {"name": "champion", "share": 0.45, "kind": "champion"},
+            {"name": "challenger", "share": 0.45, "kind": "release", "release": "2026-11-26.1"},
+            {"name": "random", "share": 0.05, "kind": "random"},
+            {"name": "holdout", "share": 0.05, "kind": "holdout"},
+        ],
+        "control": "champion",
+        "analysis": {"metric": "gain", "looks": 4, "days": 28, "lift": 0.05},
+        "hypothesis": "The model that knows the app's clicks earns more.",
+    },
+    "SharesGiven": {
+        "shares": {"champion": 0.3, "challenger": 0.6, "random": 0.05, "holdout": 0.05},
+        "why": "no complaint in the first week",
+    },
+    "WhyGiven": {"why": "agreed on in Monday's meeting"},
+    "PromotionGiven": {"arm": "challenger", "why": "better at the third look"},
     "AudienceAsked": {"push_id": "spring", "budget": 1000, "rule": "recency_days <= 30"},
 }  # fmt: skip
 _TEXTS = {
@@ -37,6 +55,7 @@ _TEXTS = {
     "audience_id": "9a8b7c6d5e4f40318273645566778899", "kind": "percent_off",
     "evidence": "modelled", "policy": "4f1d2c3b5a69", "objective": "margin",
     "rule": "recency_days <= 30",
+    "experiment_id": "spring-model", "experiments": "spring-model", "action": "started",
     "release_id": "2026-11-26.1", "table": "purchases", "items": "84406B",
 }  # fmt: skip
 

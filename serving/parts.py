@@ -20,6 +20,7 @@ from serving.deadline import DEFAULT_SECONDS
 from serving.deciding import Deciding
 from serving.engine import Engine, Watched
 from serving.erasures import Erasures
+from serving.experiments import Book
 from serving.fresh_source import FreshSource, NoFresh
 from serving.log import Log
 from serving.publishing import Publishing
@@ -71,6 +72,10 @@ class Parts:
     @property
     def catalogue(self) -> Catalogue:
         return Catalogue(self.log)
+
+    @property
+    def book(self) -> Book:
+        return Book(self.log)
 
     @property
     def erasures(self) -> Erasures:

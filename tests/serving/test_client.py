@@ -35,6 +35,29 @@ def address(bench: Bench, free_port: int) -> Iterator[str]:
         yield address
 
 
+def _compare(client: Client) -> None:
+    """An experiment from its declaration to its end."""
+    arms = [
+        {"name": "champion", "share": 0.5, "kind": "champion"},
+        {"name": "nothing", "share": 0.5, "kind": "holdout"},
+    ]
+    declared = {"experiment_id": "spring-model", "arms": arms, "control": "champion"}
+    assert client.create_experiment(declared).state == "draft"
+    assert client.start_experiment("spring-model", "agreed").state == "running"
+    shares = {"champion": 0.75, "nothing": 0.25}
+    with pytest.raises(Conflict):
+        client.change_shares("spring-model", shares, if_match='"1"')
+    assert client.change_shares("spring-model", shares).version == 3
+    [running] = client.experiments("running").experiments
+    assert running == client.experiment("spring-model")
+    assert client.stop_experiment("spring-model").state == "stopped"
+    decided = client.promote_arm("spring-model", "champion", "no harm")
+    assert decided.decision is not None
+    assert decided.decision.why == "no harm"
+    trail = [one.action for one in client.experiment_audit("spring-model")]
+    assert trail == ["created", "started", "shares_changed", "stopped", "decided"]
+
+
 @pytest.mark.slow
 def test_every_call_of_the_client_is_one_of_the_scorer(address: str) -> None:
     with Client(address, policy=Policy(deadline=60.0, timeout=30.0)) as client:
@@ -67,11 +90,15 @@ def test_every_call_of_the_client_is_one_of_the_scorer(address: str) -> None:
         with pytest.raises(NotThere, match="unknown push"):
             client.decide_many("unheard-of", ["m00"])
         assert client.erase("m00").members == 1
+        _compare(client)
 
     async def same() -> None:
         async with AsyncClient(address) as client:
             assert (await client.decide("spring", "m01")).member_id == "m01"
             assert len((await client.decide_many("spring", ["m01", "m02"])).decisions) == 2
+            assert (await client.experiment("spring-model")).state == "decided"
+            trail = [one.action async for one in client.experiment_audit("spring-model")]
+            assert trail[0] == "created"
             assert (
                 await client.send_events([{**VIEW, "event_id": "a", "member_id": "x"}])
             ).accepted

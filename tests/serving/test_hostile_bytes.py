@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 MARK = "h0stile"
 _WHEN = "2026-05-01T00:00:00Z"
+_EXPERIMENT = {
+    "experiment_id": "x1", "control": "old", "traffic": 0.5, "push_ids": ["spring"],
+    "arms": [
+        {"name": "old", "share": 0.5, "kind": "champion"},
+        {"name": "new", "share": 0.5, "kind": "rule", "rule": "recency_days < 3", "offer": "ten"},
+    ],
+    "analysis": {"looks": 2, "guardrails": [{"metric": "unsubscribed", "most": 0.01}]},
+}  # fmt: skip
 _GOOD: dict[tuple[str, str], Any] = {
     ("POST", "/v1/decisions"): {
         "push_id": "spring", "k": 3, "include": ["items"],
@@ -43,6 +51,16 @@ _GOOD: dict[tuple[str, str], Any] = {
     ("POST", "/v1/erasures"): {"member_ids": ["a", "b"]},
     ("POST", "/v1/releases/{release_id}:publish"): {},
     ("POST", "/v1/releases:rollback"): {},
+    ("POST", "/v1/experiments"): _EXPERIMENT,
+    ("PUT", "/v1/experiments/{experiment_id}"): _EXPERIMENT,
+    ("PUT", "/v1/experiments/{experiment_id}/shares"): {
+        "shares": {"old": 0.4, "new": 0.6}, "why": "more"
+    },
+    ("POST", "/v1/experiments/{experiment_id}:start"): {"why": "it is time"},
+    ("POST", "/v1/experiments/{experiment_id}:stop"): {"why": "enough"},
+    ("POST", "/v1/experiments/{experiment_id}:promote"): {
+        "arm": "new", "why": "sure", "anyway": True
+    },
     ("PUT", "/v1/offers/{offer_id}"): {
         "kind": "percent_off", "value": 10, "categories": ["shoes"], "valid_to": _WHEN, "stock": 3,
         "eligibility": "recency_days < 3", "min_spend": 2.5,
@@ -144,7 +162,7 @@ class Asking:
 
     def __call__(self, call: Hostile) -> None:
         path = call.path
-        for name in ("audience_id", "release_id", "offer_id", "push_id"):
+        for name in ("audience_id", "release_id", "offer_id", "push_id", "experiment_id"):
             path = path.replace(f"{{{name}}}", "x1")
         key = self.caller.client.headers["authorization"].encode()
         headers = ((b"authorization", key), (b"content-type", call.content_type))
