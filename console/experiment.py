@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from console import experiment_steps as steps
+from console.experiment_create import create
 from console.experiment_power import power
 
 app = typer.Typer(
@@ -12,6 +14,14 @@ app = typer.Typer(
     help="Compare releases, rules and no send on members.",
 )
 app.command("power")(power)
+app.command("create")(create)
+app.command("list")(steps.list_experiments)
+app.command("show")(steps.show_experiment)
+app.command("start")(steps.start)
+app.command("shares")(steps.shares)
+app.command("stop")(steps.stop)
+app.command("promote")(steps.promote)
+app.command("audit")(steps.audit)
 
 
 @app.callback()

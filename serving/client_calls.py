@@ -138,8 +138,6 @@ def experiments(state: str | None, after: str) -> Call[ExperimentPage]:
 def move_experiment(
     experiment_id: str, step: str, body: Mapping[str, Any]
 ) -> Call[ExperimentShown]:
-    experiment_id: str, step: str, body: Mapping[str, Any]
-) -> Call[ExperimentShown]:
     """``step``: ``start``, ``stop`` or ``promote``."""
     return _post(ExperimentShown, f"/v1/experiments/{_id(experiment_id)}:{step}", body, {})
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from experiments.design import Arm
 from serving.errors import NoPublishing, ServiceError
@@ -12,8 +12,12 @@ from serving.experiment_audit import Change
 from serving.experiment_entry import Decided, Entry
 from serving.experiment_errors import ArmRelease, InvalidExperiment, VerdictForbids, WhyWanted
 from serving.experiments import Book
+from serving.moments import iso
 from serving.preconditions import Conditions
 from serving.problem import FieldProblem
+
+if TYPE_CHECKING:
+    from experiments.findings import Readout
 
 
 class Releases(Protocol):
@@ -33,6 +37,18 @@ class Reading:
     sentence: str
     allows: frozenset[str]
     told: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, readout: Readout) -> Self:
+        """The verdict of a readout: arms that are better go on, guardrails held."""
+        verdicts = {one.arm: one.verdict for one in readout.contrasts if one.verdict is not None}
+        told = {
+            "as_of": iso(readout.as_of),
+            **asdict(readout.verdict),
+            "arms": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
+        }
+        better = frozenset(arm for arm, one in verdicts.items() if one.kind == "promote")
+        return cls(readout.verdict.sentence, better, told)
 
 
 @dataclass(frozen=True, slots=True)

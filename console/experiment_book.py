@@ -1,0 +1,89 @@
+"""The workspace's book of experiments, for the commands over it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.settings import load_workspace
+from experiments.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from features.workspace import Workspace
+    from serving.experiment_audit import Change
+    from serving.experiments import Book
+
+
+class RefusedError(ExperimentError):
+    """What an experiment cannot do now, and what helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    workspace: Workspace
+    book: Book
+
+
+@contextmanager
+def opened_book(root: Path, database: str | None) -> Iterator[Opened]:
+    """The book of the workspace at ``root``.
+
+    Raises:
+        RefusedError: there is no workspace, or the book refused; the message says what helps.
+    """
+    from serving.errors import ServiceError
+    from serving.experiments import Book
+    from serving.log import Log
+
+    if not root.is_dir():
+        raise RefusedError(f"{root}: no workspace there; name it with --workspace")
+    workspace = load_workspace(root, database)
+    with Log.of(workspace) as log:
+        try:
+            yield Opened(workspace, Book(log))
+        except ServiceError as error:
+            helps = f"; {error.fix[0]}" if error.fix else ""
+            raise RefusedError(f"{error}{helps}") from error
+
+
+def change(why: str = "") -> Change:
+    """By who is at the command line, now."""
+    from serving.experiment_audit import Change
+
+    return Change(datetime.now(UTC), f"command line: {getpass.getuser()}", why)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceReleases:
+    """The releases of a workspace; what is wrong with one is told in full."""
+
+    releases: Path
+    trusted: Mapping[str, Ed25519PublicKey]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> WorkspaceReleases:
+        from models.keys import PUBLIC, trusted_keys
+
+        return cls(workspace.releases, trusted_keys(workspace.keys / PUBLIC))
+
+    def check(self, release_id: str) -> None:
+        """Raises ``ReleaseError`` unless it is there as it was signed."""
+        from serving.pointer import check
+        from serving.redaction import successor
+
+        check(self.releases, successor(self.releases, release_id), self.trusted)
+
+    def publish(self, release_id: str) -> str:
+        """The id of what is published now. Raises ``ReleaseError``."""
+        from serving.pointer import publish
+        from serving.redaction import successor
+
+        found = successor(self.releases, release_id)
+        return publish(self.releases, found, self.trusted).release_id
