@@ -17,7 +17,7 @@ class Look:
     number: of planned looks that have come, 0 before the first. of: planned.
     due: whether the readout is one of them: exactly at its moment, or after the last or the stop.
         Between looks there is no verdict, only the interval that holds at any time.
-    last: no look is left.
+    last: no look is left; of an always-on experiment: nor any open window, since it was stopped.
     fractions: of the planned information at the looks so far, the newest last.
     moment: of the newest that has come; a readout as of it never changes. next_at: of the next.
     """
@@ -39,11 +39,17 @@ def look_at(
 ) -> Look:
     """The look of a readout ``as_of``, of an experiment that started at ``started_at``.
 
+    An always-on experiment has none, and is over when its last members' windows have passed.
+
     stopped_at: where it was stopped before its last planned look: the stop is a look, the last one.
     """
     end = as_of if stopped_at is None else min(stopped_at, as_of)
     moments = planned(analysis, started_at)
     came = [moment for moment in moments if moment <= end]
+    if analysis.sequential == "always":
+        # Whoever came last still has a window to go.
+        over = stopped_at is not None and stopped_at + analysis.window_days * DAY <= as_of
+        return Look(0, 0, False, over, (), None, None)
     stopped = stopped_at is not None and stopped_at <= as_of and len(came) < len(moments)
     if stopped and (not came or came[-1] < end) and end > started_at:
         came.append(end)
@@ -61,7 +67,9 @@ def look_at(
 
 
 def planned(analysis: Analysis, started_at: datetime) -> tuple[datetime, ...]:
-    """Moments of the planned looks, the last ``analysis.days`` after the start."""
+    """Moments of the planned looks, the last ``analysis.days`` after the start; always on: none."""
+    if analysis.sequential == "always":
+        return ()
     return tuple(
         started_at + timedelta(days=analysis.days * number / analysis.looks)
         for number in range(1, analysis.looks + 1)

@@ -57,6 +57,17 @@ def test_an_experiment_stopped_at_its_start_had_no_look() -> None:
     assert (found.number, found.due, found.last) == (0, False, True)
 
 
+def test_an_experiment_that_is_always_on_ends_with_its_last_window_after_the_stop() -> None:
+    always = Analysis(sequential="always")
+    ends = [
+        look_at(always, START, START + day * DAY, stopped_at=START + 80 * DAY).last
+        for day in (79, 93, 94)
+    ]
+    assert planned(always, START) == ()
+    assert look_at(always, START, START + 90 * DAY).last is False
+    assert ends == [False, False, True]
+
+
 def test_information_is_the_time_that_members_spend_in_their_windows() -> None:
     """Half-way through 28 days, members with 14-day windows spent 14²/2 of 14²/2 + 14² days."""
     assert information(FOUR, 14) == pytest.approx(1 / 3)

@@ -64,6 +64,7 @@ def told(case: Case) -> Readout:
         Case("wait", "before_first_look", effect=2, day=3),
         Case("wait", "between_looks", effect=2, day=15),
         Case("wait", "always_on", analysis=ALWAYS, day=15),
+        Case("wait", "always_on", analysis=ALWAYS, day=90),
         Case("promote", "better", analysis=ALWAYS, effect=2, day=15),
         Case("cannot_say", "too_few_members", analysis=ALWAYS, effect=2, complete=False),
         Case("cannot_say", "too_few_members", effect=2, members=99),
