@@ -11,6 +11,7 @@ import numpy as np
 from ibis import _
 from numpy.typing import NDArray
 
+from experiments.cells import COVARIATES
 from experiments.design import SHARE_METRICS, Analysis
 from experiments.moments import Moments
 from experiments.power import Baseline
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-_MEASURES = ("margin", "revenue", "converted")
-_BEFORE = tuple(f"{name}_before" for name in _MEASURES)
+_BEFORE = COVARIATES["judged"]  # what a readout adjusts the deciding metric by
 TRAFFIC_DAYS = 28  # over which members that come into decisions are counted
 STEADY_DAYS = 7  # with decisions on so many of them, members come day by day
+_TIES = 1e-10  # covariates that tell the same beyond this are one
+_MOST = 0.998  # of the variance that the past can be believed to explain
 _BATCH = 100_000  # members in memory at a time
 
 
@@ -37,8 +39,8 @@ _BATCH = 100_000  # members in memory at a time
 class History:
     """Members as known at ``start``, what they did until ``end``, and before ``start``.
 
-    moments: of the metric, and of margin, revenue and conversion over the period before, one value
-        a member.
+    moments: of the metric, of the same over the period before, and of whether there was a purchase
+        before; one value a member.
     per_day: members that were decided for the first time in the last ``TRAFFIC_DAYS`` days, a day;
         None where decisions came on fewer than ``STEADY_DAYS`` of them.
     """
@@ -52,11 +54,12 @@ class History:
     @property
     def correlation(self) -> float:
         """Of the metric with what the period before says of it best (multiple correlation)."""
-        with_before = self.moments.comoment[0, 1:]
-        among = np.linalg.pinv(self.moments.comoment[1:, 1:], hermitian=True)
-        total = float(self.moments.comoment[0, 0])
-        explained = float(with_before @ among @ with_before)
-        return min(explained / total, 0.999) ** 0.5 if total > 0 and explained > 0 else 0.0
+        spread = np.diag(self.moments.comoment)
+        scale = np.sqrt(np.where(spread > 0, spread, 1.0))
+        related = self.moments.comoment / np.outer(scale, scale)
+        among = np.linalg.pinv(related[1:, 1:], rcond=_TIES, hermitian=True)
+        explained = float(related[0, 1:] @ among @ related[0, 1:])
+        return float(np.sqrt(min(max(explained, 0.0), _MOST)))
 
     def baseline(self, traffic: float = 1.0, per_day: float | None = None) -> Baseline:
         """What an experiment that takes a share ``traffic`` of the members starts from.
@@ -82,7 +85,7 @@ def member_history(
     """The window of ``analysis`` that ends at ``as_of``, and the period before it.
 
     ``gain`` is the margin: what contacts and coupons cost shows in no history. Conversion is a
-    purchase. The cap holds for the metric alone.
+    purchase. The cap holds for the metric, then and before.
 
     Args:
         members: only these of those who were known when the window began; None: all of them.
@@ -138,12 +141,13 @@ def _rows(
     """One row per member known by ``start``: ``member_id``, the metric, and what was before."""
     lines = earnings(tables, end, rate).filter(_.occurred_at >= ibis.literal(before))
     inside = lines.occurred_at >= ibis.literal(start)
+    before_judged, before_converted = _BEFORE
     did = lines.group_by("member_id").agg(
-        **{metric: _measured(lines, metric, inside)},
         **{
-            name: _measured(lines, measure, ~inside)
-            for name, measure in zip(_BEFORE, _MEASURES, strict=True)
-        },
+            metric: _measured(lines, metric, inside),
+            before_judged: _measured(lines, metric, ~inside),
+            before_converted: _measured(lines, "converted", ~inside),
+        }
     )
     known = members_since(tables)
     known = known.filter(known.since < ibis.literal(start))
@@ -170,7 +174,7 @@ def _moments(
         [batch.column(name).to_numpy(zero_copy_only=False) for name in (metric, *_BEFORE)]
     )
     if cap is not None:
-        values[:, 0] = values[:, 0].clip(-cap, cap)
+        values[:, :2] = values[:, :2].clip(-cap, cap)
     if members is not None:
         ids = np.asarray(batch.column("member_id").to_pylist(), dtype=np.str_)
         values = values[np.isin(ids, members)]
