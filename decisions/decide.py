@@ -240,6 +240,18 @@ def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64], drawn: Dr
     """Replace a share of ``best`` (n, k) by what was drawn, and nothing for those held out; and
     say with what probability each choice was made."""
     option = taken(candidates, best, drawn)
+    probability = chance_of(ask, candidates, best, option)
+    return _answers(ask, candidates, option, probability, drawn.explored)
+
+
+def chance_of(
+    ask: Ask, candidates: Candidates, best: NDArray[np.int64], option: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(n,) with what probability each member gets ``option`` (n, k), before anything is drawn.
+
+    Args:
+        best: (n, k) what is chosen where nothing is drawn or held out.
+    """
     share = share_of(ask)
     # A draw gives one option or none: of two on purpose it is no part.
     single = (option[:, 1:] == NO_SEND).all(axis=1)
@@ -250,7 +262,7 @@ def explore(ask: Ask, candidates: Candidates, best: NDArray[np.int64], drawn: Dr
     nothing = option[:, 0] == NO_SEND
     probability = np.where(nothing, holdout, 0.0) + (1 - holdout) * chosen
     barred = candidates.eligibility.reason != 0
-    return _answers(ask, candidates, option, np.where(barred, 1.0, probability), drawn.explored)
+    return np.where(barred, nothing.astype(np.float64), probability)
 
 
 def _answers(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from decisions.decide import Ask, Candidates, Decisions, candidates_of, explore, taken
+from decisions.decide import Ask, Candidates, Decisions, candidates_of, chance_of, explore, taken
 from decisions.exploration import NO_SEND, draw
 from decisions.gain import Estimator
 from decisions.pacing import CONTACTS, MONEY, Terms, channel_limit, money, offer_limit
@@ -42,6 +42,10 @@ class Considered:
     fitting: Candidates
     best: NDArray[np.int64]
     online: Online
+
+    def chance_of(self, option: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) with what probability each member gets ``option``, (n,), ``NO_SEND`` for none."""
+        return chance_of(self.ask, self.fitting, self.best[:, None], option[:, None])
 
 
 def decide_online(ask: Ask, estimator: Estimator, terms: Terms) -> Online:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push, offer_cap
 from decisions.policy import Prices
+
+T = TypeVar("T")
 
 MONEY, CONTACTS = "money", "contacts"
 UNIT = 1_000_000  # of one unit of currency: money is counted in whole millionths
@@ -53,6 +55,34 @@ class Terms:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of those who share the limits of a push, such as an arm of an experiment: each has its
+    part of every limit, so that none spends what would have been another's.
+
+    name: tells its counters from those of the push and of the other parts. share: of each limit.
+
+    Source: Liu, Mao and Kang, Trustworthy and powerful online marketplace experimentation with
+    budget-split design, KDD 2021.
+    """
+
+    name: str
+    share: float
+
+    def named(self, counts: Mapping[str, T]) -> dict[str, T]:
+        """``counts`` under the names of this part."""
+        return {f"{self.name}:{name}": count for name, count in counts.items()}
+
+    def limits(self, most: Mapping[str, int]) -> dict[str, int]:
+        """Its part of ``most``, rounded down, by the names of the push's limits."""
+        return {name: math.floor(limit * self.share) for name, limit in most.items()}
+
+    def used(self, used: Mapping[str, Use]) -> dict[str, Use]:
+        """What it has used, by the names of the push's limits."""
+        head = f"{self.name}:"
+        return {name[len(head) :]: use for name, use in used.items() if name.startswith(head)}
+
+
 def offer_limit(offer_id: str) -> str:
     """Name of the limit on contacts with an offer."""
     return f"offer:{offer_id}"
@@ -85,7 +115,9 @@ def limits(push: Push, offers: Sequence[Offer]) -> dict[str, int]:
     return {name: math.floor(most) for name, most in given.items() if math.isfinite(most)}
 
 
-def terms(prices: Prices, most: Mapping[str, int], used: Mapping[str, Use]) -> Terms:
+def terms(
+    prices: Prices, most: Mapping[str, int], used: Mapping[str, Use], part: Part | None = None
+) -> Terms:
     """The terms of the next decisions, after ``used``.
 
     Each price follows its limit: ``price × exp(8 (taken − planned) / most)``, at most four times
@@ -98,12 +130,19 @@ def terms(prices: Prices, most: Mapping[str, int], used: Mapping[str, Use]) -> T
         prices: of the plan.
         most: see ``limits``.
         used: by the limit's name; absent means nothing yet.
+        part: whose terms; its prices follow its own use, and it has left no more than the push.
+            None: of the push as a whole.
 
     Source: dual mirror descent with the entropy mirror map, whose steps of one size add up to the
     formula above (Balseiro, Lu and Mirrokni, Dual mirror descent for online allocation problems,
     2020); the pace as a target for each request after Balseiro, Kumar, Mirrokni and Sivan, Robust
     budget pacing with a single sample, 2023.
     """
+
+    if part is not None:
+        mine = terms(prices, part.limits(most), part.used(used))
+        whole = terms(prices, most, used).left
+        return replace(mine, left={one: min(left, whole[one]) for one, left in mine.left.items()})
 
     def follow(name: str, price: float) -> float:
         if price <= 0 or not most.get(name):

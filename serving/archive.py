@@ -50,13 +50,14 @@ class Archive:
             return in_use
         with self._lock:
             if release_id not in self._loaded:
-                self._loaded[release_id] = self._load(release_id)
+                self._loaded[release_id] = self.load(release_id)
             self._loaded.move_to_end(release_id)
             while len(self._loaded) > _KEPT:
                 self._loaded.popitem(last=False)
             return self._loaded[release_id]
 
-    def _load(self, release_id: str) -> Release:
+    def load(self, release_id: str) -> Release:
+        """The same for one who keeps it. Raises ``ReleaseGone``."""
         # Where members were erased from it, its successor decides for the others as it did.
         found = successor(self._releases, release_id)
         folder = self._releases / found

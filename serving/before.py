@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from decisions.contacts import Contact
@@ -12,6 +12,8 @@ from serving import ledger, log
 from serving.contacts import Knowing, sent_since
 from serving.log import Log, LoggedDecision
 from serving.moments import iso
+from serving.seated import Seated, seated
+from serving.trials import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Before:
 
     Of the others: who is suppressed, and what each was sent since the release was made, oldest
     first. used: of the push's limits; None where expired reservations have to be given back first
-    (``Log.used``).
+    (``Log.used``). seated: by experiment, who was in it before.
     """
 
     decided: Mapping[str, LoggedDecision]
@@ -28,12 +30,23 @@ class Before:
     suppressed: frozenset[str]
     contacts: Sequence[Contact]
     used: Mapping[str, Use] | None
+    seated: Mapping[str, Seated] = field(default_factory=dict)
 
 
 def look(
-    where: Log, push_id: str, members: Sequence[str], release: Knowing, at: datetime
+    where: Log,
+    push_id: str,
+    members: Sequence[str],
+    release: Knowing,
+    at: datetime,
+    trials: Sequence[Trial] = (),
 ) -> Before:
-    """Raises ``LogUnavailable``."""
+    """Raises ``LogUnavailable``.
+
+    Args:
+        trials: the experiments that decide the push; contacts are those since the oldest of their
+            releases was made.
+    """
     with where.reading() as connection:
         erased = where.forgotten.among(connection, members)
         decided = log.decided_by(connection, push_id, members)
@@ -45,6 +58,13 @@ def look(
             decided,
             erased,
             log.suppressed_of(connection, fresh),
-            sent_since(connection, fresh, release),
+            sent_since(
+                connection, fresh, release, min((one.oldest for one in trials), default=None)
+            ),
             None if due else ledger.used(connection, push_id),
+            {
+                one.experiment_id: seated(connection, one.experiment_id, fresh)
+                for one in trials
+                if one.remembers
+            },
         )

@@ -16,6 +16,9 @@ from decisions.exploration import NO_SEND
 from decisions.online import Online
 from decisions.pacing import takes
 
+Picked = tuple[str | None, str | None]  # offer and channel
+NOTHING: Picked = (None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -45,6 +48,10 @@ class Choice:
     takes: Mapping[str, int]
     planned: Mapping[str, int]
     vector: NDArray[np.float32] = field(compare=False, repr=False)
+
+    @property
+    def picked(self) -> Picked:
+        return self.offer_id, self.channel
 
 
 def choices_of(

@@ -54,10 +54,19 @@ def contacts_since(log: Log, members: Sequence[str], release: Knowing) -> Contac
         return Contacts.of(members, sent_since(connection, members, release))
 
 
-def sent_since(connection: Connection, members: Sequence[str], release: Knowing) -> list[Contact]:
-    """The same, one by one, oldest first. A message that is known to have failed was no contact."""
+def sent_since(
+    connection: Connection,
+    members: Sequence[str],
+    release: Knowing,
+    since: datetime | None = None,
+) -> list[Contact]:
+    """The same, one by one, oldest first. A message that is known to have failed was no contact.
+
+    Args:
+        since: another moment than when ``release`` was made.
+    """
     dialect = connection.dialect.name
-    given: dict[str, Any] = {"since": iso(release.versions.as_of)}
+    given: dict[str, Any] = {"since": iso(since or release.versions.as_of)}
     if len(members) <= MAX_MEMBERS:
         asked, given["members"] = _sent_to(dialect), members
     else:  # of an audience, reading all is cheaper than naming each

@@ -23,6 +23,7 @@ from serving.explain_schemas import (
     PartsTold,
 )
 from serving.feature_words import phrase, spoken
+from serving.inputs import BranchInputs
 from serving.replay import Remade, Replay
 
 _MOST = 8  # features that an attribution names; the others are added up
@@ -47,7 +48,7 @@ def reasons(made: Remade) -> Reasons:
     considered = consider(ask, estimator, made.situation.terms)
     expected = Expected.of(considered.ask, estimator)
     found = explain(considered, expected, made.situation.terms)
-    if made.inputs.estimator == "safe_default":
+    if made.inputs.estimator == "safe_default" or made.situation.variant.kind == "rule":
         return Reasons(_without_numbers(found), considered.ask, None, None)
     return Reasons(found, considered.ask, *_told(considered.ask, estimator, found, expected))
 
@@ -66,7 +67,8 @@ def _told(
 
 
 def _without_numbers(found: Explanation) -> Explanation:
-    """The safe default is sent whatever it gains: what made the choice are no estimates."""
+    """The safe default and a rule's offer are sent whatever they gain: what made the choice are no
+    estimates."""
     options = tuple(
         Weighed(one.option, one.left_at, one.reason, None, None) for one in found.options
     )
@@ -101,7 +103,7 @@ def explained(made: Remade, replayed: Replay) -> Explained:
         degraded=list(made.inputs.degraded),
         evidence=found.evidence or None,
         interval=None if found.interval is None else IntervalTold(**asdict(found.interval)),
-        summary=_summary(found, unit, replayed),
+        summary=_summary(found, unit, replayed, made.inputs.branch),
         options=[_option(one) for one in found.options],
         chance_without=_attribution(why.chance, ask, "the chance without a send"),
         effect=_attribution(why.effect, ask, "the effect"),
@@ -109,8 +111,12 @@ def explained(made: Remade, replayed: Replay) -> Explained:
     )
 
 
-def _summary(found: Explanation, unit: str, replayed: Replay) -> list[str]:
+def _summary(
+    found: Explanation, unit: str, replayed: Replay, branch: BranchInputs | None
+) -> list[str]:
     said = words.summary(found, unit)
+    if branch is not None:
+        said.append(words.of_branch(branch))
     if replayed.withheld is not None:
         said.insert(0, f"By now nothing may be sent: {words.why(replayed.withheld)}.")
     if not replayed.equal:

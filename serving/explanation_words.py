@@ -5,6 +5,7 @@ from __future__ import annotations
 from decisions.explanation import OUTBID, Change, Explanation, Weighed
 from decisions.exploration import NO_SEND
 from decisions.reasons import REASONS
+from serving.inputs import BranchInputs
 from serving.timeline import Entry
 
 _REASONS = {
@@ -152,3 +153,14 @@ def of_entry(one: Entry) -> str:
             return "must not be contacted from here on"
     of_push = "" if one.push_id is None else f" for push {one.push_id}"
     return f"{one.kind.replace('_', ' ')}{of_push}"
+
+
+def of_branch(branch: BranchInputs) -> str:
+    """Where in an experiment the member was, and what decided there."""
+    by = {
+        "policy": "a release decides",
+        "random": "chance alone decides among what is allowed",
+        "rule": f"the rule {branch.variant.rule} decides",
+        "holdout": "nobody is sent anything",
+    }[branch.variant.kind]
+    return f"Experiment {branch.experiment_id}, arm {branch.arm}: there {by}."

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from decisions.contacts import Contact
+from decisions.variant import AS_IS, Variant
 from serving.scorer_error import ScorerError
 from serving.situation import BASES, Basis
 
@@ -20,6 +21,23 @@ class InputsError(ScorerError):
 
 
 @dataclass(frozen=True, slots=True)
+class BranchInputs:
+    """experiment_id, arm: where the member was. share: chance of being there. others: chance of
+    the same choice in the other arms, each times the chance of being in it. variant: what decided.
+    """
+
+    experiment_id: str
+    arm: str
+    share: float
+    others: float
+    variant: Variant = AS_IS
+
+    def probability(self, chance: float) -> float:
+        """Of a choice with probability ``chance`` in this arm, before anybody is in an arm."""
+        return self.share * chance + self.others
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """Of one member's decision.
 
@@ -27,6 +45,7 @@ class Inputs:
     contacted then. since: what the member was sent after the release was made, oldest first.
     fresh: features whose values were newer than the release's, by name; NaN is missing.
     degraded: what could not be had. estimator: what estimated.
+    branch: of the experiment it was made in; None outside one.
     """
 
     at: str
@@ -35,6 +54,7 @@ class Inputs:
     fresh: Mapping[str, float] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
     estimator: Basis = "model"
+    branch: BranchInputs | None = None
 
     def to_json(self) -> str:
         """JSON text that ``from_json`` reads back to the same, floats to the last bit.
@@ -48,6 +68,7 @@ class Inputs:
             "fresh": {name: _written(value) for name, value in self.fresh.items()},
             "degraded": list(self.degraded),
             "estimator": self.estimator,
+            **({} if self.branch is None else {"branch": asdict(self.branch)}),
         }
         return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
@@ -69,6 +90,7 @@ class Inputs:
                 fresh={name: _read(value) for name, value in content["fresh"].items()},
                 degraded=tuple(content["degraded"]),
                 estimator=content["estimator"],
+                branch=_branch(content["branch"]) if "branch" in content else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputsError(f"stored inputs of a decision do not read: {error!r}") from error
@@ -77,6 +99,10 @@ class Inputs:
 def degraded_of(text: str) -> tuple[str, ...]:
     """What could not be had when the decision with these inputs was made."""
     return tuple(json.loads(text)["degraded"])
+
+
+def _branch(content: Mapping[str, Any]) -> BranchInputs:
+    return BranchInputs(**{**content, "variant": Variant(**content["variant"])})
 
 
 def _without_member(contact: Contact) -> dict[str, Any]:

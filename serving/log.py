@@ -37,7 +37,7 @@ class LoggedDecision:
     """One row of the log. Moments are ISO 8601 in UTC; ``candidates``, ``context``, ``answer``,
     ``terms`` and ``inputs`` are JSON text; ``answer`` is a ``serving.schemas.Decision``, ``terms``
     what it was made with (``decisions.pacing.Terms``), ``inputs`` what a replay needs; both None
-    where an older scorer decided."""
+    where an older scorer decided. ``experiment``: whose arm ``arm`` is; None outside one."""
 
     decision_id: str
     push_id: str
@@ -54,6 +54,7 @@ class LoggedDecision:
     answer: str
     terms: str | None = None
     inputs: str | None = None
+    experiment: str | None = None
 
 
 _FIELDS = tuple(one.name for one in fields(LoggedDecision))

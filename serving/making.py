@@ -13,11 +13,12 @@ import numpy as np
 
 from decisions.catalogue import Push
 from decisions.contacts import Contact
+from decisions.pacing import Part
 from decisions.reasons import HOLDOUT
 from serving.choice import Choice
-from serving.inputs import Inputs, degraded_of
+from serving.inputs import BranchInputs, Inputs, degraded_of
 from serving.ledger import Claim
-from serving.log import Claims, LoggedDecision
+from serving.log import LoggedDecision
 from serving.moments import iso
 from serving.schemas import Decision, Estimates, Experiment, Versions
 from serving.situation import NOTHING_FRESH, Situation
@@ -78,12 +79,14 @@ def logged(
     choices: Sequence[Choice],
     situation: Situation,
     degraded: tuple[str, ...],
+    branches: Mapping[str, BranchInputs],
 ) -> list[Written]:
     """What the log is to hold and the callers are to get, one a member.
 
     Args:
         situation: what the choices were made in.
         degraded: what could not be had while they were made.
+        branches: where members of an experiment were decided, by member.
     """
     terms = json.dumps(situation.terms.to_json())[:-1] + ","  # the same for everybody
     candidates = json.dumps(made.push.offer_ids)
@@ -101,15 +104,16 @@ def logged(
             fresh=subject.fresh,
             degraded=(*subject.degraded, *degraded),
             estimator=situation.basis,
+            branch=branches.get(member),
         )
-        answer = answer_of(made, member, choice)
+        answer = answer_of(made, member, choice, inputs.branch)
         row = LoggedDecision(
             decision_id=str(answer.decision_id),
             push_id=made.push.push_id,
             channel=choice.channel or made.push.channel,
             member_id=member,
             offer_id=choice.offer_id,
-            probability=choice.probability,
+            probability=answer.probability or 0.0,
             decided_at=at,
             candidates=candidates,
             arm=answer.experiment.arm,
@@ -119,13 +123,21 @@ def logged(
             answer=answer.model_dump_json(),
             terms=f'{terms}"planned":{json.dumps(dict(choice.planned))}}}',
             inputs=inputs.to_json(),
+            experiment=answer.experiment.id,
         )
         rows.append(Written(row, answer, inputs.degraded))
     return rows
 
 
-def answer_of(made: Made, member: str, choice: Choice) -> Decision:
+def answer_of(
+    made: Made, member: str, choice: Choice, branch: BranchInputs | None = None
+) -> Decision:
     """The choice as it is answered and written down, under a new id."""
+    chance, arm = choice.probability, "holdout" if choice.reason == HOLDOUT else "policy"
+    experiment = Experiment(id=None, arm=arm)
+    if branch is not None:
+        chance = branch.probability(chance)
+        experiment = Experiment(id=branch.experiment_id, arm=branch.arm)
     return Decision(
         decision_id=uuid4().hex,
         member_id=member,
@@ -141,26 +153,29 @@ def answer_of(made: Made, member: str, choice: Choice) -> Decision:
             expected_gain=choice.expected_gain,
             evidence=choice.evidence or None,
         ),
-        probability=choice.probability,
+        probability=chance,
         explored=choice.explored,
-        experiment=Experiment(id=None, arm="holdout" if choice.reason == HOLDOUT else "policy"),
+        experiment=experiment,
         reason=choice.reason or None,
         expires_at=choice.expires_at.astimezone(UTC),
         release=made.versions.release,
     )
 
 
-def claims(
-    made: Made, most: Mapping[str, int], rows: Sequence[LoggedDecision], choices: Sequence[Choice]
-) -> Claims:
-    """What ``rows`` want to take of the push's limits, ``most``."""
-    wanted = {
+def claimed(
+    rows: Sequence[LoggedDecision], choices: Sequence[Choice], part: Part | None
+) -> dict[str, Claim]:
+    """What ``rows`` want to take of the push's limits, and of those of their ``part``."""
+
+    def counts(taken: Mapping[str, int]) -> Mapping[str, int]:
+        return taken if part is None else {**taken, **part.named(taken)}
+
+    return {
         row.decision_id: Claim(
-            row.decision_id, choice.takes, choice.planned, iso(choice.expires_at)
+            row.decision_id, counts(choice.takes), counts(choice.planned), iso(choice.expires_at)
         )
         for row, choice in zip(rows, choices, strict=True)
     }
-    return Claims(most, wanted, made.at)
 
 
 def sampled(

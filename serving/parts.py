@@ -27,6 +27,7 @@ from serving.publishing import Publishing
 from serving.room import Room
 from serving.scorer import Asked, Decider, Outcome, Scorer
 from serving.telemetry import Telemetry
+from serving.trials import FindsTrial, NoTrials
 from serving.vectors import SHARE
 
 
@@ -36,7 +37,7 @@ class Parts:
     feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
     publishing: None where one folder is served and nothing else. archive: releases that are no
     longer in use. room: how many calls for decisions may be inside at once. fresh: what a call
-    asks before it decides."""
+    asks before it decides. trials: finds the experiments that decide a push."""
 
     decider: Decider
     log: Log
@@ -49,11 +50,12 @@ class Parts:
     archive: Archive = field(default_factory=Archive.empty)
     room: Room = field(default_factory=Room)
     fresh: FreshSource = field(default_factory=NoFresh)
+    trials: FindsTrial = field(default_factory=NoTrials)
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 
     def __post_init__(self) -> None:
-        scorer = Scorer(self.decider, self.log, self.vector_sample)
+        scorer = Scorer(self.decider, self.log, self.vector_sample, self.trials)
 
         def together(calls: Sequence[Asked]) -> list[Outcome]:
             return scorer.decide_together(calls, datetime.now(UTC))

@@ -24,13 +24,14 @@ from decisions.errors import DecisionError
 from decisions.exploration import NO_SEND
 from decisions.gain import Estimator
 from decisions.members import Members
-from decisions.online import decide_online
-from decisions.pacing import Terms, Use, limits, terms
+from decisions.online import consider, decide_online
+from decisions.pacing import Part, Terms, Use, limits, terms
 from decisions.policy import Policy, Prices
 from decisions.reasons import words
 from decisions.rules import check, parse
 from decisions.segment_means import OnlyDefault, SegmentMeans
 from decisions.send_time import ActiveHours
+from decisions.variant import AS_IS, Variant
 from features.encoding import Encoding
 from features.errors import FeatureError
 from features.snapshot import Snapshot
@@ -38,7 +39,7 @@ from features.workspace import write_atomically
 from models.errors import ModelError
 from models.estimator import load_estimator
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
-from serving.choice import Choice, choices_of
+from serving.choice import NOTHING, Choice, Picked, choices_of
 from serving.contacts import load_contacts
 from serving.court import FOLDER, Court
 from serving.golden import answered, check_golden
@@ -86,9 +87,16 @@ class Release:
         push = self.pushes[push_id]
         return limits(push, self._offers(push))
 
-    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms:
-        """What the push decides with after ``used``; at first the prices of its plan."""
-        return terms(self.prices[push_id], self.limits(push_id), used)
+    def terms(
+        self,
+        push_id: str,
+        used: Mapping[str, Use],
+        variant: Variant = AS_IS,
+        part: Part | None = None,
+    ) -> Terms:
+        """What the push, or a ``part`` of it, decides with after ``used``; at first the prices of
+        its plan."""
+        return terms(variant.prices(self.prices[push_id]), self.limits(push_id), used, part)
 
     def choose(
         self,
@@ -103,9 +111,28 @@ class Release:
         # What is kept to be checked later is what the release says, which a build can say again.
         built = self._known(members).values if situation.fresh else ask.members.values
         choices = choices_of(ask, online, items, built)
-        if situation.basis == "safe_default":
+        if situation.basis == "safe_default" or situation.variant.kind == "rule":
             return [replace(choice, **_NOTHING_KNOWN) for choice in choices]
         return choices
+
+    def chances(
+        self,
+        push_id: str,
+        members: Sequence[str],
+        situation: Situation,
+        picked: Sequence[Picked],
+    ) -> list[float]:
+        """With what probability ``choose`` would have picked what was ``picked``, one a member."""
+        ask, estimator = self.question(push_id, members, situation)
+        places: dict[Picked, int] = {NOTHING: NO_SEND}
+        for at, one in enumerate(ask.options):
+            places[one.offer.offer_id, one.channel] = at
+        elsewhere = len(places)  # what another release knows of and this one does not
+        option = np.array([places.get(one, elsewhere) for one in picked], dtype=np.int64)
+        there = option != elsewhere
+        chance = consider(ask, estimator, situation.terms).chance_of(np.where(there, option, 0))
+        found: list[float] = np.where(there, chance, 0.0).tolist()
+        return found
 
     def question(
         self, push_id: str, members: Sequence[str], situation: Situation
@@ -114,9 +141,15 @@ class Release:
 
         ``KeyError`` on a push that is not there.
         """
-        push = self.pushes[push_id]
+        variant = situation.variant
+        push = variant.of_push(self.pushes[push_id])
         known = self._known(members, situation.fresh)
         ask = self.ask(push, known, situation.suppressed, situation.since)
+        if variant.kind == "policy":
+            return ask, self._estimator(push, situation.basis)
+        ask = replace(ask, prices=variant.prices(ask.prices))
+        if variant.kind == "rule":  # it asks no model, so there is nothing to fail
+            return ask, OnlyDefault(variant.offer_id)
         return ask, self._estimator(push, situation.basis)
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from decisions.contacts import Contacts
 from decisions.pacing import Terms
 from decisions.policy import Prices
+from decisions.variant import AS_IS
 from serving.archive import Archive
 from serving.choice import Choice
 from serving.errors import NotReplayable, UnknownDecision
@@ -46,7 +47,7 @@ class Remade:
         row, push = self.row, self.release.pushes[self.row.push_id]
         at = datetime.fromisoformat(row.decided_at)
         made = Made(push, self.release.versions, at, {row.member_id: Subject()}, ())
-        answer = answer_of(made, row.member_id, choice)
+        answer = answer_of(made, row.member_id, choice, self.inputs.branch)
         return answer.model_copy(update={"decision_id": row.decision_id})
 
 
@@ -113,6 +114,7 @@ def _situation(row: LoggedDecision, terms: Mapping[str, Any], inputs: Inputs) ->
         since=Contacts.of([member], inputs.since) if inputs.since else None,
         fresh={member: inputs.fresh} if inputs.fresh else {},
         basis=inputs.estimator,
+        variant=AS_IS if inputs.branch is None else inputs.branch.variant,
     )
 
 

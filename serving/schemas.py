@@ -101,8 +101,8 @@ class Estimates(BaseModel):
 
 
 class Experiment(BaseModel):
-    """``id`` is null outside an experiment; ``arm`` is then ``policy`` or ``holdout``, and ``none``
-    where nothing was decided."""
+    """The arm of an experiment. Outside experiments ``id`` is null and ``arm`` is ``policy`` or
+    ``holdout``, and ``none`` where nothing was decided."""
 
     id: str | None
     arm: str

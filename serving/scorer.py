@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from decisions.catalogue import Offer, Push
-from decisions.contacts import Contacts
-from decisions.pacing import CONTACTS, Terms, Use
+from decisions.pacing import Part, Terms, Use
 from decisions.reasons import SUPPRESSED
+from decisions.variant import AS_IS, Variant
 from features.encoding import Encoding
 from serving import guard
 from serving.before import Before, look
-from serving.choice import Choice
+from serving.choice import Choice, Picked
 from serving.court import Court
 from serving.degradation import Estimating
-from serving.errors import NothingDecides, ServiceError, UnknownDecision, UnknownPush
-from serving.log import Log
-from serving.making import Made, Subject, Written, claims, logged, sampled, undecided
+from serving.errors import ServiceError, UnknownDecision, UnknownPush
+from serving.ledger import Claim
+from serving.log import Claims, Log, LoggedDecision
+from serving.lots import Chosen, Turn
+from serving.making import Made, Subject, Written, claimed, logged, sampled, undecided
 from serving.schemas import Decision, StoredDecision, Versions
 from serving.situation import Situation
+from serving.trials import FindsTrial, NoTrials, Trial, seats_in
+from serving.vectors import LoggedVector
 from serving.versions import VersionsSeen
 
 _TURNS = 8  # tries for what is left of a push's limits; after the last one nothing is sent
@@ -42,10 +46,23 @@ class Answering(Protocol):
     @property
     def court(self) -> Court | None: ...
     def limits(self, push_id: str) -> Mapping[str, int]: ...
-    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms: ...
+    def terms(
+        self,
+        push_id: str,
+        used: Mapping[str, Use],
+        variant: Variant = AS_IS,
+        part: Part | None = None,
+    ) -> Terms: ...
     def choose(
         self, push_id: str, members: Sequence[str], situation: Situation
     ) -> list[Choice]: ...
+    def chances(
+        self,
+        push_id: str,
+        members: Sequence[str],
+        situation: Situation,
+        picked: Sequence[Picked],
+    ) -> list[float]: ...
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
     def check_rule(self, rule: str) -> None: ...
     def features_of(self, member_id: str) -> dict[str, float | str | None]: ...
@@ -93,10 +110,14 @@ class Scorer:
 
     Args:
         vector_sample: share of the decisions whose feature vector is kept beside them.
+        trials: finds the experiment that decides a push.
     """
 
-    def __init__(self, decider: Decider, log: Log, vector_sample: float) -> None:
+    def __init__(
+        self, decider: Decider, log: Log, vector_sample: float, trials: FindsTrial | None = None
+    ) -> None:
         self._decider = decider
+        self._trials = trials or NoTrials()
         self.log = log
         self._vector_sample = vector_sample
         self._estimating = Estimating()
@@ -163,7 +184,8 @@ class Scorer:
         self, release: Answering, push_id: str, calls: Sequence[Asked], at: datetime
     ) -> list[Outcome]:
         subjects = {m: one for call in reversed(calls) for m, one in call.subjects.items()}
-        before = look(self.log, push_id, list(subjects), release, at)
+        trials = self._trials.of_push(push_id, release)
+        before = look(self.log, push_id, list(subjects), release, at, trials)
         decided = {m: row for m, row in before.decided.items() if m not in before.erased}
         stored = {member: Written.read(row) for member, row in decided.items()}
         known = stored.keys() | before.erased
@@ -172,7 +194,7 @@ class Scorer:
         if fresh and push_id in release.pushes:
             push = release.pushes[push_id]
             made = Made(push, release.versions, at, fresh, before.contacts)
-            stored |= self._decided(release, made, before)
+            stored |= self._decided(release, made, before, trials)
             left_out = fresh.keys() - stored.keys()
         guarded = self._guarded(release, stored)
         for member in before.erased | left_out:
@@ -180,7 +202,9 @@ class Scorer:
             guarded.answers[member] = nothing
         return [self._outcome(call, release, stored, guarded) for call in calls]
 
-    def _decided(self, release: Answering, made: Made, before: Before) -> dict[str, Written]:
+    def _decided(
+        self, release: Answering, made: Made, before: Before, trials: tuple[Trial, ...]
+    ) -> dict[str, Written]:
         """Decide at the prices of the moment and keep what fits into the push's limits.
 
         Another scorer, or an earlier member of the same call, may take what a member was to get:
@@ -190,37 +214,49 @@ class Scorer:
         Raises:
             NothingDecides: neither the model nor anything in its place works.
         """
-        self._versions.note(made.versions)
-        push_id = made.push.push_id
-        most, used, waiting = release.limits(push_id), before.used, list(made.subjects)
+        push_id, waiting, used = made.push.push_id, list(made.subjects), before.used
+        seats = seats_in(trials, waiting, before.seated)
         stored: dict[str, Written] = {}
-        for turn in range(_TURNS):
-            terms = release.terms(
-                push_id, self.log.used(push_id, made.at) if used is None else used
-            )
-            if turn == _TURNS - 1:
-                terms = replace(terms, left={**terms.left, CONTACTS: 0})
-            since = Contacts.of(waiting, before.contacts) if before.contacts else None
-            situation = Situation(terms, before.suppressed, since, made.fresh(waiting))
-            choices, situation, failed = self._estimating.choose(
-                release, push_id, waiting, situation
-            )
-            if choices is None:
-                raise NothingDecides(failed)
-            written = logged(made, waiting, choices, situation, failed)
-            rows = [one.row for one in written]
-            sample = sampled(made, rows, choices, self._vector_sample)
-            kept = self.log.keep_decisions(rows, sample, claims(made, most, rows, choices))
-            mine = {id(one.row): one for one in written}
-            stored |= {
-                member: mine[id(row)] if id(row) in mine else Written.read(row)
-                for member, row in kept.items()
-            }
+        for number in range(_TURNS):
+            turn = Turn(
+                made, release, trials, seats, before.suppressed,
+                self.log.used(push_id, made.at) if used is None else used,
+                spent=number == _TURNS - 1, estimating=self._estimating,
+            )  # fmt: skip
+            stored |= self._kept(turn, [turn.chosen(lot) for lot in turn.lots(waiting)])
             waiting = [member for member in waiting if member not in stored]
             if not waiting:
                 break
             used = None
         return stored
+
+    def _kept(self, turn: Turn, found: Sequence[Chosen]) -> dict[str, Written]:
+        """Write down what fits into the push's limits, in one commit; what then stands."""
+        branches = turn.branches(found)
+        most = dict(turn.release.limits(turn.made.push.push_id))
+        rows: list[LoggedDecision] = []
+        sample: list[LoggedVector] = []
+        wanted: dict[str, Claim] = {}
+        mine: dict[int, Written] = {}
+        for one in found:
+            made, part = one.lot.made, one.lot.part
+            self._versions.note(made.versions)
+            written = logged(
+                made, one.lot.members, one.choices, one.situation, one.failed, branches
+            )
+            fresh = [each.row for each in written]
+            rows += fresh
+            sample += sampled(made, fresh, one.choices, self._vector_sample)
+            wanted |= claimed(fresh, one.choices, part)
+            mine |= {id(each.row): each for each in written}
+            if part is not None:
+                of_push = one.lot.release.limits(made.push.push_id)
+                most |= part.named(part.limits(of_push))
+        kept = self.log.keep_decisions(rows, sample, Claims(most, wanted, turn.made.at))
+        return {
+            member: mine[id(row)] if id(row) in mine else Written.read(row)
+            for member, row in kept.items()
+        }
 
     def _guarded(self, release: Answering, stored: Mapping[str, Written]) -> _Guarded:
         """Nothing is sent to who is suppressed now or, by this release, may not be contacted."""

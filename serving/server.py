@@ -26,6 +26,7 @@ from serving.database import Database, child_environment
 from serving.door import door
 from serving.erasure_worker import ErasureWorker, erase_command
 from serving.erasures import Erasures
+from serving.experiments import Book
 from serving.follower_process import can_follow
 from serving.fresh_opening import OpenedLater
 from serving.fresh_source import FreshSource, NoFresh
@@ -37,6 +38,7 @@ from serving.release import load_release
 from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
 from serving.telemetry import Telemetry
+from serving.trials import Trials
 from serving.watch import Fixed, Published, Watch
 
 _STOP_SECONDS = 10
@@ -113,11 +115,14 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
 
+        archive = Archive(settings.workspace.releases, trusted)
+        trials = Trials(Book(log).running, archive.load)
+
         def parts(decider: Decider, publishing: Publishing | None) -> Parts:
             files, sample = settings.workspace.audiences, settings.vector_sample
             return Parts(
                 decider, log, access, telemetry, files, sample, settings.deadline, publishing,
-                Archive(settings.workspace.releases, trusted), fresh=fresh,
+                archive, fresh=fresh, trials=trials,
             )  # fmt: skip
 
         if settings.release is not None:
@@ -125,14 +130,14 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
-            with _workers(settings, log, fixed.release.versions.release):
+            with _workers(settings, log, fixed.release.versions.release), _under_way(trials):
                 yield _settled(create_app(parts(fixed, None))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
         publishing = Publishing(settings.workspace.releases, trusted)
         watch = Watch(published.look, published.look_again)
         try:
-            with _workers(settings, log, None):
+            with _workers(settings, log, None), _under_way(trials):
                 yield _settled(create_app(parts(published, publishing))), watch.wake
         finally:
             watch.stop()
@@ -149,6 +154,17 @@ def _fresh(settings: Settings) -> Iterator[FreshSource]:
         yield source
     finally:
         source.stop()
+
+
+@contextmanager
+def _under_way(trials: Trials) -> Iterator[None]:
+    """Experiments that begin and end are followed while the block lasts."""
+    trials.look()
+    watch = Watch(trials.look, trials.look)
+    try:
+        yield
+    finally:
+        watch.stop()
 
 
 @contextmanager

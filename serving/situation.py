@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from decisions.contacts import Contacts
 from decisions.pacing import Terms
+from decisions.variant import AS_IS, Variant
 
 Basis: TypeAlias = Literal["model", "segment_means", "safe_default"]
 """What the estimates come from: the response model, its averages by stage of life, or nothing."""
@@ -26,6 +27,7 @@ class Situation:
     since: what the members were sent after the release was made; row numbers are those of the
         members asked about. None for nothing.
     fresh: by member, encoded features that are newer than those of the release.
+    variant: what decides in place of the release's policy.
     """
 
     terms: Terms
@@ -33,3 +35,4 @@ class Situation:
     since: Contacts | None = None
     fresh: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: NOTHING_FRESH)
     basis: Basis = "model"
+    variant: Variant = AS_IS

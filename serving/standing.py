@@ -16,6 +16,7 @@ from serving.log import Log
 from serving.recent import Recent
 from serving.scorer import Decider
 from serving.telemetry import Telemetry
+from serving.trials import ARMS
 
 _EVERY = 10.0  # seconds: a scrape is no reason to read the log more often
 
@@ -35,7 +36,8 @@ def standing(connection: Connection, pushes: Collection[str]) -> Standing:
     """As of now. Only of ``pushes``: the log remembers old ones for ever, and a metric must not."""
     row = tables.limits_used.c
     counted = select(row.push_id, row.name, row.reserved + row.spent, row.most)
-    limits = connection.execute(counted.where(row.most > 0, row.push_id.in_(pushes))).all()
+    of_push = counted.where(row.most > 0, row.push_id.in_(pushes), ~row.name.startswith(ARMS))
+    limits = connection.execute(of_push).all()
     job = tables.audiences.c
     found = connection.execute(select(job.state, func.count()).group_by(job.state)).all()
     states = dict.fromkeys(get_args(State), 0)

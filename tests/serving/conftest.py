@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from decisions.catalogue import Offer, Push
-from decisions.pacing import Terms, Use, takes
+from decisions.pacing import Part, Terms, Use, takes
 from decisions.policy import Policy, Prices
 from decisions.rules import check, parse
+from decisions.variant import AS_IS, Variant
 from features.encoding import Encoding
 from features.snapshot import Snapshot
 from features.workspace import Workspace
@@ -36,7 +37,7 @@ from models.recommender import AlsRecommender
 from models.trees import Trees
 from serving.app import create_app
 from serving.auth import Access, Keys, NewKey
-from serving.choice import Choice
+from serving.choice import Choice, Picked
 from serving.court import Court
 from serving.database import Database
 from serving.log import Log
@@ -87,12 +88,27 @@ class FakeRelease:
     def limits(self, push_id: str) -> Mapping[str, int]:
         return {}
 
-    def terms(self, push_id: str, used: Mapping[str, Use]) -> Terms:
+    def terms(
+        self,
+        push_id: str,
+        used: Mapping[str, Use],
+        variant: Variant = AS_IS,
+        part: Part | None = None,
+    ) -> Terms:
         return Terms(Prices(), {})
 
     def choose(self, push_id: str, members: Sequence[str], situation: Situation) -> list[Choice]:
         self.asked.extend(members)
         return [self._choice(member in situation.suppressed) for member in members]
+
+    def chances(
+        self,
+        push_id: str,
+        members: Sequence[str],
+        situation: Situation,
+        picked: Sequence[Picked],
+    ) -> list[float]:
+        return [0.9 if offer_id == self.offer_id else 0.1 for offer_id, _ in picked]
 
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]:
         if self.no_consent_by not in ("", channel):
