@@ -40,6 +40,7 @@ from models.plain import PersonalFrequency
 from models.propensity import Propensity
 from models.recommender import AlsRecommender
 from models.trees import Trees
+from serving import tables
 from serving.app import create_app
 from serving.audience_folder import write_folder
 from serving.audiences import Audiences, Wanted
@@ -142,8 +143,22 @@ def serve(workspace: Workspace, release: Release, push_id: str) -> dict[str, Any
                 for n, one in enumerate(made[:300])
             ]  # fmt: skip
             client.post("/v1/outcomes", json={"outcomes": outcomes})
+        keep_shadows(log, made)
         audience(workspace, log, release, push_id)
     return {one["member_id"]: one for one in made}
+
+
+def keep_shadows(log: Log, made: list[dict[str, Any]]) -> None:
+    """What a shadow arm would have decided of everybody."""
+    rows = [
+        {
+            "decision_id": one["decision_id"], "experiment_id": "x", "member_id": one["member_id"],
+            "arm": "new", "release": "r2", "offer_id": None, "probability": 1.0,
+            "expected_gain": None, "answer": json.dumps(one),
+        }
+        for one in made
+    ]  # fmt: skip
+    log.write(lambda connection: connection.execute(tables.shadows.insert(), rows).rowcount)
 
 
 def audience(workspace: Workspace, log: Log, release: Release, push_id: str) -> None:

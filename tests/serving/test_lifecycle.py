@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from experiments.design import Arm, Experiment
+from experiments.design import Analysis, Arm, Experiment
+from experiments.readout import readout
 from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry
@@ -17,6 +20,7 @@ from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.pointer import current
 from serving.publishing import Publishing
+from tests.experiments.members import ab, cell, cells, look, spenders
 
 if TYPE_CHECKING:
     from serving.log import Log
@@ -106,6 +110,25 @@ def test_the_winner_is_published_and_the_verdict_kept(
     assert promote(stopped, wanted, now(), wait, publishing).version == entry.version
     trail = stopped.audit("spring", 0, 10)
     assert [one.action for one in trail[-2:]] == ["decided", "published"]
+
+
+def test_a_readout_allows_the_arms_that_are_better_and_its_verdict_is_kept() -> None:
+    rng = np.random.default_rng(1)
+    same, more = (
+        cells(
+            cell("champion", spenders(rng, 5000)), cell("challenger", spenders(rng, 5000, more=one))
+        )
+        for one in (0.0, 0.8)
+    )
+    analysis = Analysis(looks=4)
+    better, none = (Reading.of(readout(ab(analysis), one, look(analysis))) for one in (more, same))
+    assert better.allows == {"challenger"}
+    assert better.sentence.startswith("Promote challenger: ")
+    assert (better.told["kind"], better.told["arms"]["challenger"]["kind"]) == (
+        "promote", "promote"
+    )  # fmt: skip
+    assert json.loads(json.dumps(better.told)) == better.told
+    assert none.allows == frozenset()
 
 
 def test_keeping_the_control_is_a_decision_and_publishes_nothing(
