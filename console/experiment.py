@@ -7,6 +7,7 @@ import typer
 from console import experiment_steps as steps
 from console.experiment_create import create
 from console.experiment_power import power
+from console.experiment_results import results
 
 app = typer.Typer(
     name="experiment",
@@ -22,6 +23,7 @@ app.command("shares")(steps.shares)
 app.command("stop")(steps.stop)
 app.command("promote")(steps.promote)
 app.command("audit")(steps.audit)
+app.command("results")(results)
 
 
 @app.callback()

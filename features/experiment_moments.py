@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+STAGES = ("assigned", "sent", "delivered", "opened", "clicked", "converted")
 _SUM = "decimal(38, 4)"
 _SUM_OF_PRODUCTS = "decimal(38, 8)"
 
@@ -40,16 +42,43 @@ class Group:
 def grouped_moments(members: ir.Table, by: Sequence[str], names: Sequence[str]) -> list[Group]:
     """Moments of the columns ``names`` (whole numbers or decimals) by the columns ``by``; in order
     of the key."""
-    pairs = list(combinations_with_replacement(range(len(names)), 2))
+    rows = exact_sums(members, by, names).to_pyarrow().to_pylist()
+    groups = [_group(row, tuple(row[name] for name in by), len(names)) for row in rows]
+    return sorted(groups, key=lambda group: group.key)
+
+
+def exact_sums(members: ir.Table, by: Sequence[str], names: Sequence[str]) -> ir.Table:
+    """By the columns ``by``: ``members``, how many; ``s0``, … their sums; ``p0_0``, ``p0_1``, …
+    the sums of the products of two."""
     sums = {f"s{i}": members[name].sum().cast(_SUM) for i, name in enumerate(names)}
     products = {
         f"p{i}_{j}": (members[names[i]] * members[names[j]]).sum().cast(_SUM_OF_PRODUCTS)
-        for i, j in pairs
+        for i, j in combinations_with_replacement(range(len(names)), 2)
     }
-    found = members.group_by(*by).agg(members=_.count(), **sums, **products)
-    rows = found.to_pyarrow().to_pylist()
-    groups = [_group(row, tuple(row[name] for name in by), len(names)) for row in rows]
-    return sorted(groups, key=lambda group: group.key)
+    return members.group_by(*by).agg(members=_.count(), **sums, **products)
+
+
+def spans(members: ir.Table) -> tuple[datetime | None, datetime | None, int]:
+    """The first and the last of the first decisions, UTC, None of nobody; and how many members have
+    decisions in two arms."""
+    (row,) = (
+        members.agg(first=_.first.min(), last=_.first.max(), crossed=_.crossed.cast("int64").sum())
+        .to_pyarrow()
+        .to_pylist()
+    )
+    return row["first"], row["last"], int(row["crossed"] or 0)
+
+
+def funnels(members: ir.Table) -> dict[str, dict[str, int]]:
+    """Of each arm, how many members came how far: see ``STAGES``."""
+    flags = ("reached", "opened", "clicked", "converted")
+    found = members.group_by("arm").agg(
+        assigned=_.count(),
+        sent=(_.sends > 0).cast("int64").sum(),
+        **{name: members[name].sum() for name in flags},
+    )
+    rows = found.rename(delivered="reached").order_by("arm").to_pyarrow().to_pylist()
+    return {row["arm"]: {stage: int(row[stage]) for stage in STAGES} for row in rows}
 
 
 def _group(row: dict[str, Any], key: tuple[Any, ...], k: int) -> Group:

@@ -1,0 +1,163 @@
+"""``pushwise experiment results``: what an experiment shows, and the verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.moments import as_of_moment
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from experiments.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from experiments.contrast import Estimate, Lift, Untold
+    from experiments.findings import Contrast, Readout
+    from features.workspace import Workspace
+    from serving.readouts import Results
+
+_MOST_HISTORY = 60  # earlier moments, so that a curve costs no more than that many readouts
+
+
+def results(
+    experiment_id: Annotated[str, typer.Argument(metavar="ID", help="The experiment.")],
+    as_of: Annotated[
+        str | None, typer.Option(help="What was known at that moment; else now.")
+    ] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the arms of an experiment earned, and whether one may go on.
+
+    Takes in first what the scorer has logged since the last time.
+    """
+    opened = load_workspace(workspace, database)
+    moment = None if as_of is None else as_of_moment(opened, as_of)
+    found = results_of(opened, experiment_id, moment)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+    else:
+        _print(found)
+
+
+def results_of(
+    workspace: Workspace, experiment_id: str, as_of: datetime | None = None, curve: bool = False
+) -> Results:
+    """Take the scorer's log over into the tables, and read the experiment out.
+
+    Args:
+        as_of: None for now. curve: as of the days before it too.
+
+    Raises:
+        ExperimentError: no scorer has run here, ``as_of`` lies ahead, or a shadow experiment.
+        UnknownExperiment, WrongState.
+    """
+    from console.scorer_log import scorer_log, take_scorer_log
+    from serving.experiments import Book
+    from serving.readouts import read_results
+
+    now = datetime.now(UTC)
+    moment = as_of or now
+    if moment > now:
+        raise ExperimentError(
+            f"--as-of {moment.isoformat()} lies ahead; name a moment that is past"
+        )
+    with scorer_log(workspace) as log:
+        if log is None:
+            raise ExperimentError(
+                f"no experiments in {workspace.root}: no scorer's log is there; name its folder "
+                "with --workspace"
+            )
+        entry = Book(log).find(experiment_id)
+    take_scorer_log(workspace)
+    history = _days(entry.started_at, moment) if curve else ()
+    return read_results(workspace, entry, moment, history)
+
+
+def _days(started_at: datetime | None, as_of: datetime) -> Sequence[datetime]:
+    """Moments before ``as_of``, whole days after the start, at most 60."""
+    if started_at is None:
+        return ()
+    days = (as_of - started_at) // timedelta(days=1)
+    step = max(1, -(-days // _MOST_HISTORY))
+    found = [started_at + timedelta(days=day) for day in range(step, days + 1, step)]
+    return [moment for moment in found if moment < as_of]
+
+
+def _print(found: Results) -> None:
+    readout = found.readout
+    typer.echo(readout.verdict.sentence)
+    if found.at_look is not None and found.at_look != readout:
+        look, said = found.at_look.look, found.at_look.verdict.sentence
+        typer.echo(f"At look {look.number} of {look.of}, {found.at_look.as_of:%Y-%m-%d}: {said}")
+    _print_arms(readout)
+    _print_contrasts(readout)
+    split = readout.srm
+    if split.p is not None:
+        typer.echo(f"split of the members: p {split.p:.2g}{'' if split.passed else ', FAILED'}")
+    for warning in readout.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"{found.entry.state}, as of {readout.as_of:%Y-%m-%d %H:%M} UTC")
+
+
+def _print_arms(readout: Readout) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("arm", box=None)
+    for name in ("members", "reached", "sends", "converted", "margin", "cost", "gain", "a member"):
+        table.add_column(name, justify="right")
+    for arm in readout.arms:
+        each = "-" if arm.gain_per_member is None else f"{arm.gain_per_member:,.4g}"
+        counts = (arm.members, arm.reached, arm.sends, arm.converted)
+        money = (arm.margin, arm.cost, arm.gain)
+        table.add_row(
+            arm.arm, *(f"{one:,}" for one in counts), *(f"{one:,.0f}" for one in money), each
+        )
+    Console().print(table)
+
+
+def _print_contrasts(readout: Readout) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("arm", "against", f"{readout.metric} a member", "relative", "roi", box=None)
+    for contrast in readout.contrasts:
+        table.add_row(
+            contrast.arm,
+            contrast.control,
+            _lift(contrast.primary),
+            _relative(contrast),
+            _estimate(contrast.incremental.roi),
+        )
+    Console().print(table)
+
+
+def _lift(lift: Lift | Untold) -> str:
+    from experiments.contrast import Untold
+
+    if isinstance(lift, Untold):
+        return f"cannot say: {lift.told}"
+    return _estimate(lift.difference)
+
+
+def _relative(contrast: Contrast) -> str:
+    from experiments.contrast import Untold
+
+    found = contrast.primary
+    if isinstance(found, Untold) or isinstance(found.relative, Untold):
+        return "-"
+    one = found.relative
+    return f"{one.value:+.1%} ({one.low:+.1%} to {one.high:+.1%})"
+
+
+def _estimate(found: Estimate | Untold) -> str:
+    from experiments.contrast import Untold
+
+    if isinstance(found, Untold):
+        return "-"
+    return f"{found.value:+,.4g} ({found.low:+,.4g} to {found.high:+,.4g})"
