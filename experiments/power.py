@@ -8,8 +8,8 @@ With N members in arms of shares s, an effect is estimated with variance V / N, 
 r is the correlation of the metric with the same before (CUPED: Deng, Xu, Kohavi and Walker, WSDM
 2013). It is found with the wanted power if lift √(N / V) reaches the test's drift: z₁₋ₐ/₂ +
 z_power for one look, more for several (``experiments.group_sequential``) or for looking at any time
-(``experiments.confidence_sequence``). With several arms beside the control each is tested at alpha
-over their number, the first and hardest step of Holm's; the arm with the largest V decides.
+(``experiments.confidence_sequence``). Of several candidates each is tested at alpha over their
+number, the first and hardest step of Holm's; the one with the largest V decides.
 
 Source: Jennison and Turnbull, 2000, section 3.1; a share's variance is p (1 − p) in each arm, with
 its own p (unpooled, as it is read).
@@ -77,6 +77,8 @@ class Question:
     analysis: alpha, power, looks or any time, window.
     relative: the relative lift is tested, with its own error, instead of the difference.
     most_days: longest acceptable time to the last readout.
+    candidates: the arms that are to be told from the control (``experiments.readout.candidates``);
+        empty for all but the control.
     """
 
     shares: Mapping[str, float]
@@ -84,6 +86,7 @@ class Question:
     analysis: Analysis
     relative: bool = False
     most_days: float = inf
+    candidates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.control not in self.shares or len(self.shares) < 2:
@@ -97,11 +100,21 @@ class Question:
         total = fsum(self.shares.values())
         if abs(total - 1) > 1e-9:
             raise PowerError(f"shares add up to {total:g}, wanted 1")
+        strange = set(self.candidates) - (self.shares.keys() - {self.control})
+        if strange:
+            raise PowerError(
+                f"{', '.join(sorted(strange))} cannot be told from {self.control!r}: no such arm"
+            )
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The arms that are to be told from the control."""
+        return self.candidates or tuple(arm for arm in self.shares if arm != self.control)
 
     @property
     def alpha(self) -> float:
         """Of each comparison with the control."""
-        return self.analysis.alpha / (len(self.shares) - 1)
+        return self.analysis.alpha / len(self.compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +263,7 @@ def _variance(baseline: Baseline, question: Question, lift: float) -> float:
     if question.relative:
         control *= (1 + lift / baseline.mean) ** 2
         scale = baseline.mean**-2
-    smallest = min(share for arm, share in question.shares.items() if arm != question.control)
+    smallest = min(question.shares[arm] for arm in question.compared)
     parts = control / question.shares[question.control] + treated / smallest
     return (1 - baseline.correlation**2) * scale * parts
 

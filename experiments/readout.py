@@ -98,13 +98,18 @@ def _check(experiment: Experiment, cells: Cells) -> None:
             )
 
 
-def _pairs(experiment: Experiment) -> list[tuple[str, str, Role]]:
-    """Every arm against the control, then all against the holdout where that is another. Random and
-    holdout arms are no candidates, unless there is nothing else."""
+def candidates(experiment: Experiment) -> tuple[str, ...]:
+    """Arms with a verdict: no random or holdout arm, unless there is nothing else."""
     others = [arm for arm in experiment.arms if arm.name != experiment.control]
-    wanted = {arm.name for arm in others if arm.kind not in ("random", "holdout")}
-    wanted = wanted or {arm.name for arm in others if arm.kind == "random"}
-    wanted = wanted or {arm.name for arm in others}
+    wanted = [arm.name for arm in others if arm.kind not in ("random", "holdout")]
+    wanted = wanted or [arm.name for arm in others if arm.kind == "random"]
+    return tuple(wanted or (arm.name for arm in others))
+
+
+def _pairs(experiment: Experiment) -> list[tuple[str, str, Role]]:
+    """Every arm against the control, then all against the holdout where that is another."""
+    others = [arm for arm in experiment.arms if arm.name != experiment.control]
+    wanted = candidates(experiment)
     pairs: list[tuple[str, str, Role]] = [
         (arm.name, experiment.control, "candidate" if arm.name in wanted else "told")
         for arm in others

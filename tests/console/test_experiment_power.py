@@ -51,7 +51,7 @@ def _bought(ingested: MarketWorkspace, first: int, last: int) -> pd.Series[float
 
 
 def test_the_baseline_is_what_members_did_in_the_window(ingested: MarketWorkspace) -> None:
-    told = _told(ingested, "--metric", "margin", "--window", "30", "--before", "60")
+    told = _told(ingested, "--metric", "margin", "--window-days", "30", "--before-days", "60")
     baseline, bought = told["baseline"], _bought(ingested, 30, 0)
     assert baseline["members"] > 2_900
     assert baseline["mean"] == pytest.approx(bought.sum() / baseline["members"], rel=1e-3)
@@ -92,6 +92,26 @@ def test_what_is_too_small_cannot_be_measured_and_says_what_can(
     assert "what sends will cost is not in it" in done.stdout
 
 
+def test_a_declaration_asks_for_its_own_lift_by_its_own_arms(
+    ingested: MarketWorkspace, tmp_path: Path
+) -> None:
+    file = tmp_path / "spring.toml"
+    file.write_text(
+        'experiment_id = "spring"\ncontrol = "champion"\ntraffic = 0.5\n'
+        '[[arms]]\nname = "champion"\nkind = "champion"\nshare = 0.45\n'
+        '[[arms]]\nname = "new"\nkind = "release"\nrelease = "r2"\nshare = 0.45\n'
+        '[[arms]]\nname = "holdout"\nkind = "holdout"\nshare = 0.1\n'
+        '[analysis]\nmetric = "converted"\nlooks = 2\nlift = 0.1\n'
+    )
+    told = _told(ingested, "--file", str(file), "--looks", "3")
+    assert told["shares"] == {"champion": 0.45, "new": 0.45, "holdout": 0.1}
+    assert (told["control"], told["looks"]) == ("champion", 3)
+    # The holdout is shown beside, and no arm that could be promoted.
+    assert told["alpha_each"] == told["alpha"] == 0.05
+    assert told["needed"]["lift"] == 0.1
+    assert 1_400 < told["baseline"]["members"] < 1_500
+
+
 @pytest.mark.slow
 def test_a_push_lets_in_those_whom_it_may_reach(ingested: MarketWorkspace, tmp_path: Path) -> None:
     file = tmp_path / "push.toml"
@@ -117,12 +137,12 @@ def test_size_against_lift_is_drawn(ingested: MarketWorkspace, tmp_path: Path, n
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--arm", "a"), "--arm 'a', wanted a name and its share"),
+        (("--arm", "a"), "'a' is not NAME=SHARE"),
         (("--lift", "much"), "--lift 'much', wanted a number such as 0.4, or 5%"),
         (("--arm", "a=0.5", "--arm", "b=0.4"), "shares add up to 0.9"),
         (("--metric", "clicks"), "metric is 'clicks', wanted one of"),
         (("--traffic", "2"), "--traffic is 2, wanted more than 0"),
-        (("--window", "4000"), "window_days is 4000"),
+        (("--window-days", "4000"), "window_days is 4000"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(
