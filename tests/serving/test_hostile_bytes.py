@@ -52,7 +52,7 @@ _GOOD: dict[tuple[str, str], Any] = {
     ("POST", "/v1/releases/{release_id}:publish"): {},
     ("POST", "/v1/releases:rollback"): {},
     ("POST", "/v1/experiments"): _EXPERIMENT,
-    ("PUT", "/v1/experiments/{experiment_id}"): _EXPERIMENT,
+    ("PUT", "/v1/experiments/{experiment_id}"): {**_EXPERIMENT, "arms": [], "analysis": {}},
     ("PUT", "/v1/experiments/{experiment_id}/shares"): {
         "shares": {"old": 0.4, "new": 0.6}, "why": "more"
     },
