@@ -73,12 +73,15 @@ class WorkspaceReleases:
 
         return cls(workspace.releases, trusted_keys(workspace.keys / PUBLIC))
 
-    def check(self, release_id: str) -> None:
-        """Raises ``ReleaseError`` unless it is there as it was signed."""
+    def check(self, release_id: str) -> frozenset[str]:
+        """The pushes it knows. Raises ``ReleaseError`` unless it is there as it was signed."""
         from serving.pointer import check
+        from serving.publishing import pushes_of
         from serving.redaction import successor
 
-        check(self.releases, successor(self.releases, release_id), self.trusted)
+        found = successor(self.releases, release_id)
+        check(self.releases, found, self.trusted)
+        return pushes_of(self.releases / found)
 
     def publish(self, release_id: str) -> str:
         """The id of what is published now. Raises ``ReleaseError``."""

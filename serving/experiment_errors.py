@@ -83,6 +83,17 @@ class ArmRelease(ServiceError):
         super().__init__(f"the release of arm {arm} is not in the workspace as it was signed")
 
 
+class ArmPush(ServiceError):
+    status, code = 409, "arm_push"
+    fix = (
+        "build a release with the push and name that in the arm: releases never change",
+        "leave the push out of push_ids",
+    )
+
+    def __init__(self, arm: str) -> None:
+        super().__init__(f"the release of arm {arm} does not know one of push_ids")
+
+
 class VerdictForbids(ServiceError):
     status, code = 409, "verdict_forbids"
     fix = (

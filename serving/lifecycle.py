@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -10,7 +10,13 @@ from experiments.design import Arm
 from serving.errors import NoPublishing, ServiceError
 from serving.experiment_audit import Change
 from serving.experiment_entry import Decided, Entry
-from serving.experiment_errors import ArmRelease, InvalidExperiment, VerdictForbids, WhyWanted
+from serving.experiment_errors import (
+    ArmPush,
+    ArmRelease,
+    InvalidExperiment,
+    VerdictForbids,
+    WhyWanted,
+)
 from serving.experiments import Book
 from serving.moments import iso
 from serving.preconditions import Conditions
@@ -23,8 +29,8 @@ if TYPE_CHECKING:
 class Releases(Protocol):
     """The workspace's releases, and the pointer to the published one."""
 
-    def check(self, release_id: str) -> None:
-        """Raises ``ServiceError`` unless it is there as it was signed."""
+    def check(self, release_id: str) -> frozenset[str]:
+        """The pushes it knows. Raises ``ServiceError`` unless it is there as it was signed."""
 
     def publish(self, release_id: str) -> str:
         """The id of what is published now. Raises ``ServiceError``."""
@@ -69,22 +75,25 @@ def start(book: Book, experiment_id: str, change: Change, releases: Releases | N
     Raises:
         UnknownExperiment, WrongState, LayerFull, PushTaken, PreconditionFailed.
         ArmRelease: a release is not there as it was signed.
+        ArmPush: a release does not know a push that it would have to decide.
     """
     entry = book.find(experiment_id)
     if entry.state == "draft" and releases is not None:
         for arm in entry.declared.arms:
             if arm.release:
-                _check_arm(arm, releases)
+                _check_arm(arm, entry.declared.push_ids, releases)
     if not change.conditions.if_match:  # what was looked at is what starts
         change = replace(change, conditions=Conditions((entry.etag,)))
     return book.start(experiment_id, change)
 
 
-def _check_arm(arm: Arm, releases: Releases) -> None:
+def _check_arm(arm: Arm, push_ids: Sequence[str], releases: Releases) -> None:
     try:
-        releases.check(arm.release)
+        known = releases.check(arm.release)
     except ServiceError as error:
         raise ArmRelease(arm.name) from error
+    if not known.issuperset(push_ids):
+        raise ArmPush(arm.name)
 
 
 def promote(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,15 @@ class Publishing:
         except ReleaseError as error:
             raise _refused(error) from error
 
-    def check(self, release_id: str) -> None:
-        """Raises ``UnknownRelease``, or ``ReleaseRefused`` where it is not as signed."""
+    def check(self, release_id: str) -> frozenset[str]:
+        """The pushes it knows.
+
+        Raises ``UnknownRelease``, or ``ReleaseRefused`` where it is not as signed.
+        """
         known = self._known(release_id)
         try:
             pointer.check(self.releases, known, self.trusted)
+            return pushes_of(self.releases / known)
         except ReleaseError as error:
             raise _refused(error) from error
 
@@ -64,6 +69,12 @@ class Publishing:
         if RELEASE_ID.fullmatch(found) is None or not (self.releases / found / MANIFEST).is_file():
             raise UnknownRelease
         return found
+
+
+def pushes_of(release: Path) -> frozenset[str]:
+    """The pushes that a release knows; ask only once it was checked as signed."""
+    given = json.loads((release / "pushes.json").read_text(encoding="utf-8"))
+    return frozenset(push["push_id"] for push in given)
 
 
 def _refused(error: ReleaseError) -> ReleaseRefused:

@@ -15,6 +15,7 @@ from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused, Unk
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry, State
 from serving.experiment_errors import (
+    ArmPush,
     ArmRelease,
     DecidedOtherwise,
     ExperimentExists,
@@ -132,7 +133,13 @@ def revise_experiment(
     dependencies=_WRITES,
     responses={
         **documented(
-            UnknownExperiment, WrongState, LayerFull, PushTaken, ArmRelease, PreconditionFailed
+            UnknownExperiment,
+            WrongState,
+            LayerFull,
+            PushTaken,
+            ArmRelease,
+            ArmPush,
+            PreconditionFailed,
         ),
         **_FOUND,
     },

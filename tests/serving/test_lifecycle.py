@@ -15,7 +15,7 @@ from experiments.readout import readout
 from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry
-from serving.experiment_errors import ArmRelease, VerdictForbids
+from serving.experiment_errors import ArmPush, ArmRelease, VerdictForbids
 from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.pointer import current
@@ -78,13 +78,25 @@ def test_an_arm_whose_release_is_not_there_as_signed_does_not_start(
     assert start(book, "spring", now(), publishing).version == 2, "it stands already"
 
 
+def test_an_arm_whose_release_does_not_know_a_push_does_not_start(
+    log: Log, publishing: Publishing
+) -> None:
+    book = Book(log)
+    for push, name in (("winter", "x"), ("autumn", "y")):
+        book.create(replace(SPRING, experiment_id=name, push_ids=("spring", push)), now())
+    with pytest.raises(ArmPush, match="release of arm challenger does not know one of push_ids"):
+        start(book, "x", now(), publishing)
+    assert start(book, "y", now(), publishing).state == "running"
+
+
 def test_what_was_looked_at_is_what_starts(log: Log, publishing: Publishing) -> None:
     book = Book(log)
     book.create(SPRING, now())
 
     class Meddling:
-        def check(self, release_id: str) -> None:
+        def check(self, release_id: str) -> frozenset[str]:
             book.revise(replace(SPRING, owner="bob"), now())
+            return frozenset()
 
         def publish(self, release_id: str) -> str:
             return release_id
@@ -145,8 +157,8 @@ def test_a_promotion_that_was_interrupted_goes_on_when_called_again(
     stopped: Book, publishing: Publishing
 ) -> None:
     class Dying:
-        def check(self, release_id: str) -> None:
-            publishing.check(release_id)
+        def check(self, release_id: str) -> frozenset[str]:
+            return publishing.check(release_id)
 
         def publish(self, release_id: str) -> str:
             raise ReleaseRefused
