@@ -11,8 +11,11 @@ from console.experiment_book import WorkspaceReleases, change, opened_book
 from console.experiment_file import named_shares
 from console.experiment_shown import show, show_all, show_trail
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption
+from experiments.errors import ExperimentError
+from features.errors import FeatureError
 
 if TYPE_CHECKING:
+    from features.workspace import Workspace
     from serving.experiment_entry import Entry
     from serving.lifecycle import Reading
 
@@ -111,13 +114,24 @@ def promote(
     from serving.lifecycle import Promotion
     from serving.lifecycle import promote as decide
 
-    def read(_: Entry) -> Reading | None:
-        return None
+    def read(entry: Entry) -> Reading:
+        return _reading(opened.workspace, entry)
 
     with opened_book(workspace, database) as opened:
         releases = WorkspaceReleases.of(opened.workspace)
         wanted = Promotion(experiment_id, arm, anyway)
         show(decide(opened.book, wanted, change(why), read, releases), as_json)
+
+
+def _reading(workspace: Workspace, entry: Entry) -> Reading:
+    from console.experiment_results import results_of
+    from serving.lifecycle import Reading
+
+    try:
+        found = results_of(workspace, entry.experiment_id)
+    except (ExperimentError, FeatureError) as error:
+        return Reading.none(str(error))
+    return Reading.of(found.at_look or found.readout, found.readout)
 
 
 def audit(

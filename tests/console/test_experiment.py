@@ -21,6 +21,7 @@ from serving.log import Log
 from serving.pointer import current, publish
 from serving.release import seal
 from tests.conftest import REPOSITORY
+from tests.console.measured_experiment import EXPERIMENT, measured
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 UNFINISHED_RULE = """
@@ -95,6 +96,19 @@ def test_an_experiment_goes_its_way(workspace: Workspace) -> None:
     assert {one["by"] for one in found} == {"command line: ann"}
 
 
+@pytest.mark.slow
+def test_the_winner_of_the_last_look_is_published(workspace: Workspace) -> None:
+    measured(workspace)
+    name = EXPERIMENT.experiment_id
+    pushwise(workspace, "stop", name)
+    worse = refused(workspace, "promote", name, "--arm", "nobody")
+    assert worse.startswith("error: the readout does not allow it: Promote challenger: ")
+    decision = told(workspace, "promote", name, "--arm", "challenger")["decision"]
+    assert (decision["verdict"]["kind"], decision["anyway"]) == ("promote", False)
+    assert (decision["published"], current(workspace.releases)) == ("r2", "r2")
+    assert decision["verdict"]["sentence"] in pushwise(workspace, "show", name).stdout
+
+
 def test_people_read_what_is_compared_and_who_changed_it(workspace: Workspace) -> None:
     pushwise(workspace, *PLAIN, "--hypothesis", "The new model earns more.")
     pushwise(workspace, "start", "spring", "--why", "agreed")
@@ -163,7 +177,8 @@ def test_what_cannot_be_is_told_in_one_line_that_says_what_helps(workspace: Work
     pushwise(workspace, "create", "next", *PLAIN[2:])
     assert error("start", "next").startswith("the layer has 0.00% of its members left")
     pushwise(workspace, "stop", "spring")
-    assert "there is no verdict yet" in error("promote", "spring", "--arm", "challenger")
+    told_so = error("promote", "spring", "--arm", "challenger")
+    assert told_so.startswith("the readout does not allow it: ")
     assert "needs a reason" in error("promote", "spring", "--arm", "challenger", "--anyway")
     assert "wanted one of the experiment's arms" in error("promote", "spring", "--arm", "best")
     shutil.rmtree(workspace.releases / "r2")
