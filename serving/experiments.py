@@ -107,7 +107,10 @@ class Book:
             if entry.state == "running":
                 return entry
             _wants(entry, "draft")
-            others = _running(connection)
+            # What a shadow experiment writes down takes no member from any other.
+            shadow = entry.declared.mode == "shadow"
+            live = [one for one in _running(connection) if one.declared.mode == "live"]
+            others = [] if shadow else live
             _check_pushes(entry.declared, others)
             shares = _shares(entry)
             return replace(
@@ -204,6 +207,13 @@ class Book:
         """What decides now, oldest first."""
         with self._log.reading() as connection:
             return tuple(entry.running() for entry in _running(connection))
+
+    def shadows(self) -> list[Entry]:
+        """Shadow experiments that run, or ran and were not decided yet."""
+        asked = select(experiments).where(experiments.c.state.in_(["running", "stopped"]))
+        with self._log.reading() as connection:
+            found = [stored_entry(row) for row in connection.execute(asked)]
+        return [entry for entry in found if entry.declared.mode == "shadow"]
 
     def audit(self, experiment_id: str, after: int, most: int) -> list[Audited]:
         """Its changes in their order, from the first behind number ``after`` on."""

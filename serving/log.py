@@ -285,6 +285,16 @@ def _all_decisions() -> Select[Any]:
     return select(*(tables.decisions.c[name] for name in _FIELDS))
 
 
+def decisions_after(
+    connection: Connection, seq: int, most: int
+) -> list[tuple[int, LoggedDecision]]:
+    """At most ``most`` decisions behind number ``seq``, oldest first, each with its own."""
+    made = tables.decisions.c
+    asked = _all_decisions().add_columns(made.seq).where(made.seq > seq)
+    found = connection.execute(asked.order_by(made.seq).limit(most))
+    return [(row.seq, LoggedDecision(*row[:-1])) for row in found]
+
+
 def decided_by(
     connection: Connection, push_id: str, members: Sequence[str]
 ) -> dict[str, LoggedDecision]:

@@ -80,9 +80,13 @@ def remade(log: Log, archive: Archive, decider: Decider, decision_id: str) -> Re
         raise UnknownDecision
     if row.terms is None or row.inputs is None:
         raise NotReplayable
-    inputs = Inputs.from_json(row.inputs, row.member_id)
-    release = archive.get(row.release, decider.release)
-    return Remade(row, release, inputs, _situation(row, json.loads(row.terms), inputs))
+    return read_back(row, archive.get(row.release, decider.release))
+
+
+def read_back(row: LoggedDecision, release: Release) -> Remade:
+    """What ``row`` was made from, by its ``release``. Of a row with terms and inputs only."""
+    inputs = Inputs.from_json(row.inputs or "", row.member_id)
+    return Remade(row, release, inputs, _situation(row, json.loads(row.terms or ""), inputs))
 
 
 def replay(log: Log, decider: Decider, made: Remade) -> Replay:

@@ -34,9 +34,10 @@ from serving.log import Log
 from serving.parts import Parts
 from serving.probes import Probes
 from serving.publishing import Publishing
-from serving.release import load_release
+from serving.release import Release, load_release
 from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
+from serving.shadows import Shadows
 from serving.telemetry import Telemetry
 from serving.trials import Trials
 from serving.watch import Fixed, Published, Watch
@@ -114,7 +115,6 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
     with Log.of(settings.workspace, telemetry.committed) as log, _fresh(settings) as fresh:
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
-
         archive = Archive(settings.workspace.releases, trusted)
         trials = Trials(Book(log).running, archive.load)
 
@@ -130,14 +130,15 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
-            with _workers(settings, log, fixed.release.versions.release), _under_way(trials):
+            release = fixed.release.versions.release
+            with _workers(settings, log, release), _under_way(trials, log, archive, fixed):
                 yield _settled(create_app(parts(fixed, None))), lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
         publishing = Publishing(settings.workspace.releases, trusted)
         watch = Watch(published.look, published.look_again)
         try:
-            with _workers(settings, log, None), _under_way(trials):
+            with _workers(settings, log, None), _under_way(trials, log, archive, published):
                 yield _settled(create_app(parts(published, publishing))), watch.wake
         finally:
             watch.stop()
@@ -157,14 +158,20 @@ def _fresh(settings: Settings) -> Iterator[FreshSource]:
 
 
 @contextmanager
-def _under_way(trials: Trials) -> Iterator[None]:
-    """Experiments that begin and end are followed while the block lasts."""
+def _under_way(trials: Trials, log: Log, archive: Archive, decider: Decider) -> Iterator[None]:
+    """Experiments are followed while the block lasts."""
+
+    def release(release_id: str) -> Release:
+        return archive.get(release_id, decider.release)
+
     trials.look()
-    watch = Watch(trials.look, trials.look)
+    shadows = Shadows(log, Book(log).shadows, release)
+    watches = [Watch(look, look) for look in (trials.look, shadows.look)]
     try:
         yield
     finally:
-        watch.stop()
+        for watch in watches:
+            watch.stop()
 
 
 @contextmanager
