@@ -131,7 +131,7 @@ def _reading(workspace: Workspace, entry: Entry) -> Reading:
         found = results_of(workspace, entry.experiment_id)
     except (ExperimentError, FeatureError) as error:
         return Reading.none(str(error))
-    return Reading.of(found.at_look or found.readout, found.readout)
+    return Reading.of(found.readout)  # stopped: the last look has come
 
 
 def audit(

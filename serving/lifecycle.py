@@ -23,7 +23,7 @@ from serving.preconditions import Conditions
 from serving.problem import FieldProblem
 
 if TYPE_CHECKING:
-    from experiments.findings import Readout, Verdict
+    from experiments.findings import Readout
 
 
 class Releases(Protocol):
@@ -45,36 +45,21 @@ class Reading:
     told: Mapping[str, Any]
 
     @classmethod
-    def of(cls, decides: Readout, now: Readout) -> Self:
-        """Arms that are better go on, unless by now they do harm or members are not split as the
-        shares say.
-
-        Args:
-            decides: as of the newest planned look; the same as ``now`` where there are none.
-        """
-        verdicts, today = _verdicts(decides), _verdicts(now)
-        better = {arm for arm, one in verdicts.items() if one.kind == "promote"}
-        gone = {arm for arm in better if arm not in today or _spoiled(today[arm])}
-        said = now if gone else decides
+    def of(cls, readout: Readout) -> Self:
+        """The verdict of a readout: arms that are better go on, guardrails held."""
+        verdicts = {one.arm: one.verdict for one in readout.contrasts if one.verdict is not None}
         told = {
-            "as_of": iso(said.as_of),
-            **asdict(said.verdict),
-            "arms": {arm: asdict(verdict) for arm, verdict in _verdicts(said).items()},
+            "as_of": iso(readout.as_of),
+            **asdict(readout.verdict),
+            "arms": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
         }
-        return cls(said.verdict.sentence, frozenset(better - gone), told)
+        better = frozenset(arm for arm, one in verdicts.items() if one.kind == "promote")
+        return cls(readout.verdict.sentence, better, told)
 
     @classmethod
     def none(cls, why: str) -> Self:
         """It cannot be read: nothing but the control may go on."""
         return cls(why, frozenset(), {"kind": "cannot_say", "sentence": why})
-
-
-def _verdicts(readout: Readout) -> dict[str, Verdict]:
-    return {one.arm: one.verdict for one in readout.contrasts if one.verdict is not None}
-
-
-def _spoiled(verdict: Verdict) -> bool:
-    return verdict.kind == "harm" or verdict.reason == "srm"
 
 
 @dataclass(frozen=True, slots=True)
