@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.evaluate_pending import pending
 from console.evaluate_policy import policy
 from console.settings import AsJson
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     help="Tell what campaigns changed, and what policies would have, from the data left behind.",
 )
 app.command("policy")(policy)
+app.command("pending")(pending)
 
 
 @app.callback()

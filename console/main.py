@@ -15,7 +15,7 @@ from serving.scorer_error import ScorerError
 from training.errors import TrainingError
 
 # What a user can mend. Anything else is a fault of ours and keeps its traceback.
-_TOLD = (
+TOLD = (
     FeatureError, ModelError, DecisionError, ExperimentError, TrainingError, ScorerError,
 )  # fmt: skip
 
@@ -26,7 +26,7 @@ class Told(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except _TOLD as error:
+        except TOLD as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from error
         except OSError as error:

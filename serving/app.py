@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from serving.admission import Admission, Inside
 from serving.auth import check_scopes
+from serving.evaluation_schemas import asked_names
 from serving.experiment_schemas import experiment_fields
 from serving.limits import LimitedBody
 from serving.observed import Observed
@@ -23,6 +24,7 @@ from serving.routes import (
     decide_flat,
     decisions,
     erasure,
+    evaluations,
     experiments,
     explain,
     feedback,
@@ -44,6 +46,7 @@ _ROUTES = (
     audiences,
     catalogue,
     erasure,
+    evaluations,
     releases,
     timeline,
 )
@@ -58,6 +61,7 @@ _IN_PATHS_AND_QUERIES = frozenset(
         "limit",
         "version",
         "erasure_id",
+        "evaluation_id",
         "release_id",
         "experiment_id",
         "state",
@@ -98,7 +102,7 @@ def api(*middleware: Middleware) -> FastAPI:
         redoc_url=None,
         middleware=middleware,
     )
-    install(app, field_names() | experiment_fields() | _IN_PATHS_AND_QUERIES)
+    install(app, field_names() | experiment_fields() | asked_names() | _IN_PATHS_AND_QUERIES)
     for module in _ROUTES:
         app.include_router(module.router)
     check_scopes(app)

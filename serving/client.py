@@ -26,6 +26,7 @@ from serving.client_errors import Busy, ClientError, Fault, NoAnswer
 from serving.client_experiments import AsyncExperimentCalls, ExperimentCalls
 from serving.client_retry import Plan, Policy, Reply, Send, plan
 from serving.erasure_schemas import ErasureShown
+from serving.evaluation_schemas import EvaluationJob
 from serving.explain_schemas import Explained, TimelinePage
 from serving.schemas import MAX_MEMBERS, AudienceJob, Decision, FlatDecision, Receipt
 
@@ -148,6 +149,19 @@ class Client(_Shared, ExperimentCalls):
             job = self._run(calls.audience(job.audience_id))
         return job
 
+    def evaluation(
+        self, policies: Sequence[Mapping[str, Any]], seconds: float = 600.0, **asked: Any
+    ) -> EvaluationJob:
+        """Evaluate policies on past decisions, and wait at most ``seconds`` until that is done or
+        failed. ``asked``: see ``serving.evaluation_schemas.EvaluationAsked``."""
+        job, until = self._run(calls.ask_evaluation(policies, asked)), time.monotonic() + seconds
+        while job.state in ("queued", "running"):
+            if time.monotonic() > until:
+                raise NoAnswer(f"the evaluation is not done after {seconds:g} s")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            job = self._run(calls.evaluation(job.evaluation_id))
+        return job
+
     def audience_members(self, audience_id: str) -> Iterator[dict[str, Any]]:
         """The members of an audience that is done, best first."""
         after: int | None = 0
@@ -263,6 +277,19 @@ class AsyncClient(_Shared, AsyncExperimentCalls):
                 raise NoAnswer(f"the audience is not done after {seconds:g} s")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             job = await self._run(calls.audience(job.audience_id))
+        return job
+
+    async def evaluation(
+        self, policies: Sequence[Mapping[str, Any]], seconds: float = 600.0, **asked: Any
+    ) -> EvaluationJob:
+        """As ``Client.evaluation``."""
+        asking = calls.ask_evaluation(policies, asked)
+        job, until = await self._run(asking), time.monotonic() + seconds
+        while job.state in ("queued", "running"):
+            if time.monotonic() > until:
+                raise NoAnswer(f"the evaluation is not done after {seconds:g} s")
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            job = await self._run(calls.evaluation(job.evaluation_id))
         return job
 
     async def audience_members(self, audience_id: str) -> AsyncIterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from serving.catalogue_schemas import CatalogueOffer, CataloguePush
 from serving.deadline import LONGEST_SECONDS
 from serving.erasure_schemas import ErasureShown
+from serving.evaluation_schemas import EvaluationJob
 from serving.experiment_schemas import ExperimentAudit, ExperimentPage, ExperimentShown
 from serving.explain_schemas import Explained, TimelinePage
 from serving.schemas import (
@@ -98,6 +99,18 @@ def put_push(push_id: str, push: Mapping[str, Any], if_match: str | None) -> Cal
 def ask_audience(push_id: str, asked: Mapping[str, Any]) -> Call[AudienceJob]:
     """``asked``: ``rule``, ``budget``, ``max_audience``, ``min_audience``."""
     return _post(AudienceJob, "/v1/audiences", {"push_id": push_id, **asked}, {})
+
+
+def ask_evaluation(
+    policies: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]
+) -> Call[EvaluationJob]:
+    """``asked``: ``objective``, ``against``, ``since``, ``until``, ``push_ids``, ``in_sample``."""
+    body = {"policies": [dict(policy) for policy in policies], **asked}
+    return _post(EvaluationJob, "/v1/evaluations", body, {})
+
+
+def evaluation(evaluation_id: str) -> Call[EvaluationJob]:
+    return Call(EvaluationJob, "GET", f"/v1/evaluations/{_id(evaluation_id)}")
 
 
 def audience(audience_id: str) -> Call[AudienceJob]:

@@ -97,6 +97,10 @@ class Erasures:
         with self._log.reading() as connection:
             return [_stored(row) for row in connection.execute(asked).mappings()]
 
+    def wait(self) -> bool:
+        """Whether one is not done."""
+        return bool(self.pending())
+
     def members(self, erasure_id: str) -> list[str]:
         """Whom it is about; nobody once their names were let go."""
         named = select(erasing.c.member_id).where(erasing.c.erasure_id == erasure_id)

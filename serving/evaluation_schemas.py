@@ -106,3 +106,8 @@ class EvaluationJob(BaseModel):
     updated_at: datetime
     failure: EvaluationFailure | None
     report: dict[str, Any] | None
+
+
+def asked_names() -> set[str]:
+    """Every field a caller may name: what an error may point at."""
+    return {*PolicyAsked.model_fields, *EvaluationAsked.model_fields}

@@ -17,6 +17,7 @@ OF_DECISIONS = ("reservations",)  # with a decision_id alone
 OF_NOBODY = (
     "limits_used", "audiences", "catalogue", "api_keys", "exports", "releases_seen", "tombstones",
     "erasures", "erasing", "idempotency", "experiments", "experiment_audit",
+    "evaluations",
 )  # fmt: skip
 _AT_ONCE = 500
 

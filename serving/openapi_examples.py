@@ -48,6 +48,14 @@ GIVEN: Mapping[str, Any] = {
     "WhyGiven": {"why": "agreed on in Monday's meeting"},
     "PromotionGiven": {"arm": "challenger", "why": "better at the third look"},
     "AudienceAsked": {"push_id": "spring", "budget": 1000, "rule": "recency_days <= 30"},
+    "EvaluationAsked": {
+        "policies": [
+            {"kind": "release", "release_id": "2026-11-26.1"},
+            {"kind": "rule", "rule": "recency_days <= 30", "offer_id": "ten"},
+            {"kind": "nothing"},
+        ],
+        "against": 2,
+    },
 }  # fmt: skip
 _TEXTS = {
     "push_id": "spring", "member_id": "15098", "offer_id": "ten", "channel": "push",
@@ -56,6 +64,7 @@ _TEXTS = {
     "evidence": "modelled", "policy": "4f1d2c3b5a69", "objective": "margin",
     "rule": "recency_days <= 30",
     "experiment_id": "spring-model", "experiments": "spring-model", "action": "started",
+    "evaluation_id": "ev_9a8b7c6d5e4f40318273645566778899",
     "release_id": "2026-11-26.1", "table": "purchases", "items": "84406B",
 }  # fmt: skip
 

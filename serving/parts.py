@@ -20,6 +20,7 @@ from serving.deadline import DEFAULT_SECONDS
 from serving.deciding import Deciding
 from serving.engine import Engine, Watched
 from serving.erasures import Erasures
+from serving.evaluations import Evaluations
 from serving.experiments import Book
 from serving.fresh_source import FreshSource, NoFresh
 from serving.log import Log
@@ -78,6 +79,10 @@ class Parts:
     @property
     def book(self) -> Book:
         return Book(self.log)
+
+    @property
+    def evaluations(self) -> Evaluations:
+        return Evaluations(self.log)
 
     @property
     def erasures(self) -> Erasures:

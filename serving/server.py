@@ -22,10 +22,11 @@ from serving.archive import Archive
 from serving.audience_worker import AudienceWorker, job_command
 from serving.audiences import Audiences
 from serving.auth import Access, Keys
+from serving.command_worker import Chore, CommandWorker, erase_command, evaluate_command
 from serving.database import Database, child_environment
 from serving.door import door
-from serving.erasure_worker import ErasureWorker, erase_command
 from serving.erasures import Erasures
+from serving.evaluations import Evaluations
 from serving.experiments import Book
 from serving.follower_process import can_follow
 from serving.fresh_opening import OpenedLater
@@ -176,15 +177,20 @@ def _under_way(trials: Trials, log: Log, archive: Archive, decider: Decider) -> 
 
 @contextmanager
 def _workers(settings: Settings, log: Log, release: str | None) -> Iterator[None]:
-    """Audiences of ``release``, None for any, and erasures are worked on while the block lasts."""
+    """Audiences of ``release``, None for any, erasures and evaluations are worked on meanwhile."""
     environment = child_environment(settings.workspace)
     worker = AudienceWorker(Audiences(log), job_command(settings, release), release, environment)
-    command = erase_command(str(settings.workspace.root))
-    eraser = ErasureWorker(Erasures(log), command, environment)
+    root = str(settings.workspace.root)
+    chores = (
+        Chore("erasures", Erasures(log).wait, erase_command(root)),
+        Chore("evaluations", Evaluations(log).wait, evaluate_command(root)),
+    )
+    workers = [CommandWorker(chore, environment) for chore in chores]
     try:
         yield
     finally:
-        eraser.stop()
+        for one in workers:
+            one.stop()
         worker.stop()
 
 

@@ -127,6 +127,24 @@ audiences = Table(
     sqlite_autoincrement=True,
 )
 
+# Evaluations of policies that were asked for; see serving.evaluations.
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("evaluation_id", TEXT, nullable=False, unique=True),
+    Column("digest", TEXT, nullable=False),  # of what was asked
+    Column("asked", TEXT, nullable=False),  # JSON, serving.evaluation_schemas.EvaluationAsked
+    Column("state", TEXT, nullable=False),  # serving.evaluation_schemas.EvaluationState
+    Column("starts", NUMBER, nullable=False),
+    Column("failure", TEXT),
+    Column("report", TEXT),  # JSON, training.evaluation.off_policy.OffPolicyReport
+    Column("created_at", TEXT, nullable=False),
+    Column("updated_at", TEXT, nullable=False),
+    Index("evaluations_by_state", "state", "seq"),
+    sqlite_autoincrement=True,
+)
+
 # Every version of the offers and pushes that callers put; see serving.catalogue.
 catalogue = Table(
     "catalogue",

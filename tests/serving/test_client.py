@@ -71,6 +71,9 @@ def test_every_call_of_the_client_is_one_of_the_scorer(address: str) -> None:
         assert one.decision_id is not None
         assert client.explanation(one.decision_id).push_id == "spring"
         rows = [{**VIEW, "event_id": f"e{n}"} for n in range(1500)]
+        judged = client.evaluation([{"kind": "nothing"}], seconds=120.0)
+        assert judged.failure is not None  # nothing was ingested here
+        assert judged.failure.detail.startswith("no ")
         receipt = client.send_events([*rows, {"event_id": "bad"}], key="batch")
         assert (receipt.accepted, [row.index for row in receipt.rejected]) == (1500, [1500])
         assert client.send_events([*rows, {"event_id": "bad"}], key="batch") == receipt

@@ -48,6 +48,11 @@ _GOOD: dict[tuple[str, str], Any] = {
     ("POST", "/v1/rules:audit"): {"rule": "recency_days < 3", "offer_id": "ten", "pool": "offer"},
     ("POST", "/v1/audiences"): {"push_id": "spring", "rule": "recency_days < 3", "budget": 10},
     ("POST", "/v1/audiences/{audience_id}:cancel"): {},
+    ("POST", "/v1/evaluations"): {
+        "policies": [{"kind": "release", "release_id": "r1", "exploration": False},
+                     {"kind": "rule", "rule": "recency_days < 3", "offer_id": "ten"}],
+        "objective": "margin", "against": 1, "since": _WHEN, "push_ids": ["spring"],
+    },
     ("POST", "/v1/erasures"): {"member_ids": ["a", "b"]},
     ("POST", "/v1/releases/{release_id}:publish"): {},
     ("POST", "/v1/releases:rollback"): {},

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sqlite_where=inside, postgresql_where=inside,
     )  # fmt: skip
     _registry()
+    _evaluations()
     op.create_table(
         "shadows",
         sa.Column("seq", NUMBER, primary_key=True),
@@ -67,3 +68,21 @@ def _registry() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("audit_of_experiment", "experiment_audit", ["experiment_id", "seq"])
+
+
+def _evaluations() -> None:
+    op.create_table(
+        "evaluations",
+        sa.Column("seq", NUMBER, primary_key=True),
+        sa.Column("evaluation_id", TEXT, nullable=False, unique=True),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("asked", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("starts", NUMBER, nullable=False),
+        sa.Column("failure", TEXT),
+        sa.Column("report", TEXT),
+        sa.Column("created_at", TEXT, nullable=False),
+        sa.Column("updated_at", TEXT, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("evaluations_by_state", "evaluations", ["state", "seq"])

@@ -1,4 +1,4 @@
-"""Recorded erasures are carried out beside the scorer, and wait where they cannot be."""
+"""What waits is carried out beside the scorer, and goes on waiting where it cannot be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from serving.erasure_worker import ErasureWorker, erase_command
+from serving.command_worker import Chore, CommandWorker, erase_command, evaluate_command
 from serving.erasures import Erasures
 from serving.log import Log
 
@@ -35,7 +35,8 @@ def soon(true: Callable[[], bool]) -> bool:
 def test_what_waits_is_carried_out_without_being_asked(log: Log, tmp_path: Path) -> None:
     erasures = Erasures(log)
     asked = erasures.ask(["m1"], datetime.now(UTC))
-    worker = ErasureWorker(erasures, [sys.executable, "-c", _FINISH, str(tmp_path / "log.db")], {})
+    command = [sys.executable, "-c", _FINISH, str(tmp_path / "log.db")]
+    worker = CommandWorker(Chore("erasures", erasures.wait, command), {})
     try:
         assert soon(lambda: erasures.find(asked.erasure_id).state == "done")
     finally:
@@ -47,7 +48,7 @@ def test_a_failure_leaves_the_erasure_waiting(log: Log, tmp_path: Path) -> None:
     erasures.ask(["m1"], datetime.now(UTC))
     met = tmp_path / "met"
     code = f"import pathlib; pathlib.Path({str(met)!r}).touch(); raise SystemExit(1)"
-    worker = ErasureWorker(erasures, [sys.executable, "-c", code], {})
+    worker = CommandWorker(Chore("erasures", erasures.wait, [sys.executable, "-c", code]), {})
     try:
         assert soon(met.exists)
     finally:
@@ -55,5 +56,6 @@ def test_a_failure_leaves_the_erasure_waiting(log: Log, tmp_path: Path) -> None:
     assert len(erasures.pending()) == 1
 
 
-def test_the_command_names_nobody() -> None:
+def test_the_commands_name_nobody() -> None:
     assert erase_command("/w")[3:] == ["members", "erase", "--pending", "--workspace", "/w"]
+    assert evaluate_command("/w")[3:] == ["evaluate", "pending", "--workspace", "/w"]

@@ -1,4 +1,4 @@
-"""Carries recorded erasures out beside the scorer: a process, whenever one waits."""
+"""Commands run beside the scorer whenever something waits for them: a process each time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
 
-from serving.erasures import Erasures
 from serving.errors import LogUnavailable
 
 _LOOK_SECONDS = 1.0
@@ -19,29 +19,46 @@ _STOP_SECONDS = 5.0
 _LONGEST_PAUSE = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """name: of what waits, such as ``erasures``. waits: whether something does; may raise
+    ``LogUnavailable``. command: the command line that carries it out."""
+
+    name: str
+    waits: Callable[[], bool]
+    command: Sequence[str]
+
+
+def pushwise_command(*words: str) -> list[str]:
+    """The command line of ``pushwise`` with these words."""
+    return [sys.executable, "-c", "from console.main import main; main()", *words]
+
+
 def erase_command(workspace: str) -> list[str]:
     """The command line of ``pushwise members erase --pending``."""
-    code = "from console.main import main; main()"
-    return [sys.executable, "-c", code, "members", "erase", "--pending", "--workspace", workspace]
+    return pushwise_command("members", "erase", "--pending", "--workspace", workspace)
 
 
-class ErasureWorker:
-    """A thread that starts the command while erasures wait; after a failure later and later.
+def evaluate_command(workspace: str) -> list[str]:
+    """The command line of ``pushwise evaluate pending``."""
+    return pushwise_command("evaluate", "pending", "--workspace", workspace)
 
-    The command takes ingest's and builds' locks in turn, so scorers beside each other may all have
-    a worker.
+
+class CommandWorker:
+    """A thread that starts the command while something waits; after a failure later and later.
+
+    The commands take the workspace's locks in turn, so scorers beside each other may all have a
+    worker.
     """
 
-    def __init__(
-        self, erasures: Erasures, command: Sequence[str], environment: Mapping[str, str]
-    ) -> None:
-        self._erasures = erasures
-        self._command = list(command)
+    def __init__(self, chore: Chore, environment: Mapping[str, str]) -> None:
+        self._chore = chore
         self._environment = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._environment.pop("OMP_NUM_THREADS", None)  # the scorer's: one thread a call
         self._stopped = threading.Event()
-        self._log = structlog.get_logger("pushwise.erasures")
-        self._thread = threading.Thread(target=self._run, name="erasure-worker", daemon=True)
+        self._log = structlog.get_logger(f"pushwise.{chore.name}")
+        name = f"worker of {chore.name}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,7 +70,7 @@ class ErasureWorker:
         pause, not_before = _LOOK_SECONDS, 0.0
         while not self._stopped.wait(_LOOK_SECONDS):
             try:
-                waits = monotonic() >= not_before and bool(self._erasures.pending())
+                waits = monotonic() >= not_before and self._chore.waits()
             except LogUnavailable:
                 continue
             if not waits:
@@ -64,16 +81,16 @@ class ErasureWorker:
             pause = _LOOK_SECONDS if status == 0 else min(2 * pause, _LONGEST_PAUSE)
             not_before = monotonic() + pause
             if status:
-                self._log.error("erasures wait", status=status, again_in_seconds=pause)
+                self._log.error(f"{self._chore.name} wait", status=status, again_in_seconds=pause)
 
     def _carry_out(self) -> int:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-                self._command, env=self._environment, stdin=subprocess.DEVNULL,
+                list(self._chore.command), env=self._environment, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )  # fmt: skip
         except OSError as error:
-            self._log.error("no process for erasures", why=error.strerror)
+            self._log.error(f"no process for {self._chore.name}", why=error.strerror)
             return 1
         while not self._stopped.is_set():
             try:
