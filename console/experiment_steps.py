@@ -64,7 +64,7 @@ def start(
     database: DatabaseOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a draft decide from now on; scorers follow within a second."""
+    """Let a draft decide from now on; scorers follow once its releases are loaded."""
     from serving.lifecycle import start as started
 
     with opened_book(workspace, database) as opened:

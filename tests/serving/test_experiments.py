@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,6 +138,24 @@ def test_experiments_of_a_layer_share_its_members(book: Book) -> None:
     members = [f"m{number}" for number in range(2000)]
     inside = [one.assign(members) >= 0 for one in book.running()]
     assert not (inside[0] & inside[1]).any()
+
+
+def test_of_two_scorers_that_start_at_once_one_gets_what_is_left(database: Database) -> None:
+    with Log(database) as log, Log(database) as other, ThreadPoolExecutor(2) as threads:
+        books = (Book(log), Book(other))
+        for number in range(5):
+            names = [f"x{number}{one}" for one in "ab"]
+            for name in names:
+                books[0].create(replace(SPRING, experiment_id=name, traffic=0.6), by())
+
+            def start(place: int, names: list[str] = names) -> str:
+                try:
+                    return books[place].start(names[place], by()).state
+                except LayerFull:
+                    return "full"
+
+            assert sorted(threads.map(start, (0, 1))) == ["full", "running"]
+            books[0].stop(books[1].running()[0].experiment.experiment_id, by())
 
 
 @pytest.mark.parametrize("pushes", [(), ("may", "june")])
