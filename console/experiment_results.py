@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from experiments.contrast import Estimate, Lift, Untold
     from experiments.findings import Contrast, Readout
     from features.workspace import Workspace
+    from serving.experiment_entry import Entry
     from serving.readouts import Results
-
-_MOST_HISTORY = 60  # earlier moments, so that a curve costs no more than that many readouts
 
 
 def results(
@@ -45,12 +44,15 @@ def results(
 
 
 def results_of(
-    workspace: Workspace, experiment_id: str, as_of: datetime | None = None, curve: bool = False
+    workspace: Workspace,
+    experiment_id: str,
+    as_of: datetime | None = None,
+    curve: Callable[[Entry, datetime], Sequence[datetime]] = lambda _entry, _as_of: (),
 ) -> Results:
     """Take the scorer's log over into the tables, and read the experiment out.
 
     Args:
-        as_of: None for now. curve: as of the days before it too.
+        as_of: None for now. curve: earlier moments that are read too.
 
     Raises:
         ExperimentError: no scorer has run here, ``as_of`` lies ahead, or a shadow experiment.
@@ -74,18 +76,7 @@ def results_of(
             )
         entry = Book(log).find(experiment_id)
     take_scorer_log(workspace)
-    history = _days(entry.started_at, moment) if curve else ()
-    return read_results(workspace, entry, moment, history)
-
-
-def _days(started_at: datetime | None, as_of: datetime) -> Sequence[datetime]:
-    """Moments before ``as_of``, whole days after the start, at most 60."""
-    if started_at is None:
-        return ()
-    days = (as_of - started_at) // timedelta(days=1)
-    step = max(1, -(-days // _MOST_HISTORY))
-    found = [started_at + timedelta(days=day) for day in range(step, days + 1, step)]
-    return [moment for moment in found if moment < as_of]
+    return read_results(workspace, entry, moment, curve(entry, moment))
 
 
 def _print(found: Results) -> None:

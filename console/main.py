@@ -55,6 +55,7 @@ def application() -> typer.Typer:
         personas,
         plan,
         release,
+        report,
         rules,
         serve,
         train,
@@ -82,6 +83,7 @@ def application() -> typer.Typer:
     app.add_typer(evaluate.app)
     app.add_typer(experiment.app)
     app.add_typer(rules.app)
+    app.add_typer(report.app)
     app.command("why")(why.why)
     return app
 

@@ -10,6 +10,7 @@ from dashboard.numbers import Unit, told
 from training.charts import Chart, Series
 
 Document = Mapping[str, Any]
+_LATE = 1.5
 _SHARES = ("converted", "reached", "unsubscribed", "complained")
 STAGES = ("assigned", "sent", "delivered", "opened", "clicked", "converted")
 
@@ -40,6 +41,7 @@ def over_time(
     None where no moment tells it.
     """
     anytime, looks, bounds = list[Point](), list[Point](), list[tuple[float, float]]()
+    looked = 0
     for results in history:
         found = compared(results, arm, control)
         if found is None:
@@ -47,7 +49,9 @@ def over_time(
         day = days_since(started_at, results)
         _keep(anytime, day, found["anytime"])
         decided, primary = found["decided"], found["primary"]
-        if decided is not None and decided["by"] == "group":
+        # After the last look every moment is one: the first of each is its place.
+        if decided is not None and decided["by"] == "group" and results["look"]["number"] > looked:
+            looked = results["look"]["number"]
             _keep(looks, day, decided["interval"])
             if "error" in primary:
                 bounds.append((day, decided["bound"] * primary["error"]))
@@ -86,6 +90,14 @@ def _line(name: str, points: Sequence[Point], style: Any) -> Series:
 def _ends(estimate: Document) -> tuple[float, float] | None:
     low, high = estimate["low"], estimate["high"]
     return None if low is None or high is None else (low, high)
+
+
+def while_it_ran(history: Sequence[Document], started_at: datetime) -> Sequence[Document]:
+    """``history`` without a last moment so long after the others that the curve would be lost."""
+    if len(history) < 3:
+        return history
+    days = [days_since(started_at, one) for one in history]
+    return history[:-1] if days[-1] > _LATE * days[-2] else history
 
 
 def days_since(started_at: datetime, results: Document) -> float:
@@ -159,7 +171,14 @@ _CORRECTION = {"holm": "Holm", "bh": "Benjamini-Hochberg"}
 
 
 def _told(contrast: Document) -> list[Document]:
-    return [one for one in contrast["segments"] if "difference" in one["lift"]]
+    """Those that can be told. A segment of which every member is the same says nothing more."""
+    found = contrast["segments"]
+    several = {
+        one["segment"]
+        for one in found
+        if len({other["value"] for other in found if other["segment"] == one["segment"]}) > 1
+    }
+    return [one for one in found if one["segment"] in several and "difference" in one["lift"]]
 
 
 def _forest(name: str, lifts: Sequence[tuple[Document, str, str]], unit: Unit) -> Series:

@@ -18,6 +18,7 @@ from dashboard.experiment_charts import (
     per_member,
     segments,
     unit_of,
+    while_it_ran,
 )
 from dashboard.pages import json_link, page
 from experiments.design import Experiment
@@ -88,7 +89,8 @@ def _shown(report: ExperimentReport, contrast: Document) -> dict[str, Any]:
     arm, control = contrast["arm"], contrast["control"]
     name = f"{arm}-{control}"
     unit = unit_of(report.results["metric"])
-    when = (report.history, report.started_at, arm, control)
+    started_at = report.started_at
+    when = (while_it_ran(report.history, started_at), started_at, arm, control)
     charts = (
         _figure(
             over_time(*when), f"lift-{name}",

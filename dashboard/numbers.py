@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 Unit = Literal["money", "share", "points", "count", "number"]
 _MINUS = "−"
+_AFTER = {"share": "%", "points": " pp"}
 
 
 def told(
@@ -32,9 +33,10 @@ def told(
     if decimals is None:
         decimals = 0 if unit == "count" else _decimals(shown)
     size = f"{abs(shown):,.{decimals}f}"
-    sign = _MINUS if value < 0 and size.strip("0.,") else "+" if signed and value > 0 else ""
-    after = {"share": "%", "points": " pp"}.get(unit, "")
-    return f"{sign}{size}{after}"
+    if not size.strip("0.,"):
+        return f"0{_AFTER.get(unit, '')}"
+    sign = _MINUS if value < 0 else "+" if signed else ""
+    return f"{sign}{size}{_AFTER.get(unit, '')}"
 
 
 def _decimals(value: float) -> int:

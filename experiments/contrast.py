@@ -21,7 +21,7 @@ import numpy as np
 from experiments.moments import Moments
 
 LEAST_MEMBERS = 100  # in each arm: below, means of money are far from normal
-_ROUNDING = 1e-12  # a standard error below this share of the mean is none
+ROUNDING = 1e-12  # a standard error below this share of the mean is none
 _AWAY = 3.0  # standard errors from 0 that a mean needs before anything is divided by it
 
 Parts = list[tuple[float, int]]  # of a variance, with degrees of freedom
@@ -157,7 +157,7 @@ def compared(
     """The lift of any two independent estimates; ``means`` and ``variances`` arm first."""
     parts = [*variances[0], *variances[1]]
     variance = sum(part for part, _ in parts)
-    if not sqrt(variance) > _ROUNDING * max(abs(means[0]), abs(means[1])):
+    if not sqrt(variance) > ROUNDING * max(abs(means[0]), abs(means[1])):
         return Untold("nothing_varies", f"{metric} is the same for all members")
     error = sqrt(variance)
     df = 1 / sum((part / variance) ** 2 / freedom for part, freedom in parts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose
 
 from experiments.cells import COVARIATES, Cells
-from experiments.contrast import Estimate, Lift, Side, Untold, lift
+from experiments.contrast import ROUNDING, Estimate, Lift, Side, Untold, lift
 from experiments.cuped import adjusted_lift
 from experiments.design import Analysis, Experiment
 from experiments.findings import ArmTotals, Incremental, Measured
@@ -101,8 +102,11 @@ def _difference(name: str, arm: Side, control: Side, alpha: float) -> Estimate |
     found = lift(name, arm, control, alpha)
     if isinstance(found, Lift):
         return found.difference
-    value = arm.mean({name: 1.0}) - control.mean({name: 1.0})
-    return Estimate(value, value, value) if name == "cost" else found
+    if name != "cost":
+        return found
+    costs = arm.mean({name: 1.0}), control.mean({name: 1.0})
+    value = 0.0 if isclose(*costs, rel_tol=ROUNDING) else costs[0] - costs[1]
+    return Estimate(value, value, value)
 
 
 def _times(one: Estimate | Untold, members: int) -> Estimate | Untold:

@@ -242,7 +242,7 @@ class Readout:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: times in ISO 8601, no NaN (null), names as the fields'."""
-        found: dict[str, Any] = _plain(self)
+        found: dict[str, Any] = plain(self)
         return found
 
     def contrast(self, arm: str, control: str) -> Contrast:
@@ -250,13 +250,14 @@ class Readout:
         return {(one.arm, one.control): one for one in self.contrasts}[arm, control]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``value`` as JSON has it: dataclasses by field, times in ISO 8601, no NaN (null)."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 
-from experiments.contrast import Estimate, Lift, Side, Untold, compared
+from experiments.contrast import ROUNDING, Estimate, Lift, Side, Untold, compared
 
 # Metric by name: what is divided by what.
 RATIOS: Mapping[str, tuple[str, str]] = {
@@ -55,7 +55,9 @@ def return_on_cost(arm: Side, control: Side, alpha: float = 0.05) -> Estimate | 
     together = (of_both - of_gain - of_cost) / 2
     squared = float(ndtri(alpha / 2)) ** 2
     first = paid**2 - squared * of_cost
-    if paid <= 0 or first <= 0:
+    # Costs that are alike differ in their last digits: nothing is divided by those.
+    alike = ROUNDING * max(abs(side.mean(cost)) for side in (arm, control))
+    if paid <= alike or first <= 0:
         return Untold("not_from_zero", "the arm does not clearly cost more than the control")
     middle = paid * earned - squared * together
     last = earned**2 - squared * of_gain

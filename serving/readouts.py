@@ -78,15 +78,26 @@ def read_results(
     """
     if entry.started_at is None or as_of <= entry.started_at:
         raise WrongState("draft", "running")
+    with opened_tables(workspace) as tables:
+        return results_in(workspace, tables, entry, as_of, history)
+
+
+def results_in(
+    workspace: Workspace,
+    tables: Tables,
+    entry: Entry,
+    as_of: datetime,
+    history: Sequence[datetime] = (),
+) -> Results:
+    """The same from ``tables`` that are open."""
     look = _look(entry, as_of)
     moments = {*history, as_of}
     if look.moment is not None:
         moments.add(look.moment)
-    with _opened(workspace) as tables:
-        source = _Source(workspace, tables, entry.experiment_id, entry.declared.analysis)
-        if len(moments) > 2:
-            source = source.narrowed(max(moments))
-        found = {at: _read(source, entry, at) for at in sorted(moments)}
+    source = _Source(workspace, tables, entry.experiment_id, entry.declared.analysis)
+    if len(moments) > 2:
+        source = source.narrowed(max(moments))
+    found = {at: _read(source, entry, at) for at in sorted(moments)}
     return Results(
         entry=entry,
         readout=found[as_of][0],
@@ -97,7 +108,7 @@ def read_results(
 
 
 @contextmanager
-def _opened(workspace: Workspace) -> Iterator[Tables]:
+def opened_tables(workspace: Workspace) -> Iterator[Tables]:
     """The tables on a DuckDB of their own, whatever the workspace's engine."""
     from features.tables import connect, open_tables
 

@@ -60,9 +60,9 @@ def test_an_earlier_look_says_what_was_known_then(workspace: Workspace) -> None:
 
 def test_the_curve_ends_where_the_results_are(workspace: Workspace) -> None:
     as_of = START + timedelta(days=3.5)
-    found = results_of(workspace, ID, as_of, curve=True)
-    days = [(one.as_of - START).days for one in found.history]
-    assert days == [1, 2, 3]
+    days = [START + timedelta(days=day) for day in (1, 2, 3)]
+    found = results_of(workspace, ID, as_of, lambda _entry, _as_of: days)
+    assert [one.as_of for one in found.history] == days
     alone = results_of(workspace, ID, found.history[-1].as_of)
     assert alone.readout == found.history[-1]
 

@@ -18,6 +18,7 @@ from dashboard.numbers import Unit, between, number, told
         (0.0042, "points", "0.420 pp"),
         (40_000, "count", "40,000"),
         (0.0, "number", "0"),
+        (-7e-15, "money", "0"),
         (None, "money", "–"),
         (math.inf, "money", "–"),
     ],

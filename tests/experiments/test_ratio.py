@@ -7,6 +7,8 @@ import pytest
 
 from experiments.cells import NAMES
 from experiments.contrast import Estimate, Lift, Side, Untold, sides
+from experiments.design import Analysis
+from experiments.figures import incremental
 from experiments.moments import Moments
 from experiments.ratio import ratio_lift, return_on_cost
 from tests.experiments.members import values
@@ -93,3 +95,15 @@ def test_an_arm_that_costs_no_more_has_no_return() -> None:
     rng = np.random.default_rng(11)
     arm, control = (values(300, gain=rng.normal(0, 1, 300), cost=rng.random(300)) for _ in "ab")
     assert isinstance(return_on_cost(*pair(arm, control)), Untold)
+
+
+def test_costs_that_are_alike_for_all_are_no_return_of_trillions() -> None:
+    """Means of .05 over unequal numbers of members differ in their last digit."""
+    rng = np.random.default_rng(13)
+    arm, control = (
+        values(count, gain=rng.normal(2 - count / 999, 1, count), cost=np.full(count, 0.05))
+        for count in (911, 1303)
+    )
+    both = pair(arm, control)
+    assert isinstance(return_on_cost(*both), Untold)
+    assert incremental(both, 911, Analysis()).cost == Estimate(0.0, 0.0, 0.0)

@@ -1,0 +1,111 @@
+"""``pushwise report``: what a push changed, on one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.moments import as_of_moment
+from console.page_file import PageError, PageOption, check_page, write_page
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+
+if TYPE_CHECKING:
+    from dashboard.push_report import PushReport
+    from features.workspace import Workspace
+
+_PROMISED = ("contacts", "expected_orders", "expected_cost", "expected_gain")
+
+app = typer.Typer(name="report", no_args_is_help=True, help="What pushes changed, on one page.")
+
+
+@app.callback()
+def report() -> None:
+    """What pushes changed, on one page."""
+
+
+@app.command("push")
+def push(
+    push_id: Annotated[str, typer.Argument(metavar="PUSH_ID", help="The push.")],
+    out: PageOption = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="What had been planned: the file that `pushwise plan --json` printed."),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="What was known at that moment; else now.")
+    ] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a push earned beyond the members held out, beside what had been promised of it.
+
+    Takes in first what the scorer has logged since the last time.
+    """
+    from dashboard.push_report import push_page
+
+    check_page(out, as_json=as_json)
+    opened = load_workspace(workspace, database)
+    moment = datetime.now(UTC) if as_of is None else as_of_moment(opened, as_of)
+    made = push_report_of(opened, push_id, moment, None if plan is None else _plan(plan, push_id))
+    if out is not None:
+        write_page(out, push_page(made))
+    if as_json:
+        typer.echo(json.dumps(made.to_json(), ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(made.sentence)
+
+
+def push_report_of(
+    workspace: Workspace, push_id: str, as_of: datetime, plan: Mapping[str, Any] | None = None
+) -> PushReport:
+    """Take the scorer's log over into the tables, and read the push out.
+
+    Args:
+        plan: what was planned, goes before what the scorer's log knows of it.
+
+    Raises:
+        PushTrialError: no such push, or nobody was left out of it by chance.
+    """
+    from console.scorer_log import scorer_log, take_scorer_log
+    from dashboard.reading import push_report
+    from serving.audience_folder import AudienceFolder
+    from serving.errors import AudienceGone
+    from serving.push_promise import logged_promise, planned_promise
+    from serving.push_readouts import read_push
+
+    take_scorer_log(workspace)
+    with scorer_log(workspace) as log:
+        logged = None if log is None else logged_promise(log, push_id)
+        planned = None if log is None or plan is not None else planned_promise(log, push_id)
+    frontier = None
+    if planned is not None:
+        try:
+            frontier = AudienceFolder.open(workspace.audiences / planned.audience_id).frontier()
+        except AudienceGone:
+            frontier = None  # the files of an audience may go before its summary does
+    summary = plan if planned is None else planned.summary
+    return push_report(read_push(workspace, push_id, as_of), summary, logged, frontier)
+
+
+def _plan(path: Path, push_id: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PageError(
+            f"--plan {path} is no JSON; give what `pushwise plan --json` printed"
+        ) from error
+    missing = [name for name in _PROMISED if not isinstance(found, dict) or name not in found]
+    if missing:
+        raise PageError(
+            f"--plan {path} has no {missing[0]!r}; give what `pushwise plan --json` printed"
+        )
+    if found.get("push_id") != push_id:
+        raise PageError(f"--plan {path} is of push {found.get('push_id')!r}, wanted {push_id!r}")
+    plan: Mapping[str, Any] = found
+    return plan
