@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from features.workspace import Workspace
     from serving.experiment_audit import Change
     from serving.experiments import Book
+    from serving.log import Log
 
 
 class RefusedError(ExperimentError):
@@ -28,7 +29,19 @@ class RefusedError(ExperimentError):
 @dataclass(frozen=True, slots=True)
 class Opened:
     workspace: Workspace
-    book: Book
+    log: Log
+
+    @property
+    def book(self) -> Book:
+        from serving.experiments import Book
+
+        return Book(self.log)
+
+    def labels(self) -> dict[str, str]:
+        """Of the API keys that have one, by id."""
+        from serving.api_keys import Keys
+
+        return {key.key_id: key.label for key in Keys(self.log).all() if key.label}
 
 
 @contextmanager
@@ -39,7 +52,6 @@ def opened_book(root: Path, database: str | None) -> Iterator[Opened]:
         RefusedError: there is no workspace, or the book refused; the message says what helps.
     """
     from serving.errors import ServiceError
-    from serving.experiments import Book
     from serving.log import Log
 
     if not root.is_dir():
@@ -47,7 +59,7 @@ def opened_book(root: Path, database: str | None) -> Iterator[Opened]:
     workspace = load_workspace(root, database)
     with Log.of(workspace) as log:
         try:
-            yield Opened(workspace, Book(log))
+            yield Opened(workspace, log)
         except ServiceError as error:
             helps = f"; {error.fix[0]}" if error.fix else ""
             raise RefusedError(f"{error}{helps}") from error

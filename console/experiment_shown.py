@@ -55,8 +55,8 @@ def show_all(entries: Sequence[Entry], as_json: bool) -> None:
         typer.echo("no experiment yet; declare one with `pushwise experiment create`")
 
 
-def show_trail(trail: Sequence[Audited], as_json: bool) -> None:
-    """A line a change, and one for each field that it changed."""
+def show_trail(trail: Sequence[Audited], labels: Mapping[str, str], as_json: bool) -> None:
+    """A line a change, and one for each field that it changed. labels: of API keys, by id."""
     if as_json:
         from serving.experiment_schemas import shown_change
 
@@ -65,6 +65,8 @@ def show_trail(trail: Sequence[Audited], as_json: bool) -> None:
     for one in trail:
         why = f'  "{one.why}"' if one.why else ""
         who = one.by or "nobody was asked for a key"
+        if who in labels:
+            who = f"{who} ({labels[who]})"
         typer.echo(f"{one.version}  {_moment(one.at)}  {one.action:<15} {who}{why}")
         if one.action != "created":
             for name, values in one.changed.items():

@@ -143,4 +143,5 @@ def audit(
     """Show who changed what, when and why, oldest first."""
     with opened_book(workspace, database) as opened:
         opened.book.find(experiment_id)
-        show_trail(opened.book.audit(experiment_id, 0, _MOST), as_json)
+        trail = opened.book.audit(experiment_id, 0, _MOST)
+        show_trail(trail, opened.labels(), as_json)

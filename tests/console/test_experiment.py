@@ -17,6 +17,9 @@ from console.main import application
 from features.workspace import Workspace
 from models.keys import PUBLIC, trainer_key, trusted_keys
 from models.manifest import TrackedVersion
+from serving.api_keys import Keys, NewKey
+from serving.experiment_audit import Change
+from serving.experiments import Book
 from serving.log import Log
 from serving.pointer import current, publish
 from serving.release import seal
@@ -125,6 +128,10 @@ def test_people_read_what_is_compared_and_who_changed_it(workspace: Workspace) -
         "spring", "running", "champion", "45.0%,", "challenger", "45.0%,", "holdout", "10.0%",
     ]  # fmt: skip
     assert "no experiment yet" in pushwise(workspace, "list", "--state", "decided").stdout
+    with Log.of(workspace) as log:
+        key = Keys(log).create(NewKey("live", ("admin",), "product team"), AS_OF).split("_")[2]
+        Book(log).stop("spring", Change(AS_OF, key))
+    assert f"stopped         {key} (product team)" in pushwise(workspace, "audit", "spring").stdout
 
 
 def test_the_file_of_the_page_about_it_declares_an_experiment(workspace: Workspace) -> None:
