@@ -10,7 +10,7 @@ truth more often than not. No weight is ever clipped.
 Where the log cannot tell, there is no number: see ``refusals``.
 
 Source: Dudík, Langford and Li, ICML 2011 (doubly robust); Swaminathan and Joachims, NeurIPS 2015
-(self-normalised); Kish, Survey Sampling, 1965 (effective sample size).
+(self-normalised).
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from numpy.typing import NDArray
 from experiments.errors import ExperimentError
 from experiments.panel import CannotSay
 from experiments.rule_court import Estimate
-from experiments.scores import Drawn, Scores, mean_effect
+from experiments.scores import Drawn, Scores, check_distributions, mean_effect
+from experiments.weighing import (
+    FEW_EFFECTIVE,
+    LEAST_EFFECTIVE,
+    effective_size,
+    mean_weight,
+    off_one,
+)
 
-LEAST_EFFECTIVE = 100  # decisions, after weighing
-FEW_EFFECTIVE, FEW_SHARE = 1_000, 0.05  # fewer, or a smaller share of all, are told
+FEW_SHARE = 0.05  # of all decisions: worth less after weighing is told
 MOST_UNSUPPORTED = 0.001  # of the policy's choices, where the log could not have chosen so
-MOST_OFF = 3.0  # standard errors: of the mean weight from 1, and of the two opinions apart
+_MOST_APART = 3.0  # standard errors between the two opinions
 LEAST_VARYING = 10  # rewards that are not the commonest one: without, an interval is a lie
 _SAME = 1e-9
-_SUMS_TO_ONE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ def refusals(support: Support) -> tuple[str, ...]:
             f"log, wanted at most {MOST_UNSUPPORTED:.1%}"
         )
     # Either would show in the mean weight too.
-    if not reasons and abs(support.mean_weight - 1) > max(MOST_OFF * support.weight_error, _SAME):
+    if not reasons and off_one(support.mean_weight, support.weight_error):
         reasons.append(
             "the logged probabilities do not fit what happened: the mean weight is "
             f"{support.mean_weight:.3f} (SE {support.weight_error:.3f}), wanted 1"
@@ -199,24 +204,17 @@ def _checked(log: Drawn, policy: NDArray[np.float64]) -> NDArray[np.float64]:
         raise ExperimentError("the log holds no decisions")
     if policy.shape != wanted:
         raise ExperimentError(f"the policy has the shape {policy.shape}, wanted {wanted}")
-    total = policy.sum(axis=1)
-    off = np.flatnonzero(~(np.abs(total - 1) <= _SUMS_TO_ONE) | (policy < 0).any(axis=1))
-    if len(off):
-        raise ExperimentError(
-            f"row {off[0]} of the policy adds up to {total[off[0]]:.6g}, wanted probabilities that "
-            f"add up to 1 ({len(off)} such rows)"
-        )
+    check_distributions(policy)
     return policy
 
 
 def _support(log: Drawn, policy: NDArray[np.float64], weight: NDArray[np.float64]) -> Support:
-    squares = float(weight @ weight)
-    mean = mean_effect(weight, log.member)
+    mean = mean_weight(weight, log.member)
     outside = np.where(_supported(log), 0.0, policy).sum(axis=1).mean()
     return Support(
         decisions=len(weight),
         members=len(np.unique(log.member)),
-        effective=float(weight.sum()) ** 2 / squares if squares > 0 else 0.0,
+        effective=effective_size(weight),
         mean_weight=mean.mean,
         weight_error=mean.error,
         largest_weight=float(weight.max()),
@@ -245,7 +243,7 @@ def _parts(
     # An offer that was no candidate would not have gone out; there is next to none of it here.
     possible = np.where(_possible(log), policy, 0.0)
     possible[:, 0] += 1 - possible.sum(axis=1)
-    return np.asarray(np.where(possible > 0, possible * scores.matrix, 0.0).sum(axis=1))
+    return scores.mixed(possible)
 
 
 def _mean(part: NDArray[np.float64], member: NDArray[np.int64]) -> Estimate:
@@ -276,7 +274,7 @@ def _warnings(
     snips = float(weight @ log.outcome) / float(weight.sum())
     apart = part - weight * (log.outcome - snips) / weight.mean() - snips
     found = mean_effect(apart, log.member)
-    if not _own(weight) and abs(found.mean) > MOST_OFF * found.error > 0:
+    if not _own(weight) and abs(found.mean) > _MOST_APART * found.error > 0:
         told.append(
             f"the two estimates are {abs(found.mean):.2f} apart, more than chance explains: "
             "look at the logged probabilities"

@@ -21,11 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.panel import CannotSay
+from experiments.weighing import (
+    FEW_EFFECTIVE,
+    LEAST_EFFECTIVE,
+    effective_size,
+    mean_weight,
+    off_one,
+)
 
-LEAST_EFFECTIVE = 100  # decisions, after weighing, sent and unsent on either side of the rule
-FEW_EFFECTIVE = 1_000  # fewer than these are told
 LEAST_CONVERSIONS = 10  # on either side: without any, scores hardly vary and an interval is a lie
-MOST_OFF = 3.0  # standard errors that a mean weight may be away from 1
 Objective = Literal["margin", "conversions"]
 _WIDE = 1.959964  # half a 95 % interval in standard errors
 
@@ -181,10 +185,10 @@ class Ruling:
 def rule_court(trial: Trial, picked: NDArray[np.bool_]) -> Ruling:
     """Judge the rule that picks (n,) ``picked`` of the decisions."""
     effective = Effective(
-        _effective(trial.sent_weight[picked]),
-        _effective(trial.unsent_weight[picked]),
-        _effective(trial.sent_weight[~picked]),
-        _effective(trial.unsent_weight[~picked]),
+        effective_size(trial.sent_weight[picked]),
+        effective_size(trial.unsent_weight[picked]),
+        effective_size(trial.sent_weight[~picked]),
+        effective_size(trial.unsent_weight[~picked]),
     )
     reasons = _too_little(trial, picked, effective) or _weights_off(trial)
     return Ruling(
@@ -261,11 +265,6 @@ def _estimate(trial: Trial, mean: float, part: NDArray[np.float64]) -> Estimate:
     return Estimate.of(mean, float(np.sqrt((by_member**2).sum())))
 
 
-def _effective(weight: NDArray[np.float64]) -> float:
-    squares = float((weight**2).sum())
-    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
-
-
 def _too_little(trial: Trial, picked: NDArray[np.bool_], effective: Effective) -> tuple[str, ...]:
     if not len(trial):
         return ("no past decision had one of these offers among its candidates",)
@@ -300,10 +299,9 @@ def _too_little(trial: Trial, picked: NDArray[np.bool_], effective: Effective) -
 def _weights_off(trial: Trial) -> tuple[str, ...]:
     """Where the logged probabilities are right, weights are 1 on average."""
     for name, weight in (("sends", trial.sent_weight), ("no send", trial.unsent_weight)):
-        mean, part = _parts(weight, np.ones(len(trial)))
-        found = _estimate(trial, mean, part)
-        if abs(mean - 1) > MOST_OFF * found.error:
-            return (f"the logged probabilities of {name} do not fit: mean weight {mean:.3f}",)
+        found = mean_weight(weight, trial.member)
+        if off_one(found.mean, found.error):
+            return (f"the logged probabilities of {name} do not fit: mean weight {found.mean:.3f}",)
     return ()
 
 

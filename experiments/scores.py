@@ -91,18 +91,15 @@ class Scores:
         """As ``value``, of a policy that draws: (n, 1 + m) probabilities, no send first.
 
         Raises:
-            ExperimentError: a row does not add up to 1, or an offer that was no candidate can be
+            ExperimentError: a row is no distribution, or an offer that was no candidate can be
                 drawn.
         """
-        total = policy.sum(axis=1)
-        off = np.flatnonzero((np.abs(total - 1) > _SUMS_TO_ONE) | (policy < 0).any(axis=1))
-        if len(off):
-            raise ExperimentError(
-                f"row {off[0]} of the policy adds up to {total[off[0]]:.6g}, wanted probabilities "
-                f"that add up to 1 ({len(off)} such rows)"
-            )
-        mixed = np.where(policy > 0, policy * self.matrix, 0.0).sum(axis=1)
-        return mean_effect(mixed, self.member, complete=True)
+        check_distributions(policy)
+        return mean_effect(self.mixed(policy), self.member, complete=True)
+
+    def mixed(self, policy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) score of each row under (n, 1 + m) ``policy``; NaN where that sends no candidate."""
+        return np.asarray(np.where(policy > 0, policy * self.matrix, 0.0).sum(axis=1))
 
     def of(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) score of each row's ``chosen``."""
@@ -145,6 +142,18 @@ def doubly_robust(drawn: Drawn, expected: NDArray[np.float64]) -> Scores:
     matrix = np.where(candidates, expected, np.nan)
     matrix[rows, column] += (drawn.outcome - expected[rows, column]) / drawn.probability
     return Scores(matrix, drawn.member)
+
+
+def check_distributions(policy: NDArray[np.float64]) -> None:
+    """Raises ``ExperimentError`` unless each row of ``policy`` holds probabilities that add up to
+    1."""
+    total = policy.sum(axis=1)
+    off = np.flatnonzero(~(np.abs(total - 1) <= _SUMS_TO_ONE) | (policy < 0).any(axis=1))
+    if len(off):
+        raise ExperimentError(
+            f"row {off[0]} of the policy adds up to {total[off[0]]:.6g}, wanted probabilities that "
+            f"add up to 1 ({len(off)} such rows)"
+        )
 
 
 def mean_effect(

@@ -117,6 +117,7 @@ def train_response(
         _figures(fitted, known.log, measured),
         _card(known),
         measured=twin.model,
+        checks=measured.checks,
         beside={FOLDER: _court(workspace, known, fitted)},
     )
     trained = record(workspace, KIND, fitted.model, account, promote=promote)

@@ -30,6 +30,8 @@ from training.evaluation.policy import (
     value_at_budget,
 )
 from training.evaluation.qini import Trial, qini, qini_chart, qini_curve
+from training.gates import Check
+from training.policy_gate import PolicyGate, greedy, policy_gate
 from training.push_log import NO_SEND, PushLog
 
 # Rules of one column that direct marketing knows, where the workspace has the feature.
@@ -65,11 +67,12 @@ class Later:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """comparisons: the first decides. charts, facts: for the record, by name."""
+    """comparisons: the first decides. charts, facts: for the record, by name. checks: gates."""
 
     comparisons: tuple[Comparison, ...]
     charts: Mapping[str, Chart]
     facts: Mapping[str, str]
+    checks: tuple[Check, ...] = ()
 
 
 def measure(model: ResponseModel, later: Later, champion: ResponseModel | None = None) -> Measured:
@@ -90,6 +93,10 @@ def measure(model: ResponseModel, later: Later, champion: ResponseModel | None =
     if later.log.margin.any():
         money, charts["gain_by_budget"], facts["gain_above_best_offer"] = _money(judged)
         comparisons.append(money)
+    policy = _policy(judged, champion)
+    facts["policy_value"] = policy.told
+    if policy.comparison is not None:
+        comparisons.append(policy.comparison)
     if len(later.log) >= _PARTS:
         charts["uplift_by_tenth"] = _tenths(judged)
     try:
@@ -97,7 +104,7 @@ def measure(model: ResponseModel, later: Later, champion: ResponseModel | None =
         comparisons.append(found)
     except TrainingError as error:
         facts["qini"] = f"cannot say: {error}"
-    return Measured(tuple(comparisons), charts, facts)
+    return Measured(tuple(comparisons), charts, facts, policy.checks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +133,14 @@ class _Judged:
         told = alike.estimate(later.values[:_SOME], later.names, later.log.offers)
         return np.asarray(np.median(told.p_if_sent - told.p_if_not[:, None], axis=0))
 
+    @cached_property
+    def money(self) -> Scores:
+        """Scores of what was earned, contact and redemption paid."""
+        unsent = self.estimates.p_if_not * self.estimates.margin
+        gain = money_gain(self.later.log, self.estimates).gain
+        expected = np.column_stack([unsent, unsent[:, None] + gain])
+        return _scored(self.later, earned(self.later.log), expected)
+
     def plain(self, effects: NDArray[np.float64]) -> dict[str, Targeting]:
         """The plain policies, ``best_offer`` first; ``effects`` say which offer is best."""
         candidates = self.later.open
@@ -141,10 +156,12 @@ class _Judged:
         return found
 
 
+def _drawn(later: Later, outcome: NDArray[np.float64]) -> Drawn:
+    return Drawn(outcome, later.log.offer, later.log.probability, later.open, later.member)
+
+
 def _scored(later: Later, outcome: NDArray[np.float64], expected: NDArray[np.float64]) -> Scores:
-    log = later.log
-    drawn = Drawn(outcome, log.offer, log.probability, later.open, later.member)
-    return doubly_robust(drawn, expected)
+    return doubly_robust(_drawn(later, outcome), expected)
 
 
 def _best_by_uplift(estimates: ResponseEstimates, candidates: NDArray[np.bool_]) -> Targeting:
@@ -201,9 +218,7 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     """Gain in money at one budget, per thousand members, and at many; and how sure it is."""
     later, estimates = judged.later, judged.estimates
     expected = money_gain(later.log, estimates)
-    unsent = estimates.p_if_not * estimates.margin
-    outcome = earned(later.log)
-    scores = _scored(later, outcome, np.column_stack([unsent, unsent[:, None] + expected.gain]))
+    scores = judged.money
     worth = np.where(later.open, expected.gain, 0.0).mean(axis=0)
     # Where contacts cost nothing, the budget is a number of members.
     free = not expected.cost[later.open].any()
@@ -226,6 +241,24 @@ def _money(judged: _Judged) -> tuple[Comparison, Chart, str]:
     ahead = advantage_at_budget(scores, ours, single, cost, _BUDGET * most)
     told = _told(MeanEffect(1000 * ahead.mean, 1000 * ahead.error))
     return Comparison("gain_at_budget", mine, found), chart, told
+
+
+def _policy(judged: _Judged, champion: ResponseModel | None) -> PolicyGate:
+    """What the model's choices earn: in money, or in conversions where none is known."""
+    later = judged.later
+    in_money = bool(later.log.margin.any())
+
+    def choices(estimates: ResponseEstimates) -> NDArray[np.float64]:
+        if in_money:
+            return greedy(money_gain(later.log, estimates).gain, later.open)
+        return greedy(estimates.p_if_sent - estimates.p_if_not[:, None], later.open)
+
+    theirs = None
+    if champion is not None:
+        theirs = choices(champion.estimate(later.values, later.names, later.log.offers))
+    scores = judged.money if in_money else judged.conversions
+    outcome = earned(later.log) if in_money else later.log.converted.astype(np.float64)
+    return policy_gate(_drawn(later, outcome), scores, choices(judged.estimates), theirs)
 
 
 @dataclass(frozen=True, slots=True)

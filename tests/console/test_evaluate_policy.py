@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from typer.testing import CliRunner, Result
 
 from console.main import application
 from console.plan import published_release
+from serving.evaluation_schemas import EvaluationAsked
+from serving.evaluations import Evaluations
+from serving.log import Log
 from serving.situation import Situation
 from tests.conftest import MarketWorkspace
 from tests.console.planned_push import Sent, sent_by_chance
@@ -128,3 +131,27 @@ def test_what_cannot_be_asked_is_told_in_one_line(sent: Sent) -> None:
     nowhere = asked(sent, "--push", "no-such-push")
     assert nowhere.exit_code == 1
     assert "push 'no-such-push' has no decision" in nowhere.stderr
+
+
+def test_what_was_asked_over_http_is_carried_out_by_the_command(
+    released: MarketWorkspace, sent: Sent
+) -> None:
+    """One ends with what was found, the other with the reason, and neither tells where it lies."""
+    early = {"until": (released.as_of - timedelta(days=120)).isoformat()}
+    bodies = [
+        {"policies": [{"kind": "nothing"}, {"kind": "random"}], **early},
+        {"policies": [{"kind": "release", "release_id": "r-none"}]},
+    ]
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    with Log.of(sent.workspace) as log:
+        jobs = [Evaluations(log).ask(EvaluationAsked.model_validate(one), now) for one in bodies]
+    command = ["evaluate", "pending", "--workspace", str(sent.workspace.root)]
+    done = CliRunner().invoke(application(), command)
+    assert done.exit_code == 0, done.output
+    with Log.of(sent.workspace) as log:
+        first, second = (Evaluations(log).find(one.evaluation_id) for one in jobs)
+    assert (first.state, second.state) == ("done", "failed")
+    told = [] if first.report is None else first.report["policies"]
+    assert [one["name"] for one in told] == ["logged", "nothing", "random"]
+    assert second.failure is not None
+    assert second.failure.startswith("no release 'r-none' in the workspace")

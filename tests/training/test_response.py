@@ -35,7 +35,9 @@ def test_one_email_test_with_member_attributes_alone_is_enough(
     assert found.facts["evidence"] == "randomised"
     assert found.facts["measured_on"] == "members left out of one push"
     metrics = [one.metric for one in found.comparisons]
-    assert metrics == ["uplift_area", "uplift_area_beside_rules", "gain_at_budget", "qini"]
+    assert metrics == [
+        "uplift_area", "uplift_area_beside_rules", "gain_at_budget", "policy_value", "qini",
+    ]  # fmt: skip
     assert (found.folder.parent / "measured").is_dir()
 
 

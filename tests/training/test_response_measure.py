@@ -13,7 +13,7 @@ from training.response_measure import Later, Measured, measure
 
 pytestmark = pytest.mark.slow  # the model that is measured has to be fitted first
 
-TOLD = ("uplift_area", "uplift_area_beside_rules", "gain_at_budget", "qini")
+TOLD = ("uplift_area", "uplift_area_beside_rules", "gain_at_budget", "policy_value", "qini")
 
 
 @pytest.fixture(scope="module")
