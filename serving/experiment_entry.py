@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row
@@ -164,18 +164,6 @@ def stored_entry(row: Row[Any]) -> Entry:
         stopped_at=_moment(row.stopped_at),
         decided_at=_moment(row.decided_at),
         decision=None if row.decision is None else Decided(**json.loads(row.decision)),
-    )
-
-
-def planned_looks(experiment: Experiment, start: datetime) -> tuple[datetime, ...]:
-    """Equally far apart, the last when the experiment's days are over; none for a confidence
-    sequence, which may be looked at any time."""
-    analysis = experiment.analysis
-    if analysis.sequential == "always":
-        return ()
-    return tuple(
-        start + timedelta(days=analysis.days * look / analysis.looks)
-        for look in range(1, analysis.looks + 1)
     )
 
 

@@ -16,13 +16,13 @@ from experiments.assignment import BUCKETS, Allocation, Range, Running, free_slo
 from experiments.declaration import from_json, to_json
 from experiments.design import Experiment
 from experiments.errors import ExperimentError
+from experiments.looks import planned
 from serving.experiment_audit import Audited, Change, audited, write_down
 from serving.experiment_entry import (
     Allocated,
     Decided,
     Entry,
     State,
-    planned_looks,
     stored_entry,
 )
 from serving.experiment_errors import (
@@ -119,7 +119,7 @@ class Book:
                 started_at=change.at,
                 slots=_slots(entry.declared, others),
                 allocations=(Allocated(change.at, shares, Allocation.of(shares)),),
-                looks=planned_looks(entry.declared, change.at),
+                looks=planned(entry.declared.analysis, change.at),
             )
 
         return self._change(experiment_id, "started", change, step)
