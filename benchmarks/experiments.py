@@ -2,9 +2,10 @@
 
 bounds: published group sequential bounds. shares: wrong splits of members. coverage: how often
 intervals hold the truth. alarms: false alarms without an effect, power with one. promise: power
-against what was promised before. references: GrowthBook's gbstats and Spotify's confidence on the
-same members, installed apart on first use. policies: values of policies by the log. assignment: ten
-million members. The readout of ten million rows is ``benchmarks.experiments_readout``.
+against what was promised before; real: the same on Online Retail's members. references:
+GrowthBook's gbstats and Spotify's confidence on the same members, installed apart on first use.
+policies: values of policies by the log. assignment: ten million members. The readout of ten million
+rows is ``benchmarks.experiments_readout``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks import (
     experiments_coverage,
     experiments_offpolicy,
     experiments_promise,
+    experiments_real,
     experiments_references,
 )
 from benchmarks.figure import Figure
@@ -29,8 +31,9 @@ PARTS: Mapping[str, tuple[Callable[[int], Iterator[Figure]], int, int]] = {
     "shares": (experiments_coverage.wrong_shares, 20_000, 4_000),
     "coverage": (experiments_coverage.figures, 5_000, 1_000),
     "alarms": (experiments_alarms.figures, 5_000, 600),
-    "promise": (experiments_promise.figures, 2_000, 300),
-    "references": (experiments_references.figures, 200, 20),
+    "promise": (experiments_promise.figures, 1_500, 200),
+    "real": (experiments_real.figures, 5_000, 1_000),
+    "references": (experiments_references.figures, 60, 20),
     "policies": (experiments_offpolicy.figures, 200, 20),
     "assignment": (experiments_assignment.figures, 10_000_000, 500_000),
 }

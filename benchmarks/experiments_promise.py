@@ -24,7 +24,7 @@ from experiments.power import Baseline, Question, Sized, size
 
 NAMES = ("margin", "before_margin")
 HISTORY = 40_000  # members
-LIFT = 0.12  # of the mean
+LIFT = 0.08  # of the mean
 SHARES = {"control": 0.4, "treated": 0.6}
 # A part of everybody's month follows from the month before.
 _HABIT, _SKEW = sqrt(0.6), 0.8

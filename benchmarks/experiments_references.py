@@ -101,12 +101,15 @@ def _asked(python: Path, cases: list[Case]) -> list[dict[str, Any]]:
 
 def _case(random: np.random.Generator) -> Case:
     """Sizes, effects and skew differ from case to case."""
-    arms = []
-    for effect in (0.0, float(random.normal(0, 0.1)), float(random.normal(0, 0.1))):
-        members = int(random.integers(200, 5_000))
+    arms: list[Numbers] = []
+    most = int(random.integers(600, 5_000))
+    # Near enough to halves that the split is no foregone conclusion.
+    sizes = (most, most - int(random.integers(0, 100)), int(random.integers(500, 5_000)))
+    for members in sizes:
+        effect = float(random.normal(0, 0.1)) if arms else 0.0
         habit = random.normal(size=members)
         sends = random.integers(1, 6, members).astype(np.float64)
-        shape = float(random.uniform(0.3, 1.0))
+        shape = float(random.uniform(0.3, 0.8))
         after = np.exp(shape * (habit + random.normal(size=members))) * sends + effect
         before = np.exp(shape * (habit + random.normal(size=members)))
         arms.append(np.column_stack([after, sends, before]))
