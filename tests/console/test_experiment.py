@@ -85,16 +85,12 @@ def test_an_experiment_goes_its_way(workspace: Workspace) -> None:
     shares = ("champion=0.3", "challenger=0.6", "holdout=0.1")
     changed = told(workspace, "shares", "spring", *shares)
     assert [arm["share"] for arm in changed["experiment"]["arms"]] == [0.3, 0.6, 0.1]
-    assert told(workspace, "stop", "spring")["state"] == "stopped"
-    decided = told(
-        workspace, "promote", "spring", "--arm", "challenger", "--anyway", "--why", "it is time"
-    )
-    assert decided["decision"]["published"] == "r2"
-    assert current(workspace.releases) == "r2"
-    assert told(workspace, "show", "spring") == decided
+    stopped = told(workspace, "stop", "spring")
+    assert told(workspace, "show", "spring") == stopped
+    assert stopped["state"] == "stopped"
     found = json.loads(pushwise(workspace, "audit", "spring", "--json").stdout)
     assert [one["action"] for one in found] == [
-        "created", "started", "shares_changed", "stopped", "decided", "published",
+        "created", "started", "shares_changed", "stopped",
     ]  # fmt: skip
     assert {one["by"] for one in found} == {"command line: ann"}
 
@@ -184,9 +180,6 @@ def test_what_cannot_be_is_told_in_one_line_that_says_what_helps(workspace: Work
     pushwise(workspace, "create", "next", *PLAIN[2:])
     assert error("start", "next").startswith("the layer has 0.00% of its members left")
     pushwise(workspace, "stop", "spring")
-    told_so = error("promote", "spring", "--arm", "challenger")
-    assert told_so.startswith("the readout does not allow it: ")
-    assert "needs a reason" in error("promote", "spring", "--arm", "challenger", "--anyway")
     assert "wanted one of the experiment's arms" in error("promote", "spring", "--arm", "best")
     shutil.rmtree(workspace.releases / "r2")
     assert f"{workspace.releases / 'r2'}" in error("start", "next")

@@ -135,5 +135,5 @@ class Lifecycle(RuleBasedStateMachine):
             assert [one.version for one in trail] == list(range(1, entry.version + 1))
 
 
-Lifecycle.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+Lifecycle.TestCase.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
 TestLifecycle = pytest.mark.slow(Lifecycle.TestCase)
