@@ -147,10 +147,3 @@ def two_in_ten_thousand() -> tuple[float, bool]:
     scores = doubly_robust(log, cross_fitted(log, one.features).matrix)
     found = evaluate(log, scores, policy)
     return found.support.effective, isinstance(found.answer, CannotSay)
-
-
-if __name__ == "__main__":
-    import sys
-
-    for figure in figures(40 if "--quick" in sys.argv else 200):
-        print(figure.line())

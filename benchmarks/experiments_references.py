@@ -34,7 +34,8 @@ from experiments.ratio import ratio_lift
 WANTED = ("gbstats==0.8.0", "spotify-confidence==4.1.0")
 NAMES = ("margin", "sends", "before_margin")
 ALPHA, EQUAL, TUNING = 0.05, 1e-6, 5_000.0
-_THEIRS = Path(__file__).with_name("experiments_theirs.py")
+# Their Python sees this folder's file and nothing else of ours.
+_THEIRS = "import sys; sys.path.append(sys.argv[1]); import experiments_theirs as it; it.main()"
 Told = tuple[float, float, float, float]  # estimate, low, high, p
 
 
@@ -92,7 +93,11 @@ def installed() -> Path | None:
 def _asked(python: Path, cases: list[Case]) -> list[dict[str, Any]]:
     lines = "\n".join(json.dumps(_summed(case)) for case in cases)
     done = subprocess.run(
-        [python, "-I", _THEIRS], input=lines, capture_output=True, text=True, check=False
+        [python, "-I", "-c", _THEIRS, Path(__file__).parent],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"the references failed: {done.stderr[-2000:]}")

@@ -104,7 +104,3 @@ def _confidence(case: dict[str, Any]) -> dict[str, Any]:
         "sp_holm": {one["level_2"]: float(one["adjusted p-value"]) for _, one in many.iterrows()},
         "sp_srm": float(srm),
     }
-
-
-if __name__ == "__main__":
-    main()
