@@ -86,11 +86,13 @@ class Evaluation:
         if isinstance(self.answer, CannotSay):
             return f"Cannot be evaluated: {'; '.join(self.answer.reasons)}."
         value, above = self.answer.dr, self.answer.above_logged
-        told = f"Would have earned {value.told()} per decision"
+        told = f"{value.mean:.4g} ({value.low:.4g} to {value.high:.4g}) per decision"
+        if above.error == 0 == above.mean:
+            return f"Earned {told}: it is what the log did."
         if above.low <= 0 <= above.high:
-            return f"{told}; that cannot be told from what the log earned."
+            return f"Would have earned {told}; that cannot be told from what the log earned."
         more = "more" if above.mean > 0 else "less"
-        return f"{told}, {abs(above.mean):.2f} {more} than the log."
+        return f"Would have earned {told}, {abs(above.mean):.4g} {more} than the log."
 
 
 def evaluate(log: Drawn, scores: Scores, policy: NDArray[np.float64]) -> Evaluation:
@@ -276,7 +278,7 @@ def _warnings(
     found = mean_effect(apart, log.member)
     if not _own(weight) and abs(found.mean) > _MOST_APART * found.error > 0:
         told.append(
-            f"the two estimates are {abs(found.mean):.2f} apart, more than chance explains: "
+            f"the two estimates are {abs(found.mean):.4g} apart, more than chance explains: "
             "look at the logged probabilities"
         )
     return tuple(told)

@@ -167,6 +167,8 @@ def test_the_verdict_says_so_in_a_sentence() -> None:
     best = evaluate(log, scores_of(log), always(20_000, 0, 0, 1))
     assert best.verdict.startswith("Would have earned ")
     assert best.verdict.endswith("more than the log.")
+    own = evaluate(log, scores_of(log), logged_policy(log))
+    assert own.verdict.endswith("per decision: it is what the log did.")
 
 
 def test_intervals_hold_the_truth_and_values_are_not_biased() -> None:
