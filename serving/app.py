@@ -25,6 +25,7 @@ from serving.routes import (
     decisions,
     erasure,
     evaluations,
+    experiment_results,
     experiments,
     explain,
     feedback,
@@ -39,6 +40,7 @@ _ROUTES = (
     decisions,
     decide_flat,
     experiments,
+    experiment_results,
     explain,
     feedback,
     health,
@@ -65,6 +67,7 @@ _IN_PATHS_AND_QUERIES = frozenset(
         "release_id",
         "experiment_id",
         "state",
+        "as_of",
     }
 )
 

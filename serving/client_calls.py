@@ -16,6 +16,7 @@ from serving.catalogue_schemas import CatalogueOffer, CataloguePush
 from serving.deadline import LONGEST_SECONDS
 from serving.erasure_schemas import ErasureShown
 from serving.evaluation_schemas import EvaluationJob
+from serving.experiment_results_schema import ExperimentResults
 from serving.experiment_schemas import ExperimentAudit, ExperimentPage, ExperimentShown
 from serving.explain_schemas import Explained, TimelinePage
 from serving.schemas import (
@@ -165,6 +166,12 @@ def change_shares(
 def experiment_audit(experiment_id: str, after: int) -> Call[ExperimentAudit]:
     query = {"after": str(after), "limit": "200"}
     return Call(ExperimentAudit, "GET", f"/v1/experiments/{_id(experiment_id)}/audit", query)
+
+
+def experiment_results(experiment_id: str, as_of: datetime | None) -> Call[ExperimentResults]:
+    query = {} if as_of is None else {"as_of": as_of.isoformat()}
+    path = f"/v1/experiments/{_id(experiment_id)}/results"
+    return Call(ExperimentResults, "GET", path, query)
 
 
 def all_receipts(receipts: Sequence[Receipt]) -> Receipt:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from serving import client_calls as calls
 from serving.client_calls import Call
+from serving.client_errors import Busy, NoAnswer
+from serving.experiment_results_schema import ExperimentResults
 from serving.experiment_schemas import ExperimentChange, ExperimentPage, ExperimentShown
 
 T = TypeVar("T", bound=BaseModel)
+_UNDER_WAY = (Busy, NoAnswer)  # a try is shorter than a readout may take
 
 
 class ExperimentCalls(ABC):
@@ -54,6 +59,18 @@ class ExperimentCalls(ABC):
         """Decide a stopped experiment for ``arm``; ``anyway``: against the readout's verdict."""
         body = {"arm": arm, "why": why, "anyway": anyway}
         return self._run(calls.move_experiment(experiment_id, "promote", body))
+
+    def experiment_results(
+        self, experiment_id: str, as_of: datetime | None = None, seconds: float = 300.0
+    ) -> ExperimentResults:
+        """What it shows, now or as it was known at ``as_of``; waits at most ``seconds`` for it."""
+        call, until = calls.experiment_results(experiment_id, as_of), time.monotonic() + seconds
+        while True:
+            try:
+                return self._run(call)
+            except _UNDER_WAY:
+                if time.monotonic() > until:
+                    raise
 
     def experiment_audit(self, experiment_id: str) -> Iterator[ExperimentChange]:
         """Who changed what, when and why, oldest first."""
@@ -99,6 +116,17 @@ class AsyncExperimentCalls(ABC):
     ) -> ExperimentShown:
         body = {"arm": arm, "why": why, "anyway": anyway}
         return await self._run(calls.move_experiment(experiment_id, "promote", body))
+
+    async def experiment_results(
+        self, experiment_id: str, as_of: datetime | None = None, seconds: float = 300.0
+    ) -> ExperimentResults:
+        call, until = calls.experiment_results(experiment_id, as_of), time.monotonic() + seconds
+        while True:
+            try:
+                return await self._run(call)
+            except _UNDER_WAY:
+                if time.monotonic() > until:
+                    raise
 
     async def experiment_audit(self, experiment_id: str) -> AsyncIterator[ExperimentChange]:
         after: int | None = 0

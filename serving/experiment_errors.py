@@ -5,6 +5,9 @@ Ids of experiments and names of arms are told: they are letters, digits and ``._
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from serving.errors import ServiceError
 from serving.problem import FieldProblem
 
@@ -111,3 +114,39 @@ class WhyWanted(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("a decision against the readout's verdict needs a reason")
+
+
+class WrongMoment(ServiceError):
+    status, code = 422, "wrong_moment"
+    fix = ("name a moment after the start that is past, such as 2026-05-01T00:00:00Z",)
+
+    def __init__(self) -> None:
+        super().__init__("as_of has no offset, lies ahead, or is not after the experiment's start")
+
+
+class NoReadout(ServiceError):
+    status, code = 409, "no_readout"
+    fix = (
+        "a shadow experiment has nothing to read out: its control answers everybody",
+        "install the features extra beside the scorer, and serve a workspace",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("nothing can be read out here of this experiment")
+
+
+class ReadoutUnderWay(ServiceError):
+    status, code = 503, "readout_under_way"
+    fix = ("send the call again: the readout goes on meanwhile, and is kept",)
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
+
+    def __init__(self) -> None:
+        super().__init__("the readout is not done yet")
+
+
+class ReadoutFailed(ServiceError):
+    status, code = 500, "readout_failed"
+    fix = ("look at the scorer's log, or run `pushwise experiment results` for the reason",)
+
+    def __init__(self) -> None:
+        super().__init__("the experiment could not be read out")

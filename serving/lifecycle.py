@@ -61,6 +61,14 @@ class Reading:
         """It cannot be read: nothing but the control may go on."""
         return cls(why, frozenset(), {"kind": "cannot_say", "sentence": why})
 
+    @classmethod
+    def told_by(cls, document: Mapping[str, Any]) -> Self:
+        """The same, of a readout's document (``Readout.to_json``)."""
+        verdicts = {one["arm"]: one["verdict"] for one in document["contrasts"] if one["verdict"]}
+        told = {"as_of": document["as_of"], **document["verdict"], "arms": verdicts}
+        better = frozenset(arm for arm, one in verdicts.items() if one["kind"] == "promote")
+        return cls(document["verdict"]["sentence"], better, told)
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:

@@ -25,6 +25,7 @@ from serving.experiments import Book
 from serving.fresh_source import FreshSource, NoFresh
 from serving.log import Log
 from serving.publishing import Publishing
+from serving.readout_process import ReadoutProcess
 from serving.room import Room
 from serving.scorer import Asked, Decider, Outcome, Scorer
 from serving.telemetry import Telemetry
@@ -38,7 +39,8 @@ class Parts:
     feature vector is kept, 0 to 1. deadline: seconds that a call may take which names none.
     publishing: None where one folder is served and nothing else. archive: releases that are no
     longer in use. room: how many calls for decisions may be inside at once. fresh: what a call
-    asks before it decides. trials: finds the experiments that decide a push."""
+    asks before it decides. trials: finds the experiments that decide a push. readouts: reads
+    experiments out; None where no workspace is served, or the features extra is missing."""
 
     decider: Decider
     log: Log
@@ -52,6 +54,7 @@ class Parts:
     room: Room = field(default_factory=Room)
     fresh: FreshSource = field(default_factory=NoFresh)
     trials: FindsTrial = field(default_factory=NoTrials)
+    readouts: ReadoutProcess | None = None
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 

@@ -37,7 +37,7 @@ class Results:
     """An experiment read out.
 
     readout: as of the moment asked for. at_look: as of the newest planned look that had come by
-    then, which decides; the same where that is the moment, None before the first.
+    then, which decides; the readout itself at a look and after the last, None before the first.
     history: as of earlier moments, oldest first.
     funnel: of each arm, members by stage: assigned, sent, delivered, opened, clicked, converted.
     """
@@ -91,9 +91,8 @@ def results_in(
 ) -> Results:
     """The same from ``tables`` that are open."""
     look = _look(entry, as_of)
-    moments = {*history, as_of}
-    if look.moment is not None:
-        moments.add(look.moment)
+    decides = as_of if look.due else look.moment
+    moments = {*history, as_of} | ({decides} if decides else set())
     source = _Source(workspace, tables, entry.experiment_id, entry.declared.analysis)
     if len(moments) > 2:
         source = source.narrowed(max(moments))
@@ -101,7 +100,7 @@ def results_in(
     return Results(
         entry=entry,
         readout=found[as_of][0],
-        at_look=None if look.moment is None else found[look.moment][0],
+        at_look=None if decides is None else found[decides][0],
         history=tuple(found[at][0] for at in sorted(history)),
         funnel=found[as_of][1],
     )

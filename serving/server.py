@@ -35,6 +35,7 @@ from serving.log import Log
 from serving.parts import Parts
 from serving.probes import Probes
 from serving.publishing import Publishing
+from serving.readout_process import ReadoutProcess, can_read_out, results_command
 from serving.release import Release, load_release
 from serving.scorer import Decider
 from serving.settings import Settings, SettingsError
@@ -113,7 +114,11 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     trusted = trusted_keys(settings.trusted_key)
     telemetry = Telemetry()
-    with Log.of(settings.workspace, telemetry.committed) as log, _fresh(settings) as fresh:
+    with (
+        Log.of(settings.workspace, telemetry.committed) as log,
+        _fresh(settings) as fresh,
+        _readouts(settings, log) as readouts,
+    ):
         _check_keys(settings, log)
         access = Access(log, settings.environment, required=not settings.insecure_dev)
         archive = Archive(settings.workspace.releases, trusted)
@@ -123,7 +128,7 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             files, sample = settings.workspace.audiences, settings.vector_sample
             return Parts(
                 decider, log, access, telemetry, files, sample, settings.deadline, publishing,
-                archive, fresh=fresh, trials=trials,
+                archive, fresh=fresh, trials=trials, readouts=readouts,
             )  # fmt: skip
 
         if settings.release is not None:
@@ -156,6 +161,20 @@ def _fresh(settings: Settings) -> Iterator[FreshSource]:
         yield source
     finally:
         source.stop()
+
+
+@contextmanager
+def _readouts(settings: Settings, log: Log) -> Iterator[ReadoutProcess | None]:
+    """What reads experiments out, where the features extra is installed."""
+    if not can_read_out():
+        yield None
+        return
+    command = results_command(str(settings.workspace.root))
+    process = ReadoutProcess(log, command, child_environment(settings.workspace))
+    try:
+        yield process
+    finally:
+        process.stop()
 
 
 @contextmanager

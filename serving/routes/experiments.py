@@ -22,6 +22,7 @@ from serving.experiment_errors import (
     InvalidExperiment,
     LayerFull,
     PushTaken,
+    ReadoutUnderWay,
     UnknownExperiment,
     VerdictForbids,
     WhyWanted,
@@ -40,7 +41,7 @@ from serving.experiment_schemas import (
     shown_change,
 )
 from serving.if_match import Wanted
-from serving.lifecycle import Promotion, promote, start
+from serving.lifecycle import Promotion, Reading, promote, start
 from serving.parts import FromApp, Parts
 from serving.preconditions import Conditions
 from serving.problem import FieldProblem
@@ -49,6 +50,7 @@ from serving.schemas import Id
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 MOST_ON_A_PAGE = 200
+_READ_SECONDS = 20.0  # that a promotion waits for the verdict
 _WRITES = [Depends(Requires("experiments"))]
 _READS = [Depends(Requires("experiments", other="audience:export"))]
 ExperimentId = Annotated[Id, Path()]
@@ -210,6 +212,7 @@ def change_shares(
         **documented(
             UnknownExperiment, InvalidExperiment, WrongState, DecidedOtherwise, VerdictForbids,
             WhyWanted, NoPublishing, UnknownRelease, ReleaseRefused, PreconditionFailed,
+            ReadoutUnderWay,
         ),
         **_FOUND,
     },
@@ -226,7 +229,11 @@ def promote_arm(
     published; for the control nothing changes. Called again, it ends what was interrupted."""
     asked = Promotion(experiment_id, given.arm, given.anyway)
     change = _change(request, given.why, wanted)
-    decided = promote(parts.book, asked, change, lambda _: None, parts.publishing)
+
+    def read(entry: Entry) -> Reading | None:
+        return None if parts.readouts is None else parts.readouts.reading(entry, _READ_SECONDS)
+
+    decided = promote(parts.book, asked, change, read, parts.publishing)
     return _answer(decided, response)
 
 

@@ -1,0 +1,158 @@
+"""Reads experiments out beside the scorer: in a process of its own, one at a time.
+
+A readout takes gigabytes and a core for seconds, and decisions must not notice: the process has
+another memory and a lower priority, and what it found is kept until the log goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from typing import Any
+
+import structlog
+
+from serving.drain import Exported, newest
+from serving.experiment_entry import Entry
+from serving.experiment_errors import NoReadout, ReadoutFailed, ReadoutUnderWay
+from serving.lifecycle import Reading
+from serving.log import Log
+
+_TABLES: tuple[Exported, ...] = ("decisions", "events", "outcomes")
+_KEPT = 32  # readouts
+_GOOD_FOR = timedelta(minutes=5)  # of a readout of now, while nothing comes in
+_STOP_SECONDS = 5.0
+_LOOK_SECONDS = 0.2
+
+
+def can_read_out() -> bool:
+    """Whether the features extra is installed. Imports nothing of it."""
+    return all(find_spec(name) is not None for name in ("duckdb", "ibis", "pyarrow", "scipy"))
+
+
+def results_command(workspace: str) -> list[str]:
+    """The command line of ``pushwise experiment results``, but for the experiment."""
+    code = "import os; os.nice(5); from console.main import main; main()"
+    command = [sys.executable, "-c", code, "experiment", "results", "--json"]
+    return [*command, "--workspace", workspace]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A readout that is made or being made. stamp: version of the experiment, newest log rows."""
+
+    stamp: tuple[int, ...]
+    at: datetime
+    found: Future[dict[str, Any]]
+
+    def good(self, stamp: tuple[int, ...], now: datetime, as_of: datetime | None) -> bool:
+        if not self.found.done():
+            return True  # whoever asks meanwhile waits for the same
+        if self.stamp != stamp or self.found.cancelled() or self.found.exception() is not None:
+            return False
+        look = self.found.result()["look"]["next_at"]
+        came = look is not None and datetime.fromisoformat(look) <= now
+        return as_of is not None or not (came or now - self.at > _GOOD_FOR)
+
+
+class ReadoutProcess:
+    """Keeps a process at the readouts that are asked for.
+
+    Args:
+        command: that prints one, without the experiment.
+        environment: of the process, beyond our own.
+    """
+
+    def __init__(self, log: Log, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._log = log
+        self._command = list(command)
+        self._environment = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self._environment.pop("OMP_NUM_THREADS", None)  # the scorer's: one thread a call
+        self._kept: OrderedDict[tuple[str, datetime | None], _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(1, "readout")
+
+    def results(self, entry: Entry, as_of: datetime | None) -> Future[dict[str, Any]]:
+        """The document of ``serving.readouts.Results``, when it is there.
+
+        Args:
+            as_of: None for now.
+
+        Raises:
+            NoReadout: nothing can be read of it: it is a shadow.
+            LogUnavailable: the log cannot be read.
+        """
+        if entry.declared.mode == "shadow":
+            raise NoReadout
+        stamp = (entry.version, *(newest(self._log, table) for table in _TABLES))
+        key, now = (entry.experiment_id, as_of), datetime.now(UTC)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or not kept.good(stamp, now, as_of):
+                kept = _Kept(stamp, now, self._pool.submit(self._read, *key))
+                self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return kept.found
+
+    def reading(self, entry: Entry, seconds: float) -> Reading:
+        """The verdict of now, within so many seconds; nobody may go on where there is none.
+
+        Raises:
+            ReadoutUnderWay: it is not done by then.
+        """
+        try:
+            return Reading.told_by(self.results(entry, None).result(seconds))
+        except TimeoutError:
+            raise ReadoutUnderWay from None
+        except (NoReadout, ReadoutFailed) as error:
+            return Reading.none(str(error))
+
+    def stop(self) -> None:
+        """End a process under way."""
+        self._stopped.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read(self, experiment_id: str, as_of: datetime | None) -> dict[str, Any]:
+        when = [] if as_of is None else ["--as-of", as_of.isoformat()]
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+                [*self._command, *when, "--", experiment_id],
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        except OSError as error:
+            structlog.get_logger("pushwise.readouts").error("no process", why=error.strerror)
+            raise ReadoutFailed from error
+        told, wrong = self._heard(process)
+        if process.returncode != 0:
+            last = wrong.strip().rpartition("\n")[2]
+            log = structlog.get_logger("pushwise.readouts")
+            log.error("readout failed", experiment=experiment_id, why=last[:500])
+            raise ReadoutFailed
+        document: dict[str, Any] = json.loads(told)
+        return document
+
+    def _heard(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+        while not self._stopped.is_set():
+            try:
+                return process.communicate(timeout=_LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+        process.terminate()
+        try:
+            return process.communicate(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.communicate()
