@@ -9,7 +9,7 @@ import ibis
 
 from features.experiment_sales import GONE, bought, gone
 from features.experiment_sends import by_member, decided
-from features.exposures import Counting
+from features.exposures import Counting, length
 from features.tables import MONEY, NO_MONEY, Tables
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep
     windows = exposed.select("member_id", "first", "until").left_join(
         pushed.select("member_id", "bought_from"), "member_id"
     )
-    windows = windows.select("member_id", "first", "until", "bought_from")
-    sold = bought(tables, windows, counting)
+    since = windows["first"] - length(counting.before_days)
+    windows = windows.select("member_id", "first", "until", "bought_from", since=since)
+    # Computed once a member, not once a line: moments in a time zone are slow to reckon with.
+    sold = bought(tables, keep("experiment_windows", windows), counting)
     sold = sold.rename(bought_revenue="revenue", bought_margin="margin")
     left = gone(tables, exposed.select("member_id", "first", "until"), counting)
     joined = exposed

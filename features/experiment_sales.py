@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ibis
 from ibis import _
 
-from features.exposures import Counting, known_rows, length
+from features.exposures import Counting, known_rows
 from features.moments import only
 from features.money_lines import money_lines
 from features.tables import MONEY, Tables
@@ -25,7 +25,8 @@ def bought(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:
     counts at its own moment. Nothing that came after the first decision counts before it.
 
     Args:
-        exposed: ``member_id``, ``first``, ``until``; ``bought_from``, null where nothing counts.
+        exposed: ``member_id``, ``first``, ``until``; ``bought_from``, null where nothing counts;
+            ``since``, the start of the time before.
 
     Returns:
         ``member_id``, ``orders``, ``revenue``, ``margin``; ``before_orders``, ``before_revenue``,
@@ -36,21 +37,30 @@ def bought(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:
         order_key=ibis.coalesce(_.order_id, _.event_id),
     )  # fmt: skip
     lines = lines.filter(_.occurred_at < ibis.literal(counting.as_of))
-    back = lines.filter(_.order == 0).select("member_id", "order_key").distinct()
-    sales = lines.filter(_.order == 1).semi_join(back, ["member_id", "order_key"])
-    sales = sales.group_by("member_id", "order_key").agg(sold_at=_.occurred_at.min())
-    lines = lines.left_join(sales, ["member_id", "order_key"])
-    lines = lines.select(
-        "member_id", "occurred_at", "order", "revenue", "margin", "order_key",
-        sold_at=ibis.ifelse(_.order == 1, _.occurred_at, ibis.coalesce(_.sold_at, _.occurred_at)),
-    )  # fmt: skip
+    sales, refunds = lines.filter(_.order == 1), lines.filter(_.order == 0)
+    orders = sales.semi_join(refunds, ["member_id", "order_key"])
+    orders = orders.group_by("member_id", "order_key").agg(sold_at=_.occurred_at.min())
+    refunds = refunds.left_join(orders, ["member_id", "order_key"])
+    met = ibis.union(
+        _met(sales.mutate(sold_at=_.occurred_at), exposed),
+        _met(refunds.mutate(sold_at=_.sold_at.fill_null(_.occurred_at)), exposed),
+    )
+    return _by_member(met)
+
+
+def _met(lines: ir.Table, exposed: ir.Table) -> ir.Table:
+    """The lines that count in the window of their member (``counts``), or before (``early``)."""
     met = lines.join(exposed, "member_id")
     counts = (met.sold_at >= met.bought_from) & (met.sold_at < met.until)
-    early = (met.sold_at >= met.first - length(counting.before_days)) & (
-        ibis.greatest(met.sold_at, met.occurred_at) < met.first
-    )
-    met = met.mutate(counts=counts.fill_null(False), early=early)
-    met = met.filter(met.counts | met.early)
+    early = (met.sold_at >= met.since) & (ibis.greatest(met.sold_at, met.occurred_at) < met.first)
+    met = met.select(
+        "member_id", "order_key", "order", "revenue", "margin",
+        counts=counts.fill_null(False), early=early,
+    )  # fmt: skip
+    return met.filter(met.counts | met.early)
+
+
+def _by_member(met: ir.Table) -> ir.Table:
     orders = met.group_by("member_id", "order_key").agg(
         orders=only(_.order, _.counts).max(),
         before_orders=only(_.order, _.early).max(),
