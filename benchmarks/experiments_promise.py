@@ -21,8 +21,11 @@ from experiments.deciding import Rule, decided
 from experiments.design import Analysis
 from experiments.moments import Moments
 from experiments.power import Baseline, Question, Sized, size
+from experiments.readout import PLANNED
 
 NAMES = ("margin", "before_margin")
+ALPHA = 0.05
+_ANY_TIME = 28  # looks
 HISTORY = 40_000  # members
 LIFT = 0.08  # of the mean
 SHARES = {"control": 0.4, "treated": 0.6}
@@ -42,6 +45,7 @@ class Way:
 WAYS: Mapping[str, Way] = {
     "mean": Way(Analysis()),
     "mean_5_looks": Way(Analysis(looks=5)),
+    "mean_any_time": Way(Analysis(sequential="always")),
     "cuped": Way(Analysis(), adjusted=True),
     "converted": Way(Analysis(metric="converted"), share=True),
 }
@@ -83,7 +87,8 @@ def _found(sized: Sized, way: Way, random: np.random.Generator) -> bool:
         _members(sized.arms[arm], way, lifted, random)
         for arm, lifted in (("treated", LIFT), ("control", 0.0))
     )
-    looks = way.analysis.looks
+    always = way.analysis.sequential == "always"
+    looks = _ANY_TIME if always else way.analysis.looks
     for look in range(1, looks + 1):
         both = pair(
             NAMES,
@@ -91,13 +96,11 @@ def _found(sized: Sized, way: Way, random: np.random.Generator) -> bool:
             control[: len(control) * look // looks],
         )
         along = slopes("margin", NAMES[1:], *both) if way.adjusted else None
-        seen = lift("margin", *both, way.analysis.alpha, along)
+        seen = lift("margin", *both, ALPHA, along)
         fractions = tuple(number / looks for number in range(1, look + 1))
-        rule = Rule("group", fractions, sized.members)
-        if (
-            isinstance(seen, Lift)
-            and decided([(seen, 0)], way.analysis.alpha, rule, "holm")[0].crossed
-        ):
+        rule = Rule(way.analysis.sequential, fractions, PLANNED)
+        members = sum(side.count for side in both)
+        if isinstance(seen, Lift) and decided([(seen, members)], ALPHA, rule, "holm")[0].crossed:
             return True
     return False
 

@@ -32,8 +32,10 @@ from experiments.group_sequential import (
     power,
 )
 from experiments.moments import Moments
+from experiments.readout import PLANNED
 
 _ANY_TIME = 28  # looks that stand for any time
+_ROUNDS, _NEAR = 20, 1e-3
 
 
 class PowerError(ExperimentError):
@@ -185,7 +187,7 @@ def detectable(
         )
 
     def lacking(lift: float) -> float:
-        return _exactly(baseline, question, lift) - members
+        return _exactly(baseline, question, lift, members) - members
 
     # In a share nothing lies beyond 1; a relative lift's error grows with the lift itself.
     most = 1 - baseline.mean if baseline.share else 1e6 * sqrt(baseline.variance)
@@ -200,7 +202,7 @@ def power_of(baseline: Baseline, question: Question, members: int, lift: float) 
     drift = abs(_effect(baseline, question, lift)) * sqrt(
         members / _variance(baseline, question, lift)
     )
-    return power(bounds(question), drift)
+    return power(bounds(question, members), drift)
 
 
 def curve(baseline: Baseline, question: Question, points: int = 8) -> tuple[Sized, ...]:
@@ -222,9 +224,12 @@ def reachable(baseline: Baseline, question: Question) -> int:
     return int(min(baseline.members, baseline.per_day * days))
 
 
-def bounds(question: Question) -> Boundary:
-    """What |Z| has to reach at each look."""
-    return _bounds(question.analysis.sequential, question.analysis.looks, question.alpha)
+def bounds(question: Question, members: int) -> Boundary:
+    """What |Z| has to reach at each look, of an experiment of so many ``members`` in the end.
+
+    At any time, that depends on how far they are from the ``PLANNED`` ones of a readout.
+    """
+    return _bounds(*_test(question, members))
 
 
 def ratio_baseline(moments: Moments, numerator: str, denominator: str, members: int) -> Baseline:
@@ -263,37 +268,57 @@ def _variance(baseline: Baseline, question: Question, lift: float) -> float:
     if question.relative:
         control *= (1 + lift / baseline.mean) ** 2
         scale = baseline.mean**-2
-    smallest = min(question.shares[arm] for arm in question.compared)
-    parts = control / question.shares[question.control] + treated / smallest
+    parts = control / question.shares[question.control] + treated / _smallest(question)
     return (1 - baseline.correlation**2) * scale * parts
 
 
-def _exactly(baseline: Baseline, question: Question, lift: float) -> float:
+def _exactly(baseline: Baseline, question: Question, lift: float, members: float) -> float:
+    """Members that show the lift by the test of an experiment of ``members``."""
     effect = _effect(baseline, question, lift)
-    return _variance(baseline, question, lift) * (_drift(question) / effect) ** 2
+    return _variance(baseline, question, lift) * (_drift(question, members) / effect) ** 2
 
 
-def _drift(question: Question) -> float:
+def _drift(question: Question, members: float) -> float:
+    return _drift_of(question.analysis.power, *_test(question, members))
+
+
+def _test(question: Question, members: float) -> tuple[Sequential, int, float, float]:
+    """Kind, looks, level, and members of the two arms over the planned ones (two digits)."""
     analysis = question.analysis
-    return _drift_of(analysis.sequential, analysis.looks, question.alpha, analysis.power)
+    if analysis.sequential == "group":
+        return "group", analysis.looks, question.alpha, 1.0
+    two = question.shares[question.control] + _smallest(question)
+    return "always", _ANY_TIME, question.alpha, float(f"{members * two / PLANNED:.2g}")
 
 
 @cache
-def _drift_of(sequential: Sequential, looks: int, alpha: float, wanted: float) -> float:
-    return drift_for(_bounds(sequential, looks, alpha), wanted)
+def _drift_of(
+    wanted: float, sequential: Sequential, looks: int, alpha: float, grown: float
+) -> float:
+    return drift_for(_bounds(sequential, looks, alpha, grown), wanted)
 
 
 @cache
-def _bounds(sequential: Sequential, looks: int, alpha: float) -> Boundary:
+def _bounds(sequential: Sequential, looks: int, alpha: float, grown: float) -> Boundary:
     if sequential == "group":
         return equal_looks(looks, alpha)
-    fractions = tuple(number / _ANY_TIME for number in range(1, _ANY_TIME + 1))
-    wide = tuple(standard_errors(fraction, 1.0, alpha) for fraction in fractions)
-    return Boundary(fractions, wide, (alpha,) * _ANY_TIME, alpha, "obrien_fleming")
+    fractions = tuple(number / looks for number in range(1, looks + 1))
+    wide = tuple(standard_errors(fraction * grown, 1.0, alpha) for fraction in fractions)
+    return Boundary(fractions, wide, (alpha,) * looks, alpha, "obrien_fleming")
 
 
 def _members(baseline: Baseline, question: Question, lift: float) -> int:
-    return max(ceil(_exactly(baseline, question, lift)), _least(question))
+    """As many as show the lift by their own test, which hardly changes with their number."""
+    members = _exactly(baseline, question, lift, PLANNED)
+    for _ in range(_ROUNDS):
+        before, members = members, _exactly(baseline, question, lift, members)
+        if abs(members - before) < _NEAR * members:
+            break
+    return max(ceil(members), _least(question))
+
+
+def _smallest(question: Question) -> float:
+    return min(question.shares[arm] for arm in question.compared)
 
 
 def _least(question: Question) -> int:
@@ -303,14 +328,14 @@ def _least(question: Question) -> int:
 
 def _sized(baseline: Baseline, question: Question, members: int, lift: float) -> Sized:
     coming = 0.0 if baseline.per_day is None else members / baseline.per_day
-    fixed = _drift_of("group", 1, question.alpha, question.analysis.power)
+    fixed = _drift_of(question.analysis.power, "group", 1, question.alpha, 1.0)
     return Sized(
         members=members,
         arms={arm: ceil(members * share - 1e-9) for arm, share in question.shares.items()},
         lift=lift,
         relative=lift / baseline.mean if baseline.mean else None,
         days=coming + question.analysis.window_days,
-        inflation=(_drift(question) / fixed) ** 2,
+        inflation=(_drift(question, members) / fixed) ** 2,
     )
 
 

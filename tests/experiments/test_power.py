@@ -107,13 +107,19 @@ def test_more_looks_more_arms_and_less_to_go_by_never_take_fewer_members(
 def test_looking_at_any_time_takes_more_than_a_few_looks() -> None:
     baseline = Baseline(5.0, 900.0, HUGE)
     one, five, always = (
-        _sized(size(baseline, _asked(looks=looks, sequential=kind), 0.4))
+        _sized(size(baseline, _asked(looks=looks, sequential=kind), 1.5))
         for looks, kind in ((1, "group"), (5, "group"), (1, "always"))
     )
     assert one.inflation == 1
     assert five.inflation == pytest.approx(1.025, abs=1e-3)
     assert 1.5 < always.inflation < 2
     assert one.members < five.members < always.members
+    # A readout's sequence is tightest at 10,000 members: further off it takes more.
+    far = _sized(size(baseline, _asked(sequential="always"), 0.15))
+    assert far.inflation > always.inflation
+    assert power_of(baseline, _asked(sequential="always"), far.members, 0.15) == pytest.approx(
+        0.8, abs=1e-3
+    )
 
 
 def test_days_are_the_coming_of_the_members_and_the_window_of_the_last() -> None:
