@@ -16,6 +16,7 @@ from serving.experiment_errors import (
     InvalidExperiment,
     VerdictForbids,
     WhyWanted,
+    WrongState,
 )
 from serving.experiments import Book
 from serving.moments import iso
@@ -135,6 +136,8 @@ def promote(
     entry = book.find(wanted.experiment_id)
     release = _release(entry, wanted.arm)
     if entry.decision is None:
+        if entry.state != "stopped":  # before anything is read, which takes seconds
+            raise WrongState(entry.state, "stopped")
         if release and releases is None:
             raise NoPublishing
         if release and releases is not None:

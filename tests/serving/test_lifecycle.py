@@ -15,7 +15,7 @@ from experiments.readout import readout
 from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry
-from serving.experiment_errors import ArmPush, ArmRelease, VerdictForbids
+from serving.experiment_errors import ArmPush, ArmRelease, VerdictForbids, WrongState
 from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.pointer import current
@@ -141,6 +141,18 @@ def test_a_readout_allows_the_arms_that_are_better_and_its_verdict_is_kept() -> 
     )  # fmt: skip
     assert json.loads(json.dumps(better.told)) == better.told
     assert none.allows == frozenset()
+
+
+def test_only_what_was_stopped_is_read_and_decided(log: Log, publishing: Publishing) -> None:
+    def unread(_: Entry) -> Reading:
+        raise AssertionError("read before its time")
+
+    book = Book(log)
+    book.create(SPRING, now())
+    for state in ("draft", "running"):
+        with pytest.raises(WrongState, match=f"is {state}, wanted stopped"):
+            promote(book, Promotion("spring", "champion"), now(), unread, publishing)
+        book.start("spring", now())
 
 
 def test_keeping_the_control_is_a_decision_and_publishes_nothing(
