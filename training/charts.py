@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _GUIDE = "#888888"
 _MOST_UPRIGHT = 6  # more named places than this are written one below the other
+_MOST_LETTERS = 60  # in the names of places, or in one line beside an axis
 _ROW = 0.24  # inches of picture for each named place
 
 
@@ -89,24 +91,29 @@ class Chart:
         from matplotlib.figure import Figure
 
         places = self.names
-        lying = len(places) > _MOST_UPRIGHT
+        lying = len(places) > _MOST_UPRIGHT or sum(map(len, places)) > _MOST_LETTERS
         height = max(4.0, 1 + _ROW * len(places)) if lying else 4.0
         # A figure made without pyplot joins no global list and draws with Agg.
         made = Figure(figsize=(6, height), layout="constrained")
         axes = made.subplots()
-        drawn = 0  # guides take no color of their own
+        at = _Axis(places, lying, sum(one.style == "bars" for one in self.series))
+        drawn = bars = 0  # guides take no color of their own
         for one in self.series:
-            _draw(axes, one, places, lying, f"C{drawn % 10}")
+            _draw(axes, one, at, f"C{drawn % 10}", bars)
             drawn += one.style != "guide"
+            bars += one.style == "bars"
         if places and lying:
             axes.set_yticks(range(len(places)), places)
             axes.invert_yaxis()
         elif places:
             axes.set_xticks(range(len(places)), places)
         names = (self.y, self.x) if lying else (self.x, self.y)
-        axes.set(xlabel=names[0], ylabel=names[1], title=self.title)
+        across, up = (fill(name, _MOST_LETTERS) for name in names)
+        axes.set(xlabel=across, ylabel=up, title=self.title)
         if len(self.series) > 1:
-            axes.legend()
+            handles, told = axes.get_legend_handles_labels()
+            once = dict(zip(told, handles, strict=True))
+            axes.legend(once.values(), once.keys())
         return made
 
     def interactive(self) -> Any:
@@ -164,18 +171,43 @@ def page(title: str, charts: Mapping[str, Chart]) -> str:
     )
 
 
-def _draw(axes: Axes, one: Series, places: Sequence[str], lying: bool, color: str) -> None:
-    at = {name: number for number, name in enumerate(places)}
-    x = [at[place] if isinstance(place, str) else float(place) for place in one.x]
-    y = [float(value) for value in one.y]
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where things stand. lying: places are one below the other. bars: series of them."""
+
+    places: Sequence[str]
+    lying: bool
+    bars: int
+
+    def of(self, one: Series) -> list[float]:
+        number = {name: place for place, name in enumerate(self.places)}
+        return [number[place] if isinstance(place, str) else float(place) for place in one.x]
+
+    def beside(self, nth: int) -> tuple[float, float]:
+        """How far the ``nth`` series of bars stands from its place, and how wide a bar is."""
+        wide = 0.8 / (self.bars if self.places else 1)
+        return (nth - (self.bars - 1) / 2) * wide if self.places else 0.0, wide
+
+
+def _draw(axes: Axes, one: Series, at: _Axis, color: str, nth: int) -> None:
+    x, y = at.of(one), [float(value) for value in one.y]
     # Lying, the places stand on the vertical axis and the values run along the other.
-    across, up = (y, x) if lying else (x, y)
-    intervals: dict[str, Any] = {"xerr" if lying else "yerr": one.reaches}
+    across, up = (y, x) if at.lying else (x, y)
+    intervals: dict[str, Any] = {"xerr" if at.lying else "yerr": one.reaches}
     if one.style == "guide":
         axes.plot(across, up, color=_GUIDE, linestyle=":", linewidth=1, label=one.name)
     elif one.style == "bars":
-        draw = axes.barh if lying else axes.bar
-        draw(x, y, color=color, alpha=0.8, label=one.name, **intervals)
+        draw = axes.barh if at.lying else axes.bar
+        off, wide = at.beside(nth)
+        draw(
+            [place + off for place in x],
+            y,
+            wide,
+            color=color,
+            alpha=0.8,
+            label=one.name,
+            **intervals,
+        )
     else:
         mark = "o-" if one.style == "line" else "o"
         axes.errorbar(

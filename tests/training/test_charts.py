@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,22 @@ def test_many_names_are_written_one_below_the_other() -> None:
     assert [label.get_text() for label in lying.get_yticklabels()] == NAMES
     assert (lying.get_xlabel(), lying.get_ylabel()) == ("points", "offer")
     assert [label.get_text() for label in upright.get_xticklabels()] == ["a", "b"]
+
+
+def test_long_names_are_written_one_below_the_other_and_bars_stand_beside_each_other() -> None:
+    names = ("a name of more than thirty letters", "another name of as many letters")
+    series = tuple(Series(arm, names, (1.0, 2.0), "bars") for arm in ("old", "new"))
+    axes = Chart("Funnel", "stage", "share", series).figure().axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(names)
+    edges = sorted((bar.get_y(), bar.get_y() + bar.get_height()) for bar in axes.patches)  # type: ignore[attr-defined]
+    assert all(end <= start + 1e-9 for (_, end), (start, _) in pairwise(edges))
+
+
+def test_series_of_one_name_are_told_once() -> None:
+    bounds = tuple(Series("bound", (1, 2), (sign, sign), "guide") for sign in (1.0, -1.0))
+    legend = Chart("Lift", "day", "money", bounds).figure().axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["bound"]
 
 
 def test_rows_tell_every_point_with_its_interval() -> None:
