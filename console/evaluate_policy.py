@@ -152,10 +152,12 @@ def _print(found: OffPolicyReport) -> None:
 
     typer.echo(
         f"{found.decisions:,} decisions about {found.members:,} members in {found.pushes} pushes, "
-        f"{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}; {found.objective} per decision"
+        f"{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}; {found.objective} per decision, "
+        f"and how far above {found.against}"
     )
-    table = Table("policy", box=None)
-    for column in ("value (DR)", "SNIPS", f"above {found.against}", "worth"):
+    table = Table(box=None)
+    table.add_column("policy", min_width=14)
+    for column in ("value (DR)", "SNIPS", "above", "worth"):
         table.add_column(column, no_wrap=True)
     for name, one in found.policies.items():
         table.add_row(name, *_row(one))
@@ -185,7 +187,8 @@ def _reasons(one: Compared) -> tuple[str, ...]:
 
 
 def _told(estimate: Estimate) -> str:
-    return f"{estimate.mean:.4g} ({estimate.low:.4g} to {estimate.high:.4g})"
+    # On two lines, so that all fits a narrow terminal.
+    return f"{estimate.mean:.4g}\n({estimate.low:.3g} to {estimate.high:.3g})"
 
 
 def _plot(found: OffPolicyReport, file: Path) -> None:
