@@ -44,17 +44,27 @@ def cross_fitted(log: Drawn, features: NDArray[np.floating], folds: int = FOLDS)
     fold = np.unique(log.member, return_inverse=True)[1] % folds
     column = 1 + log.chosen
     actions = 1 + log.candidates.shape[1]
+    table = _Standardised.of(features)
+    sums = [
+        [_Sums.of(table, log.outcome, np.flatnonzero((fold == one) & (column == action)))
+         for action in range(actions)]
+        for one in range(folds)
+    ]  # fmt: skip
     told: dict[Kind, NDArray[np.float64]] = {
         kind: np.empty((len(column), actions)) for kind in ("mean", "ridge")
     }
     for one in range(folds):
         inside, mine = np.flatnonzero(fold != one), np.flatnonzero(fold == one)
         means = action_means(log.outcome[inside], column[inside], actions)
+        others = [
+            sum((sums[f][action] for f in range(folds) if f != one), _Sums.none(table.columns))
+            for action in range(actions)
+        ]
+        weights = _ridges(others, means)
         told["mean"][mine] = means
-        ridge = _Ridge.fit(features[inside], log.outcome[inside], column[inside], means)
         for start in range(0, len(mine), _BLOCK):
             rows = mine[start : start + _BLOCK]
-            told["ridge"][rows] = ridge.predict(features[rows])
+            told["ridge"][rows] = means + table.rows(rows) @ weights.T
     chosen = np.arange(len(column)), column
     loss: dict[Kind, float] = {
         kind: float(((log.outcome - one[chosen]) ** 2).mean()) for kind, one in told.items()
@@ -74,43 +84,72 @@ def action_means(
 
 
 @dataclass(frozen=True, eq=False)
-class _Ridge:
-    """means: (actions,). centre, scale: (k,) of the columns. weights: (actions, k)."""
+class _Standardised:
+    """Features with mean 0 and spread 1, missing ones 0; (k,) centre and scale."""
 
-    means: NDArray[np.float64]
+    features: NDArray[np.floating]
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
 
     @classmethod
-    def fit(
-        cls,
-        features: NDArray[np.floating],
-        outcome: NDArray[np.float64],
-        column: NDArray[np.int64],
-        means: NDArray[np.float64],
-    ) -> _Ridge:
+    def of(cls, features: NDArray[np.floating]) -> _Standardised:
+        # They tell nothing of rewards, so that all rows may be looked at.
         there = np.isfinite(features)
         count = np.maximum(there.sum(axis=0), 1)
         centre = np.where(there, features, 0.0).sum(axis=0, dtype=np.float64) / count
-        spread = np.where(there, features - centre, 0.0)
-        scale = np.sqrt((spread**2).sum(axis=0, dtype=np.float64) / count)
-        scale = np.where(scale > 0, scale, 1.0)
-        table = spread / scale
-        residual = outcome - means[column]
-        common = _solved(table, residual)
-        residual = residual - table @ common
-        weights = np.tile(common, (len(means), 1))
-        for action in np.unique(column):
-            rows = column == action
-            weights[action] += _solved(table[rows], residual[rows])
-        return cls(means, centre, scale, weights)
+        square = (np.where(there, features - centre, 0.0) ** 2).sum(axis=0) / count
+        return cls(features, centre, np.where(square > 0, np.sqrt(square), 1.0))
 
-    def predict(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        table = np.where(np.isfinite(features), (features - self.centre) / self.scale, 0.0)
-        return np.asarray(self.means + table @ self.weights.T)
+    @property
+    def columns(self) -> int:
+        return len(self.centre)
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        part = self.features[rows]
+        return np.where(np.isfinite(part), (part - self.centre) / self.scale, 0.0)
 
 
-def _solved(table: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    square = table.T @ table + _PENALTY * np.eye(table.shape[1])
-    return np.asarray(np.linalg.solve(square, table.T @ outcome))
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """All that a ridge needs to know of some rows: ``X'X``, ``X'y`` and ``X'1``."""
+
+    square: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+    ones: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, columns: int) -> _Sums:
+        nothing = np.zeros(columns)
+        return cls(np.zeros((columns, columns)), nothing, nothing)
+
+    @classmethod
+    def of(
+        cls, table: _Standardised, outcome: NDArray[np.float64], rows: NDArray[np.int64]
+    ) -> _Sums:
+        found = cls.none(table.columns)
+        for start in range(0, len(rows), _BLOCK):
+            some = rows[start : start + _BLOCK]
+            part = table.rows(some)
+            found += cls(part.T @ part, part.T @ outcome[some], part.sum(axis=0))
+        return found
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.square + other.square, self.outcome + other.outcome, self.ones + other.ones
+        )
+
+
+def _ridges(sums: list[_Sums], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(actions, k) weights around the (actions,) ``means``: one ridge over all actions, and of
+    what that leaves over one for each."""
+    left = [one.outcome - mean * one.ones for one, mean in zip(sums, means, strict=True)]
+    common = _solved(np.sum([one.square for one in sums], axis=0), np.sum(left, axis=0))
+    own = [
+        _solved(one.square, over - one.square @ common)
+        for one, over in zip(sums, left, strict=True)
+    ]
+    return common + np.stack(own)
+
+
+def _solved(square: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.solve(square + _PENALTY * np.eye(len(outcome)), outcome))
