@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +20,20 @@ if TYPE_CHECKING:
     from dashboard.push_report import PushReport
     from features.workspace import Workspace
 
-_PROMISED = ("contacts", "expected_orders", "expected_cost", "expected_gain")
+_PROMISED = (
+    "contacts", "expected_orders", "expected_cost", "expected_gain", "calibrated_gain", "interval",
+)  # fmt: skip
 
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was planned, as files tell it: see ``dashboard.push_report.PushReport``."""
+
+    plan: Mapping[str, Any] | None = None
+    frontier: Mapping[str, Any] | None = None
+
+
+NOTHING = Given()
 app = typer.Typer(name="report", no_args_is_help=True, help="What pushes changed, on one page.")
 
 
@@ -35,6 +49,10 @@ def push(
     plan: Annotated[
         Path | None,
         typer.Option(help="What had been planned: the file that `pushwise plan --json` printed."),
+    ] = None,
+    frontier: Annotated[
+        Path | None,
+        typer.Option(help="Its frontier: the .json that `pushwise plan --frontier` wrote."),
     ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="What was known at that moment; else now.")
@@ -52,7 +70,11 @@ def push(
     check_page(out, as_json=as_json)
     opened = load_workspace(workspace, database)
     moment = datetime.now(UTC) if as_of is None else as_of_moment(opened, as_of)
-    made = push_report_of(opened, push_id, moment, None if plan is None else _plan(plan, push_id))
+    given = Given(
+        None if plan is None else _plan(plan, push_id),
+        None if frontier is None else _frontier(frontier),
+    )
+    made = push_report_of(opened, push_id, moment, given)
     if out is not None:
         write_page(out, push_page(made))
     if as_json:
@@ -62,12 +84,12 @@ def push(
 
 
 def push_report_of(
-    workspace: Workspace, push_id: str, as_of: datetime, plan: Mapping[str, Any] | None = None
+    workspace: Workspace, push_id: str, as_of: datetime, given: Given = NOTHING
 ) -> PushReport:
     """Take the scorer's log over into the tables, and read the push out.
 
     Args:
-        plan: what was planned, goes before what the scorer's log knows of it.
+        given: goes before what the scorer's log knows of the plan.
 
     Raises:
         PushTrialError: no such push, or nobody was left out of it by chance.
@@ -82,30 +104,35 @@ def push_report_of(
     take_scorer_log(workspace)
     with scorer_log(workspace) as log:
         logged = None if log is None else logged_promise(log, push_id)
-        planned = None if log is None or plan is not None else planned_promise(log, push_id)
-    frontier = None
+        planned = None if log is None or given.plan else planned_promise(log, push_id)
+    plan, frontier = given.plan, given.frontier
     if planned is not None:
-        try:
-            frontier = AudienceFolder.open(workspace.audiences / planned.audience_id).frontier()
-        except AudienceGone:
-            frontier = None  # the files of an audience may go before its summary does
-    summary = plan if planned is None else planned.summary
-    return push_report(read_push(workspace, push_id, as_of), summary, logged, frontier)
+        plan = planned.summary
+        # The files of an audience may go before its summary does.
+        with suppress(AudienceGone):
+            folder = AudienceFolder.open(workspace.audiences / planned.audience_id)
+            frontier = frontier or folder.frontier()
+    return push_report(read_push(workspace, push_id, as_of), plan, logged, frontier)
 
 
 def _plan(path: Path, push_id: str) -> Mapping[str, Any]:
+    found = _json(path, "plan", "what `pushwise plan --json` printed", _PROMISED)
+    if found.get("push_id") != push_id:
+        raise PageError(f"--plan {path} is of push {found.get('push_id')!r}, wanted {push_id!r}")
+    return found
+
+
+def _frontier(path: Path) -> Mapping[str, Any]:
+    return _json(path, "frontier", "the .json of `pushwise plan --frontier`", ("along", "points"))
+
+
+def _json(path: Path, option: str, wanted: str, names: Sequence[str]) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise PageError(
-            f"--plan {path} is no JSON; give what `pushwise plan --json` printed"
-        ) from error
-    missing = [name for name in _PROMISED if not isinstance(found, dict) or name not in found]
+        raise PageError(f"--{option} {path} is no JSON; give {wanted}") from error
+    missing = [name for name in names if not isinstance(found, dict) or name not in found]
     if missing:
-        raise PageError(
-            f"--plan {path} has no {missing[0]!r}; give what `pushwise plan --json` printed"
-        )
-    if found.get("push_id") != push_id:
-        raise PageError(f"--plan {path} is of push {found.get('push_id')!r}, wanted {push_id!r}")
-    plan: Mapping[str, Any] = found
-    return plan
+        raise PageError(f"--{option} {path} has no {missing[0]!r}; give {wanted}")
+    read: Mapping[str, Any] = found
+    return read

@@ -82,9 +82,16 @@ def test_a_push_is_told_beside_its_holdout_and_its_promise(
     pushed: Workspace, tmp_path: Path
 ) -> None:
     out = tmp_path / "push.html"
+    points = [
+        {"cost": 10.0 * n, "gain": 200.0 * n, "calibrated": 190.0 * n, "interval": [0.0, 400.0 * n]}
+        for n in range(8)
+    ]
+    frontier = tmp_path / "frontier.json"
+    frontier.write_text(json.dumps({"along": "cost", "points": points}))
     done = run(
-        "report", "push", "spring", "--workspace", str(pushed.root), "--out", str(out), "--json"
-    )
+        "report", "push", "spring", "--workspace", str(pushed.root), "--out", str(out), "--json",
+        "--frontier", str(frontier),
+    )  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["sentence"].startswith("The push earned +")
@@ -105,6 +112,7 @@ def test_a_push_is_told_beside_its_holdout_and_its_promise(
     assert found["funnel"]["sent"]["converted"] == contacts["real"]
     page = out.read_text(encoding="utf-8")
     assert held(page, "push.json") == found
+    assert "What more, or less, was to bring" in page
     assert asks_no_network(page)
 
 
