@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,10 @@ from experiments.errors import ExperimentError
 if TYPE_CHECKING:
     from experiments.contrast import Estimate, Lift, Untold
     from experiments.findings import Contrast, Readout
+    from experiments.shadow import ShadowReadout
     from features.workspace import Workspace
     from serving.experiment_entry import Entry
+    from serving.log import Log
     from serving.readouts import Results
 
 
@@ -36,6 +39,10 @@ def results(
     """
     opened = load_workspace(workspace, database)
     moment = None if as_of is None else as_of_moment(opened, as_of)
+    shadow = _shadow_of(opened, experiment_id, moment)
+    if shadow is not None:
+        _print_shadow(shadow, as_json)
+        return
     found = results_of(opened, experiment_id, moment)
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
@@ -58,25 +65,61 @@ def results_of(
         ExperimentError: no scorer has run here, ``as_of`` lies ahead, or a shadow experiment.
         UnknownExperiment, WrongState.
     """
-    from console.scorer_log import scorer_log, take_scorer_log
+    from console.scorer_log import take_scorer_log
     from serving.experiments import Book
     from serving.readouts import read_results
 
-    now = datetime.now(UTC)
-    moment = as_of or now
-    if moment > now:
-        raise ExperimentError(
-            f"--as-of {moment.isoformat()} lies ahead; name a moment that is past"
-        )
+    moment = _past(as_of)
+    with _log(workspace) as log:
+        entry = Book(log).find(experiment_id)
+    take_scorer_log(workspace)
+    return read_results(workspace, entry, moment, curve(entry, moment))
+
+
+def _shadow_of(
+    workspace: Workspace, experiment_id: str, as_of: datetime | None
+) -> ShadowReadout | None:
+    """What a shadow experiment shows; None of a live one."""
+    from serving.experiments import Book
+    from serving.shadow_results import shadow_results
+
+    with _log(workspace) as log:
+        entry = Book(log).find(experiment_id)
+        if entry.declared.mode == "live":
+            return None
+        return shadow_results(log, entry, _past(as_of))
+
+
+@contextmanager
+def _log(workspace: Workspace) -> Iterator[Log]:
+    from console.scorer_log import scorer_log
+
     with scorer_log(workspace) as log:
         if log is None:
             raise ExperimentError(
                 f"no experiments in {workspace.root}: no scorer's log is there; name its folder "
                 "with --workspace"
             )
-        entry = Book(log).find(experiment_id)
-    take_scorer_log(workspace)
-    return read_results(workspace, entry, moment, curve(entry, moment))
+        yield log
+
+
+def _past(as_of: datetime | None) -> datetime:
+    now = datetime.now(UTC)
+    if as_of is not None and as_of > now:
+        raise ExperimentError(f"--as-of {as_of.isoformat()} lies ahead; name a moment that is past")
+    return as_of or now
+
+
+def _print_shadow(found: ShadowReadout, as_json: bool) -> None:
+    from experiments.contrast import Untold
+
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+        return
+    for arm, shadow in found.arms.items():
+        said = f"{arm}: {shadow.told}." if isinstance(shadow, Untold) else shadow.sentence
+        typer.echo(said)
+    typer.echo(f"shadow, as of {found.as_of:%Y-%m-%d %H:%M} UTC; nobody got what arms decided")
 
 
 def _print(found: Results) -> None:

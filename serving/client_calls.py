@@ -16,7 +16,7 @@ from serving.catalogue_schemas import CatalogueOffer, CataloguePush
 from serving.deadline import LONGEST_SECONDS
 from serving.erasure_schemas import ErasureShown
 from serving.evaluation_schemas import EvaluationJob
-from serving.experiment_results_schema import ExperimentResults
+from serving.experiment_results_schema import ExperimentResults, ShadowResults
 from serving.experiment_schemas import ExperimentAudit, ExperimentPage, ExperimentShown
 from serving.explain_schemas import Explained, TimelinePage
 from serving.schemas import (
@@ -172,6 +172,11 @@ def experiment_results(experiment_id: str, as_of: datetime | None) -> Call[Exper
     query = {} if as_of is None else {"as_of": as_of.isoformat()}
     path = f"/v1/experiments/{_id(experiment_id)}/results"
     return Call(ExperimentResults, "GET", path, query)
+
+
+def experiment_shadow(experiment_id: str, as_of: datetime | None) -> Call[ShadowResults]:
+    query = {} if as_of is None else {"as_of": as_of.isoformat()}
+    return Call(ShadowResults, "GET", f"/v1/experiments/{_id(experiment_id)}/shadow", query)
 
 
 def all_receipts(receipts: Sequence[Receipt]) -> Receipt:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from serving import client_calls as calls
 from serving.client_calls import Call
 from serving.client_errors import Busy, NoAnswer
-from serving.experiment_results_schema import ExperimentResults
+from serving.experiment_results_schema import ExperimentResults, ShadowResults
 from serving.experiment_schemas import ExperimentChange, ExperimentPage, ExperimentShown
 
 T = TypeVar("T", bound=BaseModel)
@@ -72,6 +72,10 @@ class ExperimentCalls(ABC):
                 if time.monotonic() > until:
                     raise
 
+    def experiment_shadow(self, experiment_id: str, as_of: datetime | None = None) -> ShadowResults:
+        """What arms of a shadow experiment would have decided, until now or before ``as_of``."""
+        return self._run(calls.experiment_shadow(experiment_id, as_of))
+
     def experiment_audit(self, experiment_id: str) -> Iterator[ExperimentChange]:
         """Who changed what, when and why, oldest first."""
         after: int | None = 0
@@ -127,6 +131,11 @@ class AsyncExperimentCalls(ABC):
             except _UNDER_WAY:
                 if time.monotonic() > until:
                     raise
+
+    async def experiment_shadow(
+        self, experiment_id: str, as_of: datetime | None = None
+    ) -> ShadowResults:
+        return await self._run(calls.experiment_shadow(experiment_id, as_of))
 
     async def experiment_audit(self, experiment_id: str) -> AsyncIterator[ExperimentChange]:
         after: int | None = 0

@@ -48,6 +48,14 @@ class WrongState(ServiceError):
         super().__init__(f"the experiment is {state}, wanted {wanted}")
 
 
+class AnotherMode(ServiceError):
+    status, code = 409, "another_mode"
+    fix = ("`/results` are those of a live experiment, `/shadow` those of a shadow experiment",)
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(f"the experiment is a {mode} one")
+
+
 class DecidedOtherwise(ServiceError):
     status, code = 409, "decided_otherwise"
     fix = ("a decision stands; compare again in a new experiment",)

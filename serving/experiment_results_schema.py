@@ -48,3 +48,14 @@ class ExperimentResults(BaseModel):
     stopped_at: datetime | None
     at_look: dict[str, Any] | None
     funnel: dict[str, dict[str, int]]
+
+
+class ShadowResults(BaseModel):
+    """What the arms of a shadow experiment would have decided (docs/assignment.md). arms: all but
+    the control, each with shares of decisions, intervals and a sentence, or why nothing is told."""
+
+    experiment_id: str
+    as_of: datetime
+    control: str
+    level: float
+    arms: dict[str, dict[str, Any]]

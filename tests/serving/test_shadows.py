@@ -21,7 +21,7 @@ from serving.scorer import Scorer
 from serving.shadow_results import shadow_results
 from serving.shadows import PAGE, Shadows
 from serving.situation import Situation
-from tests.serving.conftest import AS_OF, MEMBERS
+from tests.serving.conftest import AS_OF, MEMBERS, Scored
 
 ON_BOTH_ENGINES = True
 STRANGERS = tuple(f"stranger{number}" for number in range(60))
@@ -151,3 +151,18 @@ def test_the_readout_says_how_often_arms_agree(
     assert found.agree.value == pytest.approx(sum(same) / len(same))
     assert found.sends.value < found.control_sends.value
     assert found.agree.value < 1
+
+
+def test_a_shadow_is_read_over_http_where_it_is_no_live_experiment(
+    caller: Scored, started: Entry, releases: dict[str, Release]
+) -> None:
+    decide(caller.log, releases["r1"], (*MEMBERS, *STRANGERS))
+    shadows = Shadows(caller.log, Book(caller.log).shadows, releases.__getitem__)
+    while shadows.step(started):
+        pass
+    told = caller.client.get("/v1/experiments/dusk/shadow")
+    assert told.status_code == 200, told.text
+    assert set(told.json()["arms"]) == {"challenger", "random"}
+    assert 0 < told.json()["arms"]["challenger"]["agree"]["value"] < 1
+    live = caller.client.get("/v1/experiments/dusk/results")
+    assert (live.status_code, live.json()["title"]) == (409, "another mode")
