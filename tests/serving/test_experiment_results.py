@@ -17,10 +17,15 @@ from experiments.design import Analysis, Arm, Experiment
 from features.workspace import Workspace
 from serving.app import create_app
 from serving.auth import Access
+from serving.client_calls import Call
+from serving.client_errors import Busy
+from serving.client_experiments import ExperimentCalls
 from serving.experiment_audit import Change
+from serving.experiment_errors import ReadoutUnderWay
 from serving.experiments import Book
 from serving.log import Log
 from serving.parts import Parts
+from serving.problems import problem_of
 from serving.readout_process import ReadoutProcess, results_command
 from serving.routes import experiment_results
 from serving.telemetry import Telemetry
@@ -122,3 +127,27 @@ def test_what_cannot_be_read_is_told_by_its_code(workspace: Workspace, log: Log)
     assert code(application(workspace, log, None).get(f"{PATH}/results")) == (409, "no_readout")
     assert code(client.get(f"{PATH}/results")) == (500, "readout_failed")
     readouts.stop()
+
+
+class Patient(ExperimentCalls):
+    """A client whose first tries find the readout under way."""
+
+    def __init__(self, tries: int) -> None:
+        self.tries = tries
+        self.asked: list[Call[Any]] = []
+
+    def _run(self, call: Call[Any]) -> Any:
+        self.asked.append(call)
+        if len(self.asked) <= self.tries:
+            raise Busy(problem_of(ReadoutUnderWay()))
+        return call.answer.model_construct(experiment_id=ID)
+
+
+def test_the_client_waits_until_a_readout_is_done() -> None:
+    client = Patient(tries=2)
+    assert client.experiment_results(ID, START).experiment_id == ID
+    assert len(client.asked) == 3
+    assert client.asked[0].path == f"{PATH}/results"
+    assert client.asked[0].query == {"as_of": "2026-03-01T00:00:00+00:00"}
+    with pytest.raises(Busy, match="not done yet"):
+        Patient(tries=9).experiment_results(ID, seconds=-1)
