@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serving.scorer import Answering
 
 ARMS = "arm/"  # begins the names of what an arm has used of a push's limits
+_MOST_TOLD = 1_000  # pushes; push ids come from callers, and a memory must not grow for ever
 Shares = Mapping[str, float]  # by arm
 
 
@@ -127,6 +128,7 @@ class Trials:
     _running: tuple[Running, ...] = ()
     _loaded: dict[str, Answering] = field(default_factory=dict)
     _refused: frozenset[str] = frozenset()
+    _left_out: set[tuple[str, str]] = field(default_factory=set)  # told once each
 
     def look(self) -> None:
         """Read what is under way and load what is missing; a log that cannot be read changes
@@ -154,14 +156,34 @@ class Trials:
         """The experiments that decide ``push_id`` beside ``release``, the one in use, without those
         of which an arm cannot decide this push."""
         found = []
-        for running in self._running:
+        for running in self._running if push_id in release.pushes else ():
             pushes = running.experiment.push_ids
             if not pushes or push_id in pushes:
                 branches = [self._branch(running, arm, release) for arm in running.experiment.arms]
                 there = [one for one in branches if one is not None and _can(one, push_id)]
                 if len(there) == len(branches):
                     found.append(Trial(running, tuple(there)))
+                else:
+                    self._tell(running, push_id, branches)
         return tuple(found)
+
+    def _tell(self, running: Running, push_id: str, branches: Sequence[Branch | None]) -> None:
+        """Say once that a push is decided outside an experiment that it belongs to."""
+        experiment = running.experiment
+        known = (experiment.experiment_id, push_id)
+        if known in self._left_out or len(self._left_out) >= _MOST_TOLD:
+            return
+        self._left_out.add(known)
+        arms = [
+            arm.name
+            for arm, branch in zip(experiment.arms, branches, strict=True)
+            if branch is None or not _can(branch, push_id)
+        ]
+        structlog.get_logger("pushwise.experiments").warning(
+            "a push is decided outside an experiment: an arm has no release here, or its release "
+            "or rule does not fit the push",
+            experiment=known[0], push=push_id, arms=arms,
+        )  # fmt: skip
 
     def _branch(self, running: Running, arm: Arm, in_use: Answering) -> Branch | None:
         release: Answering | None = in_use

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from decisions.contacts import Contact
 from decisions.pacing import CONTACTS
@@ -213,13 +214,16 @@ def test_a_scorer_takes_part_only_once_it_has_all_that_the_arms_need(
     assert {one.experiment.id for one in answers.values()} == {None}
 
 
-def test_a_push_that_an_arm_cannot_decide_is_decided_outside(loaded: Release) -> None:
-    unknown = replace(RULE, offer="points", share=0.6)
-    found = trials(under_way(CHAMPION, unknown), None)
-    assert found.of_push("spring", loaded) == ()
+def test_a_push_that_an_arm_cannot_decide_is_decided_outside_and_told_once(
+    loaded: Release,
+) -> None:
+    found = trials(under_way(CHAMPION, replace(RULE, offer="points", share=0.6)), None)
+    with capture_logs() as told:
+        assert [found.of_push("spring", loaded) for _ in range(3)] == [(), (), ()]
+    assert [(one["push"], one["arms"]) for one in told] == [("spring", ["rule"])]
     known = trials(under_way(CHAMPION, replace(RULE, share=0.6)), None)
     assert len(known.of_push("spring", loaded)) == 1
-    assert known.of_push("autumn", loaded) == ()
+    assert known.of_push("autumn", loaded) == known.of_push("nowhere", loaded) == ()
 
 
 def test_an_answer_stands_whatever_experiment_begins_later(
