@@ -129,6 +129,32 @@ def test_what_cannot_be_read_is_told_by_its_code(workspace: Workspace, log: Log)
     readouts.stop()
 
 
+def test_a_promotion_hears_the_verdict_or_that_there_is_none(log: Log) -> None:
+    better = {"kind": "promote", "sentence": "Promote challenger."}
+    document = {
+        "as_of": "2026-04-01T00:00:00+00:00", "verdict": better, "look": {"next_at": None},
+        "contrasts": [
+            {"arm": "challenger", "verdict": better},
+            {"arm": "other", "verdict": {"kind": "wait"}}, {"arm": "nobody", "verdict": None},
+        ],
+    }  # fmt: skip
+    entry = Book(log).find(ID)
+    says = [sys.executable, "-c", f"import json; print(json.dumps({document!r}))"]
+    readouts = ReadoutProcess(log, says, {})
+    reading = readouts.reading(entry, 60)
+    assert reading.sentence == "Promote challenger."
+    assert reading.allows == frozenset({"challenger"})
+    assert reading.told["arms"].keys() == {"challenger", "other"}
+    readouts.stop()
+    broken = ReadoutProcess(log, [sys.executable, "-c", "raise SystemExit(1)"], {})
+    assert broken.reading(entry, 60).allows == frozenset()
+    broken.stop()
+    slow = ReadoutProcess(log, [sys.executable, "-c", "import time; time.sleep(60)"], {})
+    with pytest.raises(ReadoutUnderWay):
+        slow.reading(entry, 0.1)
+    slow.stop()
+
+
 class Patient(ExperimentCalls):
     """A client whose first tries find the readout under way."""
 
