@@ -59,11 +59,6 @@ def readout(
     contrasts = _judged(contrasts, cells, ground, planned)
     if past is not None:
         contrasts = [_drawn(one, past, analysis.alpha) for one in contrasts]
-    verdicts = [
-        (one.verdict, one.decided.interval.value if one.decided else 0.0)
-        for one in contrasts
-        if one.verdict is not None
-    ]
     return Readout(
         experiment_id=experiment.experiment_id,
         as_of=cells.as_of,
@@ -79,7 +74,7 @@ def readout(
         srm=srm,
         arms=tuple(figures.totals(experiment, cells, arm.name) for arm in experiment.arms),
         contrasts=tuple(contrasts),
-        verdict=overall(verdicts),
+        verdict=overall(contrasts),
         warnings=_warnings(cells),
     )
 

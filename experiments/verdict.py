@@ -72,13 +72,18 @@ def arm_verdict(
     return _open(arm, f"{arm} {told}, not told apart", "not_told_apart", ground)
 
 
-def overall(verdicts: Sequence[tuple[Verdict, float]]) -> Verdict:
+def overall(contrasts: Sequence[Contrast]) -> Verdict:
     """Of the experiment: what comes first in ``_ORDER``, of equal ones that with the largest
     difference; arms that do harm are named whatever comes first.
 
     Args:
-        verdicts: of each candidate, with the difference that it rests on.
+        contrasts: the candidates among them have verdicts.
     """
+    verdicts = [
+        (one.verdict, one.decided.interval.value if one.decided else 0.0)
+        for one in contrasts
+        if one.verdict is not None
+    ]
     ranked = sorted(verdicts, key=lambda one: (_ORDER.index(one[0].kind), -one[1]))
     first, *others = (verdict for verdict, _ in ranked)
     harm = [one.sentence for one in others if one.kind == "harm"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from experiments.findings import Readout
 from experiments.looks import Look, look_at
 from experiments.moments import Moments
 from experiments.readout import readout
+from experiments.standing import standing
 from features.workspace import Workspace
 from serving.experiment_entry import Allocated, Entry
 from serving.experiment_errors import WrongState
@@ -37,7 +38,8 @@ class Results:
     """An experiment read out.
 
     readout: as of the moment asked for. at_look: as of the newest planned look that had come by
-    then, which decides; the readout itself at a look and after the last, None before the first.
+    then, which decides; the readout itself at a look, None before the first. After the last planned
+    look its verdict stands in ``readout`` too.
     history: as of earlier moments, oldest first.
     funnel: of each arm, members by stage: assigned, sent, delivered, opened, clicked, converted.
     """
@@ -97,11 +99,13 @@ def results_in(
     if len(moments) > 2:
         source = source.narrowed(max(moments))
     found = {at: _read(source, entry, at) for at in sorted(moments)}
+    at_look = None if decides is None else found[decides][0]
+    told = {at: _with_verdict(one, at_look) for at, (one, _) in found.items()}
     return Results(
         entry=entry,
-        readout=found[as_of][0],
-        at_look=None if decides is None else found[decides][0],
-        history=tuple(found[at][0] for at in sorted(history)),
+        readout=told[as_of],
+        at_look=at_look,
+        history=tuple(told[at] for at in sorted(history)),
         funnel=found[as_of][1],
     )
 
@@ -191,7 +195,15 @@ def _shares(allocated: Allocated) -> dict[str, float]:
 def _look(entry: Entry, as_of: datetime) -> Look:
     if entry.started_at is None:
         raise WrongState("draft", "running")
-    return look_at(entry.declared.analysis, entry.started_at, as_of, entry.stopped_at)
+    look = look_at(entry.declared.analysis, entry.started_at, as_of, entry.stopped_at)
+    over = bool(entry.looks) and look.moment == entry.looks[-1] < as_of
+    return replace(look, due=False) if over else look
+
+
+def _with_verdict(one: Readout, at_look: Readout | None) -> Readout:
+    """After the last planned look, that look's verdict."""
+    over = one.look.number > 0 and one.look.last and not one.look.due
+    return one if at_look is None or not over else standing(one, at_look)
 
 
 def _text(moment: datetime | None) -> str | None:

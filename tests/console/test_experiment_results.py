@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from experiments.contrast import Lift
 from experiments.errors import ExperimentError
 from features.workspace import Workspace
 from serving.experiment_errors import UnknownExperiment, WrongState
+from serving.experiments import Book
+from serving.log import Log
+from serving.readouts import read_results
 from tests.console.measured_experiment import EXPERIMENT, MEMBERS, START, arm_of, measured
 
 ID = EXPERIMENT.experiment_id
@@ -56,6 +60,26 @@ def test_an_earlier_look_says_what_was_known_then(workspace: Workspace) -> None:
     assert between.readout.verdict.kind == "wait"
     assert between.at_look == then.readout
     assert between.to_json()["at_look"]["verdict"] == then.readout.to_json()["verdict"]
+
+
+def test_what_comes_in_after_the_last_look_is_shown_and_decides_nothing(
+    workspace: Workspace,
+) -> None:
+    with Log.of(workspace) as log:
+        entry = Book(log).find(ID)
+    last = START + timedelta(days=5)
+    short = replace(EXPERIMENT, analysis=replace(EXPERIMENT.analysis, looks=1, days=5))
+    found = read_results(
+        workspace, replace(entry, declared=short, looks=(last,)), START + timedelta(days=16)
+    )
+    assert found.at_look is not None
+    assert found.at_look.as_of == last
+    now, then = (one.contrast("challenger", "champion") for one in (found.readout, found.at_look))
+    assert isinstance(now.primary, Lift)
+    assert isinstance(then.primary, Lift)
+    assert now.primary.difference.value > 2 * then.primary.difference.value
+    assert (now.decided, now.verdict) == (then.decided, then.verdict)
+    assert found.readout.verdict == found.at_look.verdict
 
 
 def test_the_curve_ends_where_the_results_are(workspace: Workspace) -> None:
