@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,6 +46,7 @@ class ResponseModel:
     channels: by channel that was used, by how much effects differ there from those learned of all.
     reliability: of the effect, out of fold; None where it could not be told.
     drawn: whether chance had a part in the decisions that were learned from.
+    redeemed: by offer that was a candidate, how likely members on average use it.
     """
 
     pairs: PairFeatures
@@ -63,6 +64,7 @@ class ResponseModel:
     channels: Mapping[str, float]
     reliability: Reliability | None = None
     drawn: bool = True
+    redeemed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def grade(self) -> str:
@@ -139,7 +141,20 @@ class ResponseModel:
         margin = np.full(n, self.mean_margin)
         if self.margin is not None:
             margin = self.mean_margin * np.exp(np.clip(self.margin.score(values, names), -3, 3))
-        return p_if_not, uplift, margin, p_redeem
+        return p_if_not, uplift, margin, self._redeems(p_redeem, offers)
+
+    def _redeems(
+        self, p_redeem: NDArray[np.float64], offers: Sequence[OfferTerms]
+    ) -> NDArray[np.float64]:
+        """(n, m) ``p_redeem``, as far from each offer's average as effects are from theirs.
+
+        Most of those who use an offer are those whom it makes buy. Where effects do not tell
+        members apart, use must not either: the cheapest members would seem the best, and they are
+        those on whom a push does nothing.
+        """
+        average = np.array([self.redeemed.get(offer.offer_id, np.nan) for offer in offers])
+        moved = average + self.effect.personal * (p_redeem - average)
+        return np.where(np.isnan(average), p_redeem, moved)
 
     def save(self, folder: Path) -> None:
         maybe = {
@@ -169,6 +184,7 @@ class ResponseModel:
             "channels": dict(self.channels),
             "reliability": asdict(self.reliability) if self.reliability else None,
             "drawn": self.drawn,
+            "redeemed": dict(self.redeemed),
         }
         arrays: dict[str, NDArray[Any]] = {
             "similarity": self.pairs.similarity,
@@ -220,6 +236,8 @@ class ResponseModel:
                 config["channels"],
                 Reliability(**config["reliability"]) if config["reliability"] else None,
                 config["drawn"],
+                # Models fitted before this was kept go on as they were.
+                config.get("redeemed", {}),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{folder} is not a readable {KIND} model: {error}") from error

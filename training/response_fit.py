@@ -221,6 +221,7 @@ def _with_money(
         leaving=Leaving.assumed(),
         reach=Reach(0.0, 0.0, 0.0, 0.0),
         channels={},
+        redeemed=_redeemed(log, known),
     )
     model = replace(
         model,
@@ -228,6 +229,16 @@ def _with_money(
         variation=_variation(learning, model, bought, whole),
     )
     return replace(model, reach=fit_reach(learning, model))
+
+
+def _redeemed(log: PushLog, known: Nuisances) -> dict[str, float]:
+    """How likely each offer is used on average, over the decisions in which it was a candidate."""
+    open_ = np.isfinite(known.p_redeem)
+    count = open_.sum(axis=0)
+    total = np.where(open_, known.p_redeem, 0.0).sum(axis=0)
+    return {
+        offer.offer_id: float(total[j] / count[j]) for j, offer in enumerate(log.offers) if count[j]
+    }
 
 
 def _variation(

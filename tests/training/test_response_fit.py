@@ -95,6 +95,8 @@ def test_without_effects_members_are_not_told_apart() -> None:
         if fitted.gate.personal == 0:
             assert fitted.gate.verdict == "no reliable heterogeneity"
             assert np.ptp(uplift, axis=0) == pytest.approx(0.0, abs=1e-12)
+            # Or those who never use an offer, as they never buy, would be the best to send it to.
+            assert np.ptp(estimates.p_redeem, axis=0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_one_effect_for_all_is_a_randomised_average_that_keeps_its_word() -> None:
