@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test quick lint types check docs bench lock clean
+.PHONY: help setup demo loop test quick lint types check docs bench lock clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -14,6 +14,9 @@ setup: ## Make the environment in .venv, from pinned packages.
 
 demo: setup ## Run the whole path on a synthetic market and show what each policy earned.
 	@$(BIN)/pushwise demo $(ARGS)
+
+loop: setup ## Learn week by week on a synthetic market, and draw what was earned.
+	@$(BIN)/pushwise loop $(ARGS)
 
 test: ## Run all tests.
 	@.ci/setup tests
@@ -54,4 +57,4 @@ lock: setup ## Resolve the pinned packages anew (needs uv on the path).
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements/build.txt
 
 clean: ## Remove the environment and what runs left behind.
-	@rm -rf .venv .pushwise-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .pushwise-demo .pushwise-loop .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -50,6 +50,7 @@ def application() -> typer.Typer:
         fresh,
         ingest,
         log,
+        loop,
         members,
         models,
         personas,
@@ -69,6 +70,7 @@ def application() -> typer.Typer:
         help="Decides who gets a push and which offer it carries.",
     )
     app.command("demo")(demo.demo)
+    app.command("loop")(loop.loop)
     ingest.register(app)
     fresh.register(features.app)
     app.add_typer(features.app)
