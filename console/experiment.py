@@ -7,6 +7,7 @@ import typer
 from console import experiment_steps as steps
 from console.experiment_create import create
 from console.experiment_power import power
+from console.experiment_read import read
 from console.experiment_report import report
 from console.experiment_results import results
 
@@ -26,6 +27,7 @@ app.command("promote")(steps.promote)
 app.command("audit")(steps.audit)
 app.command("results")(results)
 app.command("report")(report)
+app.command("read")(read)
 
 
 @app.callback()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from serving.log import Log
     from serving.readouts import Results
 
+EACH = "a member"  # the gain by members
+ARM_COLUMNS = ("members", "reached", "sends", "converted", "margin", "cost", "gain", EACH)
+
 
 def results(
     experiment_id: Annotated[str, typer.Argument(metavar="ID", help="The experiment.")],
@@ -128,29 +131,32 @@ def _print(found: Results) -> None:
     if found.at_look is not None and found.at_look != readout:
         look, said = found.at_look.look, found.at_look.verdict.sentence
         typer.echo(f"At look {look.number} of {look.of}, {found.at_look.as_of:%Y-%m-%d}: {said}")
-    _print_arms(readout)
+    print_figures(readout)
+    typer.echo(f"{found.entry.state}, as of {readout.as_of:%Y-%m-%d %H:%M} UTC")
+
+
+def print_figures(readout: Readout, columns: Sequence[str] = ARM_COLUMNS) -> None:
+    """Tables of arms and contrasts, the split and warnings. columns: of the arms."""
+    _print_arms(readout, columns)
     _print_contrasts(readout)
     split = readout.srm
     if split.p is not None:
         typer.echo(f"split of the members: p {split.p:.2g}{'' if split.passed else ', FAILED'}")
     for warning in readout.warnings:
         typer.echo(f"warning: {warning}")
-    typer.echo(f"{found.entry.state}, as of {readout.as_of:%Y-%m-%d %H:%M} UTC")
 
 
-def _print_arms(readout: Readout) -> None:
+def _print_arms(readout: Readout, columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("arm", box=None)
-    for name in ("members", "reached", "sends", "converted", "margin", "cost", "gain", "a member"):
+    for name in columns:
         table.add_column(name, justify="right")
     for arm in readout.arms:
         each = "-" if arm.gain_per_member is None else f"{arm.gain_per_member:,.4g}"
-        counts = (arm.members, arm.reached, arm.sends, arm.converted)
-        money = (arm.margin, arm.cost, arm.gain)
         table.add_row(
-            arm.arm, *(f"{one:,}" for one in counts), *(f"{one:,.0f}" for one in money), each
+            arm.arm, *(each if one == EACH else f"{getattr(arm, one):,.0f}" for one in columns)
         )
     Console().print(table)
 

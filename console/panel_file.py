@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from experiments.errors import ExperimentError
 from experiments.panel import Panel
 
-_READERS = {
+READERS = {
     ".parquet": "read_parquet(?)",
     ".csv": "read_csv(?)",
     ".jsonl": "read_json(?, format = 'newline_delimited')",
@@ -30,6 +30,20 @@ class PanelColumns:
     earlier: str | None = None
 
 
+def kind_of(path: Path) -> str:
+    """Which of ``READERS`` reads ``path``, also where it is packed (.gz).
+
+    Raises:
+        ExperimentError: none does, or there is no such file.
+    """
+    kind = Path(path.name.removesuffix(".gz")).suffix
+    if kind not in READERS:
+        raise ExperimentError(f"{path}: wanted a file that ends in {', '.join(READERS)}")
+    if not path.is_file():
+        raise ExperimentError(f"{path}: no such file")
+    return kind
+
+
 def read_panel(path: Path, columns: PanelColumns) -> Panel:
     """One row for each unit and campaign of a CSV, JSON lines (also .gz) or Parquet file.
 
@@ -39,11 +53,7 @@ def read_panel(path: Path, columns: PanelColumns) -> Panel:
     """
     import duckdb
 
-    reader = _READERS.get(Path(path.name.removesuffix(".gz")).suffix)
-    if reader is None:
-        raise ExperimentError(f"{path}: wanted a file that ends in {', '.join(_READERS)}")
-    if not path.is_file():
-        raise ExperimentError(f"{path}: no such file")
+    reader = READERS[kind_of(path)]
     with duckdb.connect() as connection:
         try:
             rows = connection.execute(f"FROM {reader}", [str(path)])

@@ -39,6 +39,7 @@ class ExperimentReport:
     results: what the API answers, number by number.
     history: the same as of earlier moments, oldest first; ``results`` are the last.
     funnel: of each arm, members by stage: see ``dashboard.experiment_charts.STAGES``.
+    file: that it was read from, of an experiment run elsewhere; "" of one of the workspace.
     """
 
     experiment: Experiment
@@ -47,6 +48,7 @@ class ExperimentReport:
     results: Document
     history: tuple[Document, ...]
     funnel: Mapping[str, Mapping[str, int]]
+    file: str = ""
 
 
 def experiment_page(report: ExperimentReport) -> str:
@@ -58,6 +60,7 @@ def experiment_page(report: ExperimentReport) -> str:
         "experiment": report.experiment,
         "analysis": report.experiment.analysis,
         "state": report.state,
+        "file": report.file,
         "started_at": report.started_at,
         "results": results,
         "verdict": verdict,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from experiments.errors import ExperimentError
@@ -52,7 +52,8 @@ class Cell:
     epoch: position in ``Cells.shares`` of the shares that held at the member's first exposure.
     lifecycle, value_tier: features at the first exposure; "" where they were not known.
     complete: whether their whole window had passed by ``Cells.as_of``.
-    moments: over ``NAMES``, in that order.
+    moments: over ``NAMES``, in that order, and maybe more, of which guardrails are.
+    also: values of segments that no feature tells, by name.
     """
 
     arm: str
@@ -61,6 +62,12 @@ class Cell:
     value_tier: str
     complete: bool
     moments: Moments
+    also: Mapping[str, str] = field(default_factory=dict)
+
+    def segment(self, name: str) -> str:
+        """Its value of ``lifecycle``, ``value_tier`` or one of ``also``."""
+        value: str = self.also[name] if name in self.also else getattr(self, name)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,13 @@ class Cells:
                 )
             if cell.arm not in self.shares[cell.epoch]:
                 raise ExperimentError(f"a cell is of arm {cell.arm!r}, which has no share")
-            if cell.moments.names != NAMES:
-                raise ExperimentError(f"moments of {cell.moments.names}, wanted {NAMES}")
+            if cell.moments.names[: len(NAMES)] != NAMES or cell.moments.names != self.names:
+                raise ExperimentError(f"moments of {cell.moments.names}, wanted {self.names}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the variables."""
+        return self.cells[0].moments.names if self.cells else NAMES
 
     def of(self, arm: str, inside: Callable[[Cell], bool] | None = None) -> dict[int, Moments]:
         """Moments of an arm by epoch, only of cells that are ``inside``; epochs without members
@@ -111,8 +123,8 @@ class Cells:
         for cell in self.cells:
             if cell.arm == arm and cell.moments.count and (inside is None or inside(cell)):
                 parts.setdefault(cell.epoch, []).append(cell.moments)
-        return {epoch: Moments.total(NAMES, found) for epoch, found in parts.items()}
+        return {epoch: Moments.total(self.names, found) for epoch, found in parts.items()}
 
     def total(self, arm: str) -> Moments:
         """Of all members of the arm."""
-        return Moments.total(NAMES, self.of(arm).values())
+        return Moments.total(self.names, self.of(arm).values())

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar, get_args
 
-from experiments.design import Analysis, Arm, ArmKind, Experiment, Guardrail, Mode
+from experiments.design import (
+    GUARDRAILS,
+    SEGMENTS,
+    Analysis,
+    Arm,
+    ArmKind,
+    Experiment,
+    Guardrail,
+    Mode,
+)
 from experiments.errors import ExperimentError
 
 T = TypeVar("T")
@@ -118,13 +127,13 @@ _ARM: Mapping[str, _Reader] = {
     "name": _text, "share": _number, "kind": _one_of(get_args(ArmKind)), "release": _text,
     "rule": _text, "offer": _text,
 }  # fmt: skip
-_GUARDRAIL: Mapping[str, _Reader] = {"metric": _text, "most": _number}
+_GUARDRAIL: Mapping[str, _Reader] = {"metric": _one_of(GUARDRAILS), "most": _number}
 _ANALYSIS: Mapping[str, _Reader] = {
     "metric": _text, "window_days": _number, "before_days": _number, "cap": _maybe_number,
     "alpha": _number, "power": _number, "lift": _number, "sequential": _text, "looks": _whole,
     "days": _number, "correction": _text,
     "guardrails": _each(lambda what, given: _read(Guardrail, what, given, _GUARDRAIL)),
-    "segments": _each(_text),
+    "segments": _each(_one_of(SEGMENTS)),
 }  # fmt: skip
 _EXPERIMENT: Mapping[str, _Reader] = {
     "experiment_id": _text,

@@ -1,4 +1,4 @@
-"""Lifts within lifecycle stages and value tiers, and whether they differ."""
+"""Lifts within lifecycle stages, value tiers and other segments, and whether they differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def segment_lifts(
     found = [
         _one(cells, pair, (segment, value), analysis)
         for segment in analysis.segments
-        for value in sorted({getattr(cell, segment) for cell in cells.cells})
+        for value in sorted({cell.segment(segment) for cell in cells.cells})
     ]
     told = [place for place, one in enumerate(found) if one.p is not None]
     p = corrected([found[place].p or 0.0 for place in told], analysis.correction)
@@ -70,4 +70,4 @@ def _one(
 
 
 def _inside(segment: str, value: str) -> Callable[[Cell], bool]:
-    return lambda cell: getattr(cell, segment) == value
+    return lambda cell: cell.segment(segment) == value
