@@ -30,7 +30,10 @@ VIEW = {"member_id": "m00", "type": "view", "occurred_at": "2026-05-01T00:00:00Z
 @pytest.fixture
 def address(bench: Bench, free_port: int) -> Iterator[str]:
     release = bench.release("r1")
-    settings = Settings(bench.workspace, port=free_port, release=release, insecure_dev=True)
+    # A machine that runs many tests at once is slow: deadlines have tests of their own.
+    settings = Settings(
+        bench.workspace, port=free_port, release=release, insecure_dev=True, deadline=30.0
+    )
     with background(settings) as address:
         yield address
 
