@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +20,15 @@ from experiments.errors import ExperimentError
 from experiments.moments import Moments
 
 MOST_ARMS = 50
+MOST_CELLS = 5000  # of arm and segments together
 MOST_VALUES = 100  # of a segment: a column with more is none
-# Text, so that what cannot be read is told with its row, and an arm 01 stays one.
-_AS_TEXT = {**READERS, ".csv": "read_csv(?, header = true, all_varchar = true)"}
+# Text, so that what cannot be read is told with its row, and an arm 01 stays one; and nothing is
+# guessed: by one row with too many values, all columns would become one.
+_CSV = (
+    "read_csv(?, header = true, auto_detect = false, "
+    "delim = '{}', quote = '\"', escape = '\"', columns = {{{}}})"
+)
+_DELIMITERS = (",", ";", "\t", "|")
 _MEMORY = "2GB"  # beyond, ids that are looked through for duplicates go to the disk
 _NUMBER = "a number"
 _FLAG = "0 or 1"
@@ -56,7 +64,10 @@ def read_outcomes(path: Path, columns: OutcomeColumns, cap: float | None) -> tup
     arms = {text: identifier(text) for text, _, _ in found}
     alike = {name: text for text, name in arms.items()}
     for text, name in arms.items():
-        if alike[name] != text or not name:
+        if not name:
+            raise ExperimentError(f"{path}: arm {text!r} has no letter of A to Z and no digit; "
+                                  "rename it")  # fmt: skip
+        if alike[name] != text:
             raise ExperimentError(
                 f"{path}: arm {text!r} cannot be told from {alike[name]!r} by letters and digits; "
                 "rename one"
@@ -68,7 +79,8 @@ def read_outcomes(path: Path, columns: OutcomeColumns, cap: float | None) -> tup
 def _opened(path: Path) -> Iterator[_Rows]:
     import duckdb
 
-    source = _AS_TEXT[kind_of(path)]
+    kind = kind_of(path)
+    source = _csv(path) if kind == ".csv" else READERS[kind]
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET temp_directory = $folder", {"folder": folder})
@@ -76,7 +88,34 @@ def _opened(path: Path) -> Iterator[_Rows]:
             told = connection.execute(f"DESCRIBE FROM {source}", [str(path)]).fetchall()
             yield _Rows(connection, path, source, frozenset(row[0] for row in told))
         except duckdb.Error as error:
-            raise ExperimentError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+            raise ExperimentError(f"{path} cannot be read: {_told(error)}") from error
+
+
+def _csv(path: Path) -> str:
+    """How DuckDB reads it: by the delimiter that makes most columns of the first line."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+            first = file.readline()
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise ExperimentError(f"{path} cannot be read: {error}") from error
+    names, delimiter = max(
+        ((next(csv.reader([first], delimiter=one), []), one) for one in _DELIMITERS),
+        key=lambda found: len(found[0]),
+    )
+    names = [name or f"column{place}" for place, name in enumerate(names)]
+    twice = [name for name in names if [one.lower() for one in names].count(name.lower()) > 1]
+    if twice or not names:
+        wrong = f"two columns are called {twice[0]!r}" if twice else "no columns"
+        raise ExperimentError(f"{path}: {wrong}, wanted a first line with their names")
+    quoted = ("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in names)
+    return _CSV.format(delimiter, ", ".join(quoted))
+
+
+def _told(error: Exception) -> str:
+    """Of a row, its line and what is wrong with it."""
+    lines = str(error).splitlines()
+    return "; ".join(lines[::2][:2] if "CSV Error on Line" in lines[0] else lines[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +170,12 @@ class _Rows:
         self.connection.execute("SET threads = 1")
         rows = self._ask(
             f"SELECT {', '.join(asked)} FROM (SELECT {', '.join((*keys, *inner))} FROM",  # noqa: S608  # _ask
-            f") GROUP BY {', '.join(by)} ORDER BY {', '.join(by)}",
+            f") GROUP BY {', '.join(by)} ORDER BY {', '.join(by)} LIMIT {MOST_CELLS + 1}",
         )
+        if len(rows) > MOST_CELLS:
+            raise ExperimentError(
+                f"{self.path}: segments with more than {MOST_CELLS} combinations; name fewer"
+            )
         found = []
         for row in rows:
             segments = dict(zip(measures.segments, row[1 : len(by)], strict=True))
@@ -231,7 +274,7 @@ def _text(name: str) -> str:
 
 
 def _capped(value: str, cap: float) -> str:
-    return f"greatest(least({value}, {cap!r}::DOUBLE), -{cap!r}::DOUBLE)"
+    return f"greatest(least({value}, '{cap!r}'::DOUBLE), '-{cap!r}'::DOUBLE)"
 
 
 def _quoted(name: str) -> str:

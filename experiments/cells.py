@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from experiments.design import SEGMENTS
 from experiments.errors import ExperimentError
 from experiments.moments import Moments
 
@@ -65,9 +66,11 @@ class Cell:
     also: Mapping[str, str] = field(default_factory=dict)
 
     def segment(self, name: str) -> str:
-        """Its value of ``lifecycle``, ``value_tier`` or one of ``also``."""
-        value: str = self.also[name] if name in self.also else getattr(self, name)
-        return value
+        """Its value of one of ``SEGMENTS`` or ``also``. ``ExperimentError`` of another."""
+        known = {**dict(zip(SEGMENTS, (self.lifecycle, self.value_tier), strict=True)), **self.also}
+        if name not in known:
+            raise ExperimentError(f"segment {name!r} is not known, wanted {', '.join(known)}")
+        return known[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,16 @@ def adjusted_lift(metric: str, arm: Side, control: Side, analysis: Analysis) -> 
         found = slopes(metric, COVARIATES[metric], arm, control)
     used = found if any(found.values()) else None
     told = lift(metric, arm, control, analysis.alpha, used)
-    if metric == "judged" and isinstance(told, Lift):
-        return replace(told, metric=analysis.metric)
-    return told
+    return _named(told, analysis.metric) if metric == "judged" else told
+
+
+def _named(found: Lift | Untold, metric: str) -> Lift | Untold:
+    if isinstance(found, Untold):
+        return replace(found, told=found.told.replace("judged", metric))
+    relative = found.relative
+    if isinstance(relative, Untold):
+        relative = replace(relative, told=relative.told.replace("judged", metric))
+    return replace(found, metric=metric, relative=relative)
 
 
 def explained(plain: Lift | Untold, adjusted: Lift | Untold) -> float:

@@ -78,7 +78,7 @@ def test_is_the_test_of_welch(tmp_path: Path, name: str) -> None:
     arm, control = (frame.spend[frame.group == one] for one in ("Mens E-Mail", "No E-Mail"))
     wanted = stats.ttest_ind(arm, control, equal_var=False)
     primary = found["contrasts"][0]["primary"]
-    assert primary["p"] == pytest.approx(wanted.pvalue, rel=1e-9)
+    assert primary["p"] == pytest.approx(wanted.pvalue, rel=1e-9, abs=0)
     assert primary["df"] == pytest.approx(wanted.df, rel=1e-9)
     interval = wanted.confidence_interval(0.95)
     assert primary["difference"]["low"] == pytest.approx(interval.low, rel=1e-9)
@@ -89,14 +89,14 @@ def test_what_was_before_takes_off_what_least_squares_would(tmp_path: Path) -> N
     frame = members()
     found = read(written(frame, tmp_path / "all.csv"), *NAMED, "--before", "past")
     mailed = frame.group == "Mens E-Mail"
-    off = np.zeros((2, 2))  # within arms: the slope of both, weighed by their members
-    for side in (mailed, ~mailed):
-        off += np.cov(frame.past[side], frame.spend[side]) * (side.sum() - 1)
+    off = np.cov(frame.past, frame.spend)  # one slope, of all members
     left = frame.spend - off[0, 1] / off[0, 0] * frame.past
     wanted = stats.ttest_ind(left[mailed], left[~mailed], equal_var=False)
     primary = found["contrasts"][0]["primary"]
     assert primary["adjusted"]
-    assert primary["p"] == pytest.approx(wanted.pvalue, rel=1e-6)
+    difference = left[mailed].mean() - left[~mailed].mean()
+    assert primary["difference"]["value"] == pytest.approx(difference, rel=1e-9)
+    assert primary["error"] == pytest.approx(difference / wanted.statistic, rel=1e-9)
     assert found["contrasts"][0]["explained"] > 0.5
 
 
@@ -179,6 +179,22 @@ def test_a_row_that_does_not_count_is_told(
     assert done.exit_code == 1
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_line_with_too_many_values_is_told(tmp_path: Path) -> None:
+    path = written(members(200), tmp_path / "ragged.csv")
+    lines = path.read_text().splitlines()
+    lines[30] += ",9"
+    path.write_text("\n".join(lines))
+    done = asked(path, *NAMED)
+    assert done.exit_code == 1
+    assert "Line: 31; Expected Number of Columns: 8 Found: 9" in done.stderr
+
+
+def test_money_that_is_the_same_for_all_tells_nothing(tmp_path: Path) -> None:
+    frame = members(400).assign(spend=1.0)
+    found = read(written(frame, tmp_path / "same.csv"), *NAMED)
+    assert found["verdict"]["sentence"] == "Cannot say: revenue is the same for all members."
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,14 @@ def test_what_is_written_reads_the_same(
         ({"analysis": {"looks": 2.0}}, "experiment.analysis.looks is 2.0, wanted a whole number"),
         ({"analysis": {"looks": 0}}, "looks is 0, wanted 1 to 100"),
         ({"analysis": {"guardrails": [{"metric": "unsubscribed"}]}}, "lacks the field 'most'"),
+        (
+            {"analysis": {"guardrails": [{"metric": "churned", "most": 0.1}]}},
+            "metric is 'churned', wanted one of unsubscribed, complained",
+        ),
+        (
+            {"analysis": {"segments": ["zip"]}},
+            "segments[0] is 'zip', wanted one of lifecycle, value_tier",
+        ),
         ({"control": "best"}, "control is 'best', wanted one of champion, nothing"),
     ],
 )
