@@ -134,15 +134,20 @@ class Turn:
     def _chances(
         self, arm: Branch, members: tuple[str, ...], picked: Sequence[Picked]
     ) -> list[float]:
-        """With what probability ``arm`` would have picked what was ``picked`` for its members."""
+        """With what probability ``arm`` would have picked what was ``picked`` for its members: by
+        the release in use where nothing of its own works, as it would have been decided."""
         nothing = [float(one == NOTHING) for one in picked]
         if arm.variant.kind == "holdout" or not members:
             return nothing
-        lot = self._lot(arm.release, members, arm)
-        found = self.estimating.chances(
-            lot.release, lot.made.push.push_id, members, self._situation(lot), picked
-        )
-        return nothing if found is None else found
+        fallback = () if arm.release is self.release else (self.release,)
+        for release in (arm.release, *fallback):
+            lot = self._lot(release, members, arm)
+            found = self.estimating.chances(
+                release, lot.made.push.push_id, members, self._situation(lot), picked
+            )
+            if found is not None:
+                return found
+        return nothing
 
     def _lot(
         self, release: Answering, members: tuple[str, ...], branch: Branch | None = None

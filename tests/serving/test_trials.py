@@ -205,6 +205,10 @@ def test_a_release_that_fails_leaves_its_members_to_the_one_in_use(
     assert ARM_FAILED in answers.degraded
     rows = log.decided("spring", MEMBERS).values()
     assert all((ARM_FAILED in (one.inputs or "")) == (one.arm == "challenger") for one in rows)
+    # Whoever is in either arm was decided alike, and so the chance of the choice is logged.
+    for row in rows:
+        branch = json.loads(row.inputs or "")["branch"]
+        assert row.probability == pytest.approx(branch["others"] / (1 - branch["share"]))
 
 
 def test_a_scorer_takes_part_only_once_it_has_all_that_the_arms_need(
