@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, cast, func, select
 from sqlalchemy.dialects import postgresql
 
+from decisions.reasons import HOLDOUT
 from serving import tables
 from serving.log import Log
 from serving.schemas import Decision
@@ -102,7 +103,7 @@ def _decisions(connection: Connection, member_id: str) -> Iterator[Entry]:
             channel=row.channel if answer.send else None,
             reason=answer.reason,
             explored=answer.explored,
-            held_out=row.arm == "holdout",
+            held_out=answer.reason == HOLDOUT,
             probability=row.probability,
             release=row.release,
         )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, update
 
 from serving import tables
 from serving.timeline import timeline
@@ -101,6 +101,10 @@ def test_draws_and_holdouts_are_marked(caller: Scored) -> None:
     (entry,) = page(caller)["entries"]
     assert (entry["held_out"], entry["explored"], entry["probability"]) == (True, False, 0.9)
     assert "held out" in entry["text"]
+    inside_one = update(tables.decisions).values(arm="nobody", experiment="spring-test")
+    caller.log.write(lambda connection: connection.execute(inside_one).rowcount)
+    (inside,) = page(caller)["entries"]
+    assert inside["held_out"], "an experiment's holdout has a name of its own"
 
 
 def test_a_stranger_has_an_empty_timeline_and_so_has_who_was_erased(lived: Scored) -> None:
