@@ -29,6 +29,7 @@ from serving.log import Log
 
 _TABLES: tuple[Exported, ...] = ("decisions", "events", "outcomes")
 _KEPT = 32  # readouts
+_MOST_WAITING = 8  # for the one under way, and that one: more are asked to come again
 _GOOD_FOR = timedelta(minutes=5)  # of a readout of now, while nothing comes in
 _STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
@@ -56,7 +57,8 @@ class _Kept:
 
     def good(self, stamp: tuple[int, ...], now: datetime, as_of: datetime | None) -> bool:
         if not self.found.done():
-            return True  # whoever asks meanwhile waits for the same
+            # Whoever asks meanwhile waits for the same, but not once it was stopped or changed.
+            return self.stamp[0] == stamp[0]
         if self.stamp != stamp or self.found.cancelled() or self.found.exception() is not None:
             return False
         look = self.found.result()["look"]["next_at"]
@@ -90,6 +92,7 @@ class ReadoutProcess:
 
         Raises:
             NoReadout: nothing can be read of it: it is a shadow.
+            ReadoutUnderWay: enough others wait.
             LogUnavailable: the log cannot be read.
         """
         if entry.declared.mode == "shadow":
@@ -99,6 +102,8 @@ class ReadoutProcess:
         with self._lock:
             kept = self._kept.get(key)
             if kept is None or not kept.good(stamp, now, as_of):
+                if sum(not one.found.done() for one in self._kept.values()) >= _MOST_WAITING:
+                    raise ReadoutUnderWay
                 kept = _Kept(stamp, now, self._pool.submit(self._read, *key))
                 self._kept[key] = kept
             self._kept.move_to_end(key)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,31 @@ def test_a_promotion_hears_the_verdict_or_that_there_is_none(log: Log) -> None:
     with pytest.raises(ReadoutUnderWay):
         slow.reading(entry, 0.1)
     slow.stop()
+
+
+@pytest.fixture
+def slow(log: Log) -> Iterator[ReadoutProcess]:
+    made = ReadoutProcess(log, [sys.executable, "-c", "import time; time.sleep(60)"], {})
+    yield made
+    made.stop()
+
+
+def test_readouts_of_many_moments_do_not_pile_up(log: Log, slow: ReadoutProcess) -> None:
+    entry = Book(log).find(ID)
+    first = slow.results(entry, START + timedelta(days=1))
+    for days in range(2, 9):
+        slow.results(entry, START + timedelta(days=days))
+    assert slow.results(entry, START + timedelta(days=1)) is first
+    with pytest.raises(ReadoutUnderWay):
+        slow.results(entry, START + timedelta(days=9))
+
+
+def test_a_readout_under_way_is_not_that_of_an_experiment_stopped_meanwhile(
+    log: Log, slow: ReadoutProcess
+) -> None:
+    entry = Book(log).find(ID)
+    begun = slow.results(entry, None)
+    assert slow.results(replace(entry, version=entry.version + 1), None) is not begun
 
 
 class Patient(ExperimentCalls):
