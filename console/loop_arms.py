@@ -72,7 +72,6 @@ def decide_week(
         for start in range(0, len(order), _AT_ONCE):
             batch = [members[row] for row in order[start : start + _AT_ONCE]]
             decisions |= scorer.decide(push_id, dict.fromkeys(batch), at).decisions
-        book.stop(experiment.experiment_id, change)
     take_scorer_log(workspace)
     return _decided(experiment, in_use.pushes[push_id].offer_ids, decisions, members)
 

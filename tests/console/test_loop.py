@@ -90,6 +90,8 @@ def test_every_experiment_is_decided_and_says_why(played: Played) -> None:
     with closing(Log.of(played.workspace)) as log:
         entries = Book(log).page("", 10)
     assert [entry.state for entry in entries] == ["decided", "decided"]
+    # One that is stopped at its start has no look, and its verdict says nothing of what came.
+    assert all(entry.stopped_at == entry.looks[-1] for entry in entries)
     first, second = (entry.decision for entry in entries)
     assert first is not None
     assert second is not None
