@@ -79,11 +79,13 @@ class Exposure:
 
     first, last: of the first exposures, UTC; None of nobody.
     crossed: members with logged decisions in two arms; they count in the first alone.
+    unheard: members sent nothing whose conversions seem to go unreported; 0 where nothing hints so.
     """
 
     first: datetime | None = None
     last: datetime | None = None
     crossed: int = 0
+    unheard: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,4 +257,9 @@ def _warnings(cells: Cells) -> tuple[str, ...]:
         found.append(
             f"{cells.exposure.crossed} members have decisions in two arms; they count in the first"
         )
+    if cells.exposure.unheard:
+        found.append(
+            f"of {cells.exposure.unheard} members sent nothing no conversion was reported, of "
+            "others many: report everybody's, or nobody's, so that purchases count"
+        )
     return tuple(found)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 STAGES = ("assigned", "sent", "delivered", "opened", "clicked", "converted")
+_PLENTY = 10  # conversions, of which chance never leaves none
 _SUM = "decimal(38, 4)"
 _SUM_OF_PRODUCTS = "decimal(38, 8)"
 
@@ -58,15 +59,24 @@ def exact_sums(members: ir.Table, by: Sequence[str], names: Sequence[str]) -> ir
     return members.group_by(*by).agg(members=_.count(), **sums, **products)
 
 
-def spans(members: ir.Table) -> tuple[datetime | None, datetime | None, int]:
-    """The first and the last of the first decisions, UTC, None of nobody; and how many members have
-    decisions in two arms."""
+def spans(members: ir.Table) -> tuple[datetime | None, datetime | None, int, int]:
+    """The first and the last of the first decisions, UTC, None of nobody; how many members have
+    decisions in two arms; and of how many, sent nothing, conversions seem to go unreported: their
+    pushes report some, and none of theirs, though at the rate of the others they had ten."""
+    sent, unsent = ((_.reported == 1) & where for where in (_.sends > 0, _.sends == 0))
     (row,) = (
-        members.agg(first=_.first.min(), last=_.first.max(), crossed=_.crossed.cast("int64").sum())
+        members.agg(
+            first=_.first.min(), last=_.first.max(), crossed=_.crossed.cast("int64").sum(),
+            sent=sent.sum(), sent_sold=_.sold.sum(where=sent),
+            unsent=unsent.sum(), unsent_sold=_.sold.sum(where=unsent),
+        )
         .to_pyarrow()
         .to_pylist()
-    )
-    return row["first"], row["last"], int(row["crossed"] or 0)
+    )  # fmt: skip
+    counts = {name: int(row[name] or 0) for name in row if name not in ("first", "last")}
+    wanted = counts["unsent"] * counts["sent_sold"] / max(counts["sent"], 1)
+    unheard = counts["unsent"] if counts["unsent_sold"] == 0 and wanted >= _PLENTY else 0
+    return row["first"], row["last"], counts["crossed"], unheard
 
 
 def funnels(members: ir.Table) -> dict[str, dict[str, int]]:

@@ -32,7 +32,8 @@ def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep
         member, 0 where nothing happened: ``gain`` (margin less cost), ``margin``, ``revenue``,
         ``converted``, ``conversions``, ``cost``, ``coupon``, ``sends``, ``reached``, ``opened``,
         ``clicked``, ``redeemed``, ``unsubscribed``, ``complained``, ``judged`` (the deciding
-        metric within the cap); ``before_margin``, ``before_revenue``, ``before_converted``,
+        metric within the cap); ``reported``, whether a push of theirs reports conversions, and
+        ``sold``, how many it did; ``before_margin``, ``before_revenue``, ``before_converted``,
         ``before_judged``. Money is exact.
     """
     told = keep("experiment_decided", decided(tables, exposed, counting))
@@ -51,7 +52,7 @@ def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep
         joined = joined.left_join(part, "member_id").drop("member_id_right")
     whole = {
         name: joined[name].fill_null(0).cast("int64")
-        for name in ("sends", "reached", "opened", "clicked", "redeemed", *GONE)
+        for name in ("sends", "reached", "opened", "clicked", "redeemed", "sold", "reported", *GONE)
     }
     money = {
         name: joined[name].fill_null(NO_MONEY)
@@ -63,7 +64,7 @@ def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep
         )
         for name in ("revenue", "margin")
     )
-    conversions = joined.sold.fill_null(0) + joined.orders.fill_null(0)
+    conversions = whole["sold"] + joined.orders.fill_null(0)
     found = joined.select(
         *exposed.columns,
         complete=joined.until <= ibis.literal(counting.as_of),

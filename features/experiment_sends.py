@@ -104,7 +104,8 @@ def by_member(tables: Tables, told: ir.Table, counting: Counting) -> ir.Table:
     Returns:
         ``member_id``; ``sends``; ``reached``, ``opened``, ``clicked``: 0 or 1; ``redeemed``;
         ``cost``, of the contacts and of what was redeemed, beside the coupons; ``coupon``;
-        ``sold``, ``revenue``, ``margin``, of pushes that report conversions; ``bought_from``, the
+        ``sold``, ``revenue``, ``margin``, of pushes that report conversions, and ``reported``,
+        whether there is such a push, 0 or 1; ``bought_from``, the
         first decision of a push that reports none: from then on purchases count; null where there
         is none.
     """
@@ -136,6 +137,7 @@ def by_member(tables: Tables, told: ir.Table, counting: Counting) -> ir.Table:
         cost=cost.sum().cast(MONEY),
         coupon=told.coupon.sum().cast(MONEY),
         sold=only(told.sold, reports).sum(),
+        reported=reports.cast("int64").max(),
         revenue=only(told.revenue, reports).sum().cast(MONEY),
         margin=only(told.margin, reports).sum().cast(MONEY),
         bought_from=only(told.decided_at, ~reports).min(),

@@ -165,6 +165,14 @@ def test_members_with_decisions_in_two_arms_are_warned_of() -> None:
     assert told == ("3 members have decisions in two arms; they count in the first",)
 
 
+def test_conversions_that_are_reported_of_sends_alone_are_warned_of() -> None:
+    rng = np.random.default_rng(9)
+    found = cells(cell("champion", spenders(rng, 200)), cell("challenger", spenders(rng, 200)))
+    silent = replace(found, exposure=replace(found.exposure, unheard=200))
+    (told,) = readout(ab(), silent, look(Analysis())).warnings
+    assert told.startswith("of 200 members sent nothing no conversion was reported")
+
+
 def test_shares_of_other_arms_are_refused() -> None:
     with pytest.raises(ExperimentError, match="shares are of a, b, wanted challenger, champion"):
         readout(ab(), cells(shares=({"a": 0.5, "b": 0.5},)), look(Analysis()))

@@ -8,13 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.experiment_moments import grouped_moments
+from features.experiment_moments import grouped_moments, spans
 from features.experiment_outcomes import members_outcomes
 from features.experiment_segments import with_segments
 from features.exposures import Counting, exposures
@@ -119,6 +120,20 @@ def test_what_a_push_reports_goes_before_purchases(given: Given) -> None:
     found = counted(given, decisions, events, outcomes)
     assert found.revenue.to_dict() == {"ann": 100, "ben": 20, "cat": 500, "dan": 510}
     assert (found.margin["ann"], found.margin["ben"]) == (30, 9)
+
+
+def test_conversions_that_only_sends_are_reported_of_are_told(given: Given) -> None:
+    decisions = [decision(f"s{number}", "new") for number in range(30)]
+    decisions += [decision(f"n{number}", "none", None) for number in range(30)]
+    outcomes = [
+        told(f"o{number}", f"s{number}-p", "converted", 15, value=9) for number in range(12)
+    ]
+    one_sided = counted(given, decisions, outcomes=outcomes)
+    assert spans(ibis.memtable(one_sided.reset_index()))[2:] == (0, 30)
+    both = counted(given, decisions, outcomes=[*outcomes, told("x", "n1-p", "converted", 15)])
+    assert spans(ibis.memtable(both.reset_index()))[2:] == (0, 0)
+    few = counted(given, decisions, outcomes=outcomes[:3])
+    assert spans(ibis.memtable(few.reset_index()))[2:] == (0, 0)
 
 
 def test_a_late_outcome_counts_from_when_it_was_known(given: Given) -> None:
