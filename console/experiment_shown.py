@@ -24,22 +24,22 @@ def show(entry: Entry, as_json: bool) -> None:
         return
     declared, analysis = entry.experiment, entry.experiment.analysis
     mode = "" if declared.mode == "live" else ", shadow"
-    typer.echo(f"{entry.experiment_id}: {entry.state}{mode}, version {entry.version}")
+    _say(f"{entry.experiment_id}: {entry.state}{mode}, version {entry.version}")
     if declared.hypothesis:
-        typer.echo(f"  {declared.hypothesis}")
+        _say(f"  {declared.hypothesis}")
     for arm in declared.arms:
         control = "  (control)" if arm.name == declared.control else ""
-        typer.echo(f"  {arm.name:<20} {arm.share:>7.2%}  {_decides(arm)}{control}")
+        _say(f"  {arm.name:<20} {arm.share:>7.2%}  {_decides(arm)}{control}")
     pushes = ", ".join(declared.push_ids) or "all"
-    typer.echo(f"  pushes: {pushes}; {declared.traffic:.0%} of layer {declared.layer}")
+    _say(f"  pushes: {pushes}; {declared.traffic:.0%} of layer {declared.layer}")
     looks = "at any time" if analysis.sequential == "always" else _looks(entry)
-    typer.echo(f"  decides: {analysis.metric} within {analysis.window_days:g} days; read {looks}")
+    _say(f"  decides: {analysis.metric} within {analysis.window_days:g} days; read {looks}")
     for name, moment in (
         ("created", entry.created_at), ("started", entry.started_at),
         ("stopped", entry.stopped_at), ("decided", entry.decided_at),
     ):  # fmt: skip
         if moment is not None:
-            typer.echo(f"  {name}: {_moment(moment)}")
+            _say(f"  {name}: {_moment(moment)}")
     _decision(entry)
 
 
@@ -50,7 +50,7 @@ def show_all(entries: Sequence[Entry], as_json: bool) -> None:
         return
     for one in entries:
         arms = ", ".join(f"{arm.name} {arm.share:.1%}" for arm in one.experiment.arms)
-        typer.echo(f"{one.experiment_id:<30} {one.state:<8} {arms}")
+        _say(f"{one.experiment_id:<30} {one.state:<8} {arms}")
     if not entries:
         typer.echo("no experiment yet; declare one with `pushwise experiment create`")
 
@@ -67,10 +67,20 @@ def show_trail(trail: Sequence[Audited], labels: Mapping[str, str], as_json: boo
         who = one.by or "nobody was asked for a key"
         if who in labels:
             who = f"{who} ({labels[who]})"
-        typer.echo(f"{one.version}  {_moment(one.at)}  {one.action:<15} {who}{why}")
+        _say(f"{one.version}  {_moment(one.at)}  {one.action:<15} {who}{why}")
         if one.action != "created":
             for name, values in one.changed.items():
-                typer.echo(f"   {name}: {_short(values['before'])} -> {_short(values['after'])}")
+                _say(f"   {name}: {_short(values['before'])} -> {_short(values['after'])}")
+
+
+def _say(line: str) -> None:
+    """What callers wrote may hold line breaks, which would pass for lines of ours, and
+    signs that a terminal obeys."""
+    typer.echo(
+        "".join(
+            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line
+        )
+    )
 
 
 def _document(entry: Entry) -> dict[str, Any]:
@@ -106,11 +116,11 @@ def _decision(entry: Entry) -> None:
         return
     verdict: Mapping[str, Any] = decision.verdict or {}
     told = verdict.get("sentence", "without a verdict")
-    typer.echo(f"  goes on: {decision.arm}, by {decision.by}; {told}")
+    _say(f"  goes on: {decision.arm}, by {decision.by}; {told}")
     if decision.anyway:
-        typer.echo(f"  against the verdict: {decision.why}")
+        _say(f"  against the verdict: {decision.why}")
     if decision.published:
-        typer.echo(f"  published: {decision.published}")
+        _say(f"  published: {decision.published}")
 
 
 def _moment(moment: datetime) -> str:

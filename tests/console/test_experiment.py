@@ -13,12 +13,13 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from console.experiment_shown import show_trail
 from console.main import application
 from features.workspace import Workspace
 from models.keys import PUBLIC, trainer_key, trusted_keys
 from models.manifest import TrackedVersion
 from serving.api_keys import Keys, NewKey
-from serving.experiment_audit import Change
+from serving.experiment_audit import Audited, Change
 from serving.experiments import Book
 from serving.log import Log
 from serving.pointer import current, publish
@@ -128,6 +129,17 @@ def test_people_read_what_is_compared_and_who_changed_it(workspace: Workspace) -
         key = Keys(log).create(NewKey("live", ("admin",), "product team"), AS_OF).split("_")[2]
         Book(log).stop("spring", Change(AS_OF, key))
     assert f"stopped         {key} (product team)" in pushwise(workspace, "audit", "spring").stdout
+
+
+def test_what_callers_wrote_cannot_pass_for_a_line_of_the_trail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = "agreed\n9  2026-01-01 00:00 UTC  decided  ann\x1b[2J\x9b1A"
+    show_trail([Audited(1, 2, AS_OF, "key", "started", {}, why)], {}, as_json=False)
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert shown.rstrip("\n").isprintable()
+    assert r'"agreed\n9  2026-01-01' in shown
 
 
 def test_the_file_of_the_page_about_it_declares_an_experiment(workspace: Workspace) -> None:
