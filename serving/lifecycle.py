@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from experiments.design import Arm
@@ -19,7 +19,6 @@ from serving.experiment_errors import (
     WrongState,
 )
 from serving.experiments import Book
-from serving.moments import iso
 from serving.preconditions import Conditions
 from serving.problem import FieldProblem
 
@@ -48,14 +47,7 @@ class Reading:
     @classmethod
     def of(cls, readout: Readout) -> Self:
         """The verdict of a readout: arms that are better go on, guardrails held."""
-        verdicts = {one.arm: one.verdict for one in readout.contrasts if one.verdict is not None}
-        told = {
-            "as_of": iso(readout.as_of),
-            **asdict(readout.verdict),
-            "arms": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
-        }
-        better = frozenset(arm for arm, one in verdicts.items() if one.kind == "promote")
-        return cls(readout.verdict.sentence, better, told)
+        return cls.told_by(readout.to_json())
 
     @classmethod
     def none(cls, why: str) -> Self:
