@@ -10,6 +10,7 @@ import ibis
 from features.experiment_sales import GONE, bought, gone
 from features.experiment_sends import by_member, decided
 from features.exposures import Counting, length
+from features.moments import only
 from features.tables import MONEY, NO_MONEY, Tables
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ Keep = Callable[[str, "ir.Table"], "ir.Table"]
 def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep: Keep) -> ir.Table:
     """What came of each member of the experiment.
 
-    A conversion is a reported one where its push reports any, else an order inside the window.
+    A member's conversions are the reported ones where the push of the first decision reports any,
+    else the orders inside the window of which refunds leave something.
 
     Args:
         exposed: of ``exposures``.
@@ -32,17 +34,20 @@ def members_outcomes(tables: Tables, exposed: ir.Table, counting: Counting, keep
         member, 0 where nothing happened: ``gain`` (margin less cost), ``margin``, ``revenue``,
         ``converted``, ``conversions``, ``cost``, ``coupon``, ``sends``, ``reached``, ``opened``,
         ``clicked``, ``redeemed``, ``unsubscribed``, ``complained``, ``judged`` (the deciding
-        metric within the cap); ``reported``, whether a push of theirs reports conversions, and
-        ``sold``, how many it did; ``before_margin``, ``before_revenue``, ``before_converted``,
+        metric within the cap); ``reported``, whether conversions are the reported ones, and
+        ``sold``, how many of these; ``before_margin``, ``before_revenue``, ``before_converted``,
         ``before_judged``. Money is exact.
     """
     told = keep("experiment_decided", decided(tables, exposed, counting))
     pushed = keep("experiment_pushed", by_member(tables, told, counting))
     windows = exposed.select("member_id", "first", "until").left_join(
-        pushed.select("member_id", "bought_from"), "member_id"
+        pushed.select("member_id", "reported"), "member_id"
     )
-    since = windows["first"] - length(counting.before_days)
-    windows = windows.select("member_id", "first", "until", "bought_from", since=since)
+    windows = windows.select(
+        "member_id", "first", "until",
+        bought_from=only(windows["first"], windows.reported == 0),
+        since=windows["first"] - length(counting.before_days),
+    )  # fmt: skip
     # Computed once a member, not once a line: moments in a time zone are slow to reckon with.
     sold = bought(tables, keep("experiment_windows", windows), counting)
     sold = sold.rename(bought_revenue="revenue", bought_margin="margin")

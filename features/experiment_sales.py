@@ -22,7 +22,8 @@ def bought(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:
     """What the members bought in their windows and in the time before, refunds taken off.
 
     A refund counts where its order does, whenever it comes; a refund of an order that is not known
-    counts at its own moment. Nothing that came after the first decision counts before it.
+    counts at its own moment. An order of which refunds leave no money is none. Nothing that came
+    after the first decision counts before it.
 
     Args:
         exposed: ``member_id``, ``first``, ``until``; ``bought_from``, null where nothing counts;
@@ -61,23 +62,22 @@ def _met(lines: ir.Table, exposed: ir.Table) -> ir.Table:
 
 
 def _by_member(met: ir.Table) -> ir.Table:
-    orders = met.group_by("member_id", "order_key").agg(
-        orders=only(_.order, _.counts).max(),
-        before_orders=only(_.order, _.early).max(),
-        **{name: only(met[name], met.counts).sum().cast(MONEY) for name in ("revenue", "margin")},
-        **{
-            f"before_{name}": only(met[name], met.early).sum().cast(MONEY)
-            for name in ("revenue", "margin")
-        },
-    )
-    return orders.group_by("member_id").agg(
-        orders=_.orders.sum(),
-        before_orders=_.before_orders.sum(),
-        **{
-            name: orders[name].sum().cast(MONEY)
-            for name in ("revenue", "margin", "before_revenue", "before_margin")
-        },
-    )
+    windows = {"": met.counts, "before_": met.early}
+    totals: dict[str, ir.Value] = {}
+    for before, where in windows.items():
+        line = only(met.order, where)
+        # The least is 0 where there is a refund, the most 0 where there is nothing else.
+        totals |= {f"{before}least": line.min(), f"{before}most": line.max()}
+        for name in ("revenue", "margin"):
+            totals[f"{before}{name}"] = only(met[name], where).sum().cast(MONEY)
+    orders = met.group_by("member_id", "order_key").agg(**totals)
+    found: dict[str, ir.Value] = {}
+    for before in windows:
+        stays = (orders[f"{before}least"] == 1) | (orders[f"{before}revenue"] > 0)
+        found[f"{before}orders"] = only(orders[f"{before}most"], stays).sum()
+        for name in (f"{before}revenue", f"{before}margin"):
+            found[name] = orders[name].sum().cast(MONEY)
+    return orders.group_by("member_id").agg(**found)
 
 
 def gone(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:

@@ -25,12 +25,13 @@ def decided(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:
     decision in that push. It counts from its decision's moment to the end of the member's window.
 
     Returns:
-        One row per decision: ``member_id``, ``push_id``, ``offer_id``, ``decided_at``;
+        One row per decision: ``member_id``, ``push_id``, ``offer_id``; ``opening``, whether it is
+        the member's first, or of that moment;
         ``sold``, ``revenue``, ``margin``: number and money of its conversions;
         ``sent``, ``delivered``, ``opened``, ``clicked``, ``failed``, ``redeemed``: whether that is
         told of it (what was delivered was sent); ``coupon``: money that coupons took off.
     """
-    inside = exposed.select("member_id", "until")
+    inside = exposed.select("member_id", "first", "until")
     made = known_rows(tables.decisions, counting, "decided_at").filter(
         _.experiment == counting.experiment_id
     )
@@ -43,7 +44,7 @@ def decided(tables: Tables, exposed: ir.Table, counting: Counting) -> ir.Table:
         "member_id",
         "push_id",
         "offer_id",
-        "decided_at",
+        opening=joined.decided_at == joined["first"],
         **{name: joined[name].fill_null(0) for name in counts},
         **{name: joined[name].fill_null(NO_MONEY) for name in ("revenue", "margin", "coupon")},
     )
@@ -98,16 +99,18 @@ def by_member(tables: Tables, told: ir.Table, counting: Counting) -> ir.Table:
     not that this was; it reached the member likewise, where its push tells what was delivered. An
     opened message was sent and delivered, whatever else is told.
 
+    A member's conversions have one source, so that no sale counts twice: what pushes report, where
+    the push of the first decision reports any, else purchases. What an arm does later, or to whom
+    a later push goes, cannot change the source.
+
     Args:
         told: of ``decided``.
 
     Returns:
         ``member_id``; ``sends``; ``reached``, ``opened``, ``clicked``: 0 or 1; ``redeemed``;
         ``cost``, of the contacts and of what was redeemed, beside the coupons; ``coupon``;
-        ``sold``, ``revenue``, ``margin``, of pushes that report conversions, and ``reported``,
-        whether there is such a push, 0 or 1; ``bought_from``, the
-        first decision of a push that reports none: from then on purchases count; null where there
-        is none.
+        ``reported``, whether reported conversions count and not purchases, 0 or 1; ``sold``,
+        ``revenue``, ``margin`` of them, null where purchases count.
     """
     of_push = told.group_by("push_id").agg(
         reports=_.sold.max() > 0,
@@ -127,8 +130,7 @@ def by_member(tables: Tables, told: ir.Table, counting: Counting) -> ir.Table:
         ((told[name].fill_null(NO_MONEY) * where.cast("int64")) for name, where in paid.items()),
         NO_MONEY,
     )
-    reports = told.reports
-    return told.group_by("member_id").agg(
+    found = told.group_by("member_id").agg(
         sends=sent.cast("int64").sum(),
         reached=reached.cast("int64").max(),
         opened=told.opened.max(),
@@ -136,9 +138,13 @@ def by_member(tables: Tables, told: ir.Table, counting: Counting) -> ir.Table:
         redeemed=told.redeemed.sum(),
         cost=cost.sum().cast(MONEY),
         coupon=told.coupon.sum().cast(MONEY),
-        sold=only(told.sold, reports).sum(),
-        reported=reports.cast("int64").max(),
-        revenue=only(told.revenue, reports).sum().cast(MONEY),
-        margin=only(told.margin, reports).sum().cast(MONEY),
-        bought_from=only(told.decided_at, ~reports).min(),
+        reported=(told.opening & told.reports).cast("int64").max(),
+        sold=told.sold.sum(),
+        revenue=told.revenue.sum(),
+        margin=told.margin.sum(),
+    )
+    reported = found.reported == 1
+    return found.mutate(
+        sold=only(found.sold, reported),
+        **{name: only(found[name].cast(MONEY), reported) for name in ("revenue", "margin")},
     )

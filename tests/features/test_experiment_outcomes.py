@@ -118,8 +118,61 @@ def test_what_a_push_reports_goes_before_purchases(given: Given) -> None:
     events = [sale(str(10 + n), who, days, 500) for n, (who, days) in enumerate(
         (("ann", 15), ("ben", 14), ("cat", 14), ("dan", 9), ("dan", 7)))]  # fmt: skip
     found = counted(given, decisions, events, outcomes)
-    assert found.revenue.to_dict() == {"ann": 100, "ben": 20, "cat": 500, "dan": 510}
+    assert found.revenue.to_dict() == {"ann": 100, "ben": 20, "cat": 500, "dan": 10}
     assert (found.margin["ann"], found.margin["ben"]) == (30, 9)
+
+
+@pytest.mark.parametrize(("first", "revenue", "reported"), [("p", 70, 1), ("q", 100, 0)])
+def test_a_sale_reported_and_bought_counts_once_in_either_arm(
+    given: Given, first: str, revenue: int, reported: int
+) -> None:
+    """Push p reports conversions, q does not; every sale of the week both share is told twice."""
+    other = "q" if first == "p" else "p"
+    arms: dict[str, tuple[str, str | None]] = {"ann": ("new", "coupon"), "ben": ("none", None)}
+    decisions = [
+        decision(who, arm, offer, push_id=push, decided_at=ago(days))
+        for who, (arm, offer) in arms.items() for push, days in ((first, 20), (other, 18))
+    ]  # fmt: skip
+    sales = [(who, days, price) for who in arms for days, price in ((15, 70), (7, 30))]
+    events = [sale(f"e{who}{days}", who, days, price) for who, days, price in sales]
+    outcomes = [
+        told(f"o{who}", f"{who}-p", "converted", days, value=price)
+        for who, days, price in sales if days == 15
+    ]  # fmt: skip
+    found = counted(given, decisions, events, outcomes)
+    assert found.revenue.to_dict() == {"ann": revenue, "ben": revenue}
+    assert found.reported.tolist() == [reported] * 2
+    assert found.conversions.tolist() == [1 if reported else 2] * 2
+
+
+def test_an_order_refunded_in_full_is_no_conversion(given: Given) -> None:
+    orders = {  # bought, and given back
+        "whole": ((60, 40), ()), "part": ((60, 40), (60,)), "none": ((60, 40), (40, 60)),
+        "free": ((0,), ()),
+    }  # fmt: skip
+    decisions = [decision(who, "new") for who in (*orders, "unnamed", "two")]
+    events = [
+        sale(f"{who}{kind}{n}", who, day, price, order_id=who, type=kind)
+        for who, (bought, back) in orders.items()
+        for kind, day, prices in (("purchase", 18, bought), ("refund", 2, back))
+        for n, price in enumerate(prices)
+    ]
+    events += [
+        sale("u1", "unnamed", 18, 60), sale("u2", "unnamed", 15, 60, type="refund"),
+        sale("t1", "two", 18, 60, order_id="t1"), sale("t2", "two", 17, 5, order_id="t2"),
+        sale("t3", "two", 16, 60, order_id="t1", type="refund"),
+        sale("b1", "part", 25, 9, order_id="b"), sale("b3", "none", 25, 9, order_id="c"),
+        sale("b2", "part", 24, 9, order_id="b", type="refund"),
+        sale("b4", "none", 19, 9, order_id="c", type="refund"),
+    ]  # fmt: skip
+    found = counted(given, decisions, events)
+    assert found.conversions.to_dict() == {
+        "whole": 1, "part": 1, "none": 0, "free": 1, "unnamed": 1, "two": 1,
+    }  # fmt: skip
+    assert found.converted["none"] == found.revenue["none"] == found.revenue["unnamed"] == 0
+    assert found.before_converted[found.before_converted > 0].index.tolist() == ["none"]
+    early = counted(given, decisions, events, counting=replace(COUNTING, as_of=ago(10)))
+    assert early.conversions["none"] == 1  # its refunds are not known yet
 
 
 def test_conversions_that_only_sends_are_reported_of_are_told(given: Given) -> None:

@@ -49,7 +49,7 @@ DECISIONS: list[Row] = [
     {
         "decision_id": f"{member}-{push}", "push_id": push, "member_id": member,
         "offer_id": None if place % 3 == 2 else "ten", "probability": 0.5,
-        "decided_at": ago(20 - place - 3 * (push == "plain")),
+        "decided_at": ago(20 - place - 3 * ((push == "plain") == (place < 3))),
         "experiment": "x", "arm": ("new", "old", "none")[place % 3],
     }
     for place, member in enumerate(MEMBERS) for push in ("telling", "plain")
@@ -91,6 +91,7 @@ EVENTS = [
     _line(4, 2, "purchase", 12, "33.33", "r3"), _line(5, 2, "purchase", 12, "66.67", "r3"),
     _line(6, 3, "refund", 11, "10", "r9"), _line(7, 4, "purchase", 3, "1000", "r4"),
     _line(8, 5, "purchase", 8, "21.1", "r5"), _line(9, 5, "refund", 1, "1.1", "r5"),
+    _line(10, 3, "purchase", 9, "5.5", "r6"), _line(11, 3, "refund", 4, "5.5", "r6"),
 ]  # fmt: skip
 STREAM = [("outcomes", row) for row in OUTCOMES] + [("events", row) for row in EVENTS]
 Taken = Mapping[str, Sequence[Row]]
