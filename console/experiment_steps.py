@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from features.workspace import Workspace
     from serving.experiment_entry import Entry
     from serving.lifecycle import Reading
+    from serving.release import Release
 
 
 class Wanted(Enum):
@@ -69,7 +70,20 @@ def start(
 
     with opened_book(workspace, database) as opened:
         releases = WorkspaceReleases.of(opened.workspace)
-        show(started(opened.book, experiment_id, change(why), releases), as_json)
+        in_use = _in_use(opened.workspace)
+        if in_use is not None:
+            for arm in opened.book.find(experiment_id).declared.arms:
+                if arm.rule:
+                    in_use.check_rule(arm.rule)  # its refusal says where the rule fails
+        show(started(opened.book, experiment_id, change(why), releases, in_use), as_json)
+
+
+def _in_use(workspace: Workspace) -> Release | None:
+    """The published release; None where none is: then nobody asks for decisions yet."""
+    from console.plan import published_release
+    from serving.pointer import current
+
+    return None if current(workspace.releases) is None else published_release(workspace)
 
 
 def stop(

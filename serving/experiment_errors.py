@@ -105,6 +105,22 @@ class ArmPush(ServiceError):
         super().__init__(f"the release of arm {arm} does not know one of push_ids")
 
 
+class ArmRule(ServiceError):
+    status, code = 409, "arm_rule"
+    fix = ("docs/rules.md shows the language, docs/reference/features.md what a rule may name",)
+
+    def __init__(self, arm: str) -> None:
+        super().__init__(f"the rule of arm {arm} cannot be asked of the release in use")
+
+
+class ArmOffer(ServiceError):
+    status, code = 409, "arm_offer"
+    fix = ("name one of the offers that every push of the experiment lists in offer_ids",)
+
+    def __init__(self, arm: str) -> None:
+        super().__init__(f"the offer of arm {arm} is not among those of the pushes")
+
+
 class VerdictForbids(ServiceError):
     status, code = 409, "verdict_forbids"
     fix = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from decisions.decide import Ask
 from decisions.explanation import Alternative, Expected, Explanation, Weighed, explain
@@ -23,7 +23,6 @@ from serving.explain_schemas import (
     PartsTold,
 )
 from serving.feature_words import phrase, spoken
-from serving.inputs import BranchInputs
 from serving.replay import Remade, Replay
 
 _MOST = 8  # features that an attribution names; the others are added up
@@ -82,6 +81,9 @@ def explained(made: Remade, replayed: Replay) -> Explained:
     """What the API says; nothing is shown as sent to who must not be contacted by now."""
     why, row, shown = reasons(made), made.row, replayed.stored
     found, ask = why.found, why.ask
+    branch = made.inputs.branch
+    if branch is not None:  # as it was logged: before the member was in an arm
+        found = replace(found, probability=branch.probability(found.probability))
     unit = "conversions" if ask.push.objective == "conversions" else "money"
     return Explained(
         decision_id=row.decision_id,
@@ -103,7 +105,7 @@ def explained(made: Remade, replayed: Replay) -> Explained:
         degraded=list(made.inputs.degraded),
         evidence=found.evidence or None,
         interval=None if found.interval is None else IntervalTold(**asdict(found.interval)),
-        summary=_summary(found, unit, replayed, made.inputs.branch),
+        summary=_summary(found, unit, replayed, made),
         options=[_option(one) for one in found.options],
         chance_without=_attribution(why.chance, ask, "the chance without a send"),
         effect=_attribution(why.effect, ask, "the effect"),
@@ -111,12 +113,10 @@ def explained(made: Remade, replayed: Replay) -> Explained:
     )
 
 
-def _summary(
-    found: Explanation, unit: str, replayed: Replay, branch: BranchInputs | None
-) -> list[str]:
+def _summary(found: Explanation, unit: str, replayed: Replay, made: Remade) -> list[str]:
     said = words.summary(found, unit)
-    if branch is not None:
-        said.append(words.of_branch(branch))
+    if made.inputs.branch is not None:
+        said.append(words.of_branch(made.inputs.branch, made.row.release))
     if replayed.withheld is not None:
         said.insert(0, f"By now nothing may be sent: {words.why(replayed.withheld)}.")
     if not replayed.equal:

@@ -155,10 +155,10 @@ def of_entry(one: Entry) -> str:
     return f"{one.kind.replace('_', ' ')}{of_push}"
 
 
-def of_branch(branch: BranchInputs) -> str:
+def of_branch(branch: BranchInputs, release: str) -> str:
     """Where in an experiment the member was, and what decided there."""
     by = {
-        "policy": "a release decides",
+        "policy": f"release {release} decides",
         "random": "chance alone decides among what is allowed",
         "rule": f"the rule {branch.variant.rule} decides",
         "holdout": "nobody is sent anything",

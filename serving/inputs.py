@@ -34,7 +34,8 @@ class BranchInputs:
 
     def probability(self, chance: float) -> float:
         """Of a choice with probability ``chance`` in this arm, before anybody is in an arm."""
-        return self.share * chance + self.others
+        # Shares such as .2 + .4 + .15 + .1 + .15 add up to a little more than 1.
+        return min(self.share * chance + self.others, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from decisions.catalogue import Push
+from decisions.rules import RuleError
 from experiments.design import Arm
 from serving.errors import NoPublishing, ServiceError
 from serving.experiment_audit import Change
 from serving.experiment_entry import Decided, Entry
 from serving.experiment_errors import (
+    ArmOffer,
     ArmPush,
     ArmRelease,
+    ArmRule,
     InvalidExperiment,
     VerdictForbids,
     WhyWanted,
@@ -72,22 +76,39 @@ class Promotion:
     anyway: bool = False
 
 
-def start(book: Book, experiment_id: str, change: Change, releases: Releases | None) -> Entry:
-    """Let a draft decide from now on, once its arms' releases were looked at.
+class InUse(Protocol):
+    """The release in use: it decides in every arm that names no other."""
+
+    @property
+    def pushes(self) -> Mapping[str, Push]: ...
+    def check_rule(self, rule: str) -> None: ...
+
+
+def start(
+    book: Book,
+    experiment_id: str,
+    change: Change,
+    releases: Releases | None,
+    in_use: InUse | None = None,
+) -> Entry:
+    """Let a draft decide from now on, once it was looked at whether its arms can.
 
     Args:
-        releases: None where nobody knows which there are.
+        releases: None where nobody knows which there are. in_use: None where none is published.
 
     Raises:
         UnknownExperiment, WrongState, LayerFull, PushTaken, PreconditionFailed.
         ArmRelease: a release is not there as it was signed.
         ArmPush: a release does not know a push that it would have to decide.
+        ArmRule, ArmOffer: a rule cannot be asked, or its offer is not the pushes'.
     """
     entry = book.find(experiment_id)
-    if entry.state == "draft" and releases is not None:
+    if entry.state == "draft":
         for arm in entry.declared.arms:
-            if arm.release:
+            if arm.release and releases is not None:
                 _check_arm(arm, entry.declared.push_ids, releases)
+            elif not arm.release and in_use is not None:
+                _check_in_use(arm, entry.declared.push_ids, in_use)
     if not change.conditions.if_match:  # what was looked at is what starts
         change = replace(change, conditions=Conditions((entry.etag,)))
     return book.start(experiment_id, change)
@@ -100,6 +121,21 @@ def _check_arm(arm: Arm, push_ids: Sequence[str], releases: Releases) -> None:
         raise ArmRelease(arm.name) from error
     if not known.issuperset(push_ids):
         raise ArmPush(arm.name)
+
+
+def _check_in_use(arm: Arm, push_ids: Sequence[str], in_use: InUse) -> None:
+    if not in_use.pushes.keys() >= set(push_ids):
+        raise ArmPush(arm.name)
+    if not arm.rule:
+        return
+    try:
+        in_use.check_rule(arm.rule)
+    except RuleError as error:
+        raise ArmRule(arm.name) from error
+    offered = [arm.offer in push.offer_ids for push in in_use.pushes.values()]
+    mine = [arm.offer in in_use.pushes[push_id].offer_ids for push_id in push_ids]
+    if not (all(mine) if push_ids else any(offered)):
+        raise ArmOffer(arm.name)
 
 
 def promote(

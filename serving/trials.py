@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from decisions.pacing import Part
+from decisions.rules import RuleError
 from decisions.variant import AS_IS, Variant
 from experiments.assignment import NOBODY, Running
 from experiments.design import Arm
@@ -129,6 +130,7 @@ class Trials:
     _loaded: dict[str, Answering] = field(default_factory=dict)
     _refused: frozenset[str] = frozenset()
     _left_out: set[tuple[str, str]] = field(default_factory=set)  # told once each
+    _asks: dict[tuple[str, str], bool] = field(default_factory=dict)  # by release and rule
 
     def look(self) -> None:
         """Read what is under way and load what is missing; a log that cannot be read changes
@@ -160,7 +162,7 @@ class Trials:
             pushes = running.experiment.push_ids
             if not pushes or push_id in pushes:
                 branches = [self._branch(running, arm, release) for arm in running.experiment.arms]
-                there = [one for one in branches if one is not None and _can(one, push_id)]
+                there = [one for one in branches if one is not None and self._can(one, push_id)]
                 if len(there) == len(branches):
                     found.append(Trial(running, tuple(there)))
                 else:
@@ -177,13 +179,25 @@ class Trials:
         arms = [
             arm.name
             for arm, branch in zip(experiment.arms, branches, strict=True)
-            if branch is None or not _can(branch, push_id)
+            if branch is None or not self._can(branch, push_id)
         ]
         structlog.get_logger("pushwise.experiments").warning(
             "a push is decided outside an experiment: an arm has no release here, or its release "
             "or rule does not fit the push",
             experiment=known[0], push=push_id, arms=arms,
         )  # fmt: skip
+
+    def _can(self, branch: Branch, push_id: str) -> bool:
+        """Whether an arm can decide a push at all."""
+        push, variant = branch.release.pushes.get(push_id), branch.variant
+        if push is None or not variant.fits(push):
+            return False
+        if not variant.rule:
+            return True
+        asked = (branch.release.versions.release, variant.rule)
+        if asked not in self._asks:
+            self._asks[asked] = _asks(branch.release, variant.rule)
+        return self._asks[asked]
 
     def _branch(self, running: Running, arm: Arm, in_use: Answering) -> Branch | None:
         release: Answering | None = in_use
@@ -206,6 +220,10 @@ def variant_of(arm: Arm) -> Variant:
     return Variant("random" if arm.kind == "random" else "holdout")
 
 
-def _can(branch: Branch, push_id: str) -> bool:
-    push = branch.release.pushes.get(push_id)
-    return push is not None and branch.variant.fits(push)
+def _asks(release: Answering, rule: str) -> bool:
+    """Whether ``rule`` can be asked of the members of ``release``."""
+    try:
+        release.check_rule(rule)
+    except RuleError:
+        return False
+    return True

@@ -15,8 +15,10 @@ from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused, Unk
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry, State
 from serving.experiment_errors import (
+    ArmOffer,
     ArmPush,
     ArmRelease,
+    ArmRule,
     DecidedOtherwise,
     ExperimentExists,
     InvalidExperiment,
@@ -140,7 +142,9 @@ def revise_experiment(
             LayerFull,
             PushTaken,
             ArmRelease,
+            ArmOffer,
             ArmPush,
+            ArmRule,
             PreconditionFailed,
         ),
         **_FOUND,
@@ -157,7 +161,8 @@ def start_experiment(
     """Let it decide from now on, in buckets of its layer that are free. The looks at its results
     are planned from this moment."""
     change = _change(request, given.why if given else "", wanted)
-    return _answer(start(parts.book, experiment_id, change, parts.publishing), response)
+    started = start(parts.book, experiment_id, change, parts.publishing, parts.decider.release)
+    return _answer(started, response)
 
 
 @router.post(

@@ -15,7 +15,14 @@ from experiments.readout import readout
 from serving.errors import NoPublishing, PreconditionFailed, ReleaseRefused
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry
-from serving.experiment_errors import ArmPush, ArmRelease, VerdictForbids, WrongState
+from serving.experiment_errors import (
+    ArmOffer,
+    ArmPush,
+    ArmRelease,
+    ArmRule,
+    VerdictForbids,
+    WrongState,
+)
 from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.pointer import current
@@ -24,6 +31,7 @@ from tests.experiments.members import ab, cell, cells, look, spenders
 
 if TYPE_CHECKING:
     from serving.log import Log
+    from serving.release import Release
     from tests.serving.conftest import Bench
 
 ARMS = (Arm("champion", 0.5, "champion"), Arm("challenger", 0.5, "release", release="r2"))
@@ -87,6 +95,26 @@ def test_an_arm_whose_release_does_not_know_a_push_does_not_start(
     with pytest.raises(ArmPush, match="release of arm challenger does not know one of push_ids"):
         start(book, "x", now(), publishing)
     assert start(book, "y", now(), publishing).state == "running"
+
+
+@pytest.mark.parametrize(
+    ("arm", "pushes", "refused", "said"),
+    [
+        (Arm("rule", 0.5, "rule", rule="recency_dys <= 30", offer="ten"), (), ArmRule, "rule of"),
+        (Arm("rule", 0.5, "rule", rule="recency_days <= 30", offer="x"), (), ArmOffer, "offer of"),
+        (Arm("random", 0.5, "random"), ("winter",), ArmPush, "arm champion does not know"),
+    ],
+)
+def test_an_arm_that_the_release_in_use_cannot_decide_does_not_start(
+    log: Log, loaded: Release, arm: Arm, pushes: tuple[str, ...], refused: type, said: str
+) -> None:
+    book = Book(log)
+    book.create(Experiment("court", (ARMS[0], arm), "champion", push_ids=pushes), now())
+    with pytest.raises(refused, match=said):
+        start(book, "court", now(), None, loaded)
+    right = Arm("rule", 0.5, "rule", rule="recency_days <= 30", offer="ten")
+    book.revise(Experiment("court", (ARMS[0], right), "champion", push_ids=("spring",)), now())
+    assert start(book, "court", now(), None, loaded).state == "running"
 
 
 def test_what_was_looked_at_is_what_starts(log: Log, publishing: Publishing) -> None:

@@ -20,6 +20,7 @@ from serving.archive import Archive
 from serving.degradation import Estimating
 from serving.errors import ReleaseGone
 from serving.explanation import explained
+from serving.inputs import BranchInputs
 from serving.log import Log
 from serving.lots import ARM_FAILED, Turn
 from serving.making import Made, Subject
@@ -109,6 +110,7 @@ def test_every_decision_in_an_experiment_can_be_made_again(
         assert (found.equal, found.differs) == (True, ())
         said = explained(made, found)
         assert f"Experiment spring-test, arm {answer.experiment.arm}" in said.summary[-1]
+        assert said.probability == answer.probability
         if answer.experiment.arm == "rule":
             assert {one.parts for one in said.options} == {None}
 
@@ -221,10 +223,11 @@ def test_a_scorer_takes_part_only_once_it_has_all_that_the_arms_need(
 def test_a_push_that_an_arm_cannot_decide_is_decided_outside_and_told_once(
     loaded: Release,
 ) -> None:
-    found = trials(under_way(CHAMPION, replace(RULE, offer="points", share=0.6)), None)
-    with capture_logs() as told:
-        assert [found.of_push("spring", loaded) for _ in range(3)] == [(), (), ()]
-    assert [(one["push"], one["arms"]) for one in told] == [("spring", ["rule"])]
+    for wrong in ({"offer": "points"}, {"rule": "recency_dys > 20"}):
+        found = trials(under_way(CHAMPION, replace(RULE, share=0.6, **wrong)), None)  # type: ignore[arg-type]  # of text alone
+        with capture_logs() as told:
+            assert [found.of_push("spring", loaded) for _ in range(3)] == [(), (), ()]
+        assert [(one["push"], one["arms"]) for one in told] == [("spring", ["rule"])]
     known = trials(under_way(CHAMPION, replace(RULE, share=0.6)), None)
     assert len(known.of_push("spring", loaded)) == 1
     assert known.of_push("autumn", loaded) == known.of_push("nowhere", loaded) == ()
@@ -272,3 +275,10 @@ def test_experiments_of_one_layer_share_the_members_of_a_push(log: Log, loaded: 
     answers = decided(log, loaded, found).decisions
     seen = {(one.experiment.id, one.experiment.arm) for one in answers.values()}
     assert seen == {(name, arm) for name in ("one", "other") for arm in half}
+
+
+def test_a_certain_choice_has_the_probability_one_whatever_the_shares_add_up_to() -> None:
+    """In floating point, these shares add up to more than 1."""
+    mine, others = 0.1, 0.2 + 0.4 + 0.15 + 0.15
+    assert mine + others > 1
+    assert BranchInputs("x", "random", mine, others).probability(1.0) == 1.0
