@@ -68,14 +68,14 @@ def results_of(
         ExperimentError: no scorer has run here, ``as_of`` lies ahead, or a shadow experiment.
         UnknownExperiment, WrongState.
     """
-    from console.scorer_log import take_scorer_log
+    from console.scorer_log import take_all
     from serving.experiments import Book
     from serving.readouts import read_results
 
     moment = _past(as_of)
     with _log(workspace) as log:
         entry = Book(log).find(experiment_id)
-    take_scorer_log(workspace)
+    take_all(workspace)
     return read_results(workspace, entry, moment, curve(entry, moment))
 
 

@@ -94,14 +94,14 @@ def push_report_of(
     Raises:
         PushTrialError: no such push, or nobody was left out of it by chance.
     """
-    from console.scorer_log import scorer_log, take_scorer_log
+    from console.scorer_log import scorer_log, take_all
     from dashboard.reading import push_report
     from serving.audience_folder import AudienceFolder
     from serving.errors import AudienceGone
     from serving.push_promise import logged_promise, planned_promise
     from serving.push_readouts import read_push
 
-    take_scorer_log(workspace)
+    take_all(workspace)
     with scorer_log(workspace) as log:
         logged = None if log is None else logged_promise(log, push_id)
         planned = None if log is None or given.plan else planned_promise(log, push_id)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import typer
+
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,6 +66,19 @@ def take_scorer_log(workspace: Workspace) -> list[IngestReport]:
                 reports.append(ingest_rows(workspace, kind, given, f"the scorer's {kind}"))
                 catalogue.mark(settled)
     return reports
+
+
+def take_all(workspace: Workspace) -> None:
+    """``take_scorer_log``; rows that do not fit are told on stderr, for what is read out then lacks
+    them."""
+    for report in take_scorer_log(workspace):
+        if lost := sum(report.quarantined.values()):
+            why = ", ".join(f"{count} {reason}" for reason, count in report.quarantined.items())
+            typer.echo(
+                f"warning: {lost} rows of the scorer's {report.table} do not fit and are missing "
+                f"below ({why}); they lie in {workspace.root / 'quarantine' / report.table}",
+                err=True,
+            )
 
 
 @dataclass(frozen=True, slots=True)

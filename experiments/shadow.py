@@ -7,7 +7,7 @@ side's own models expected. Off-policy evaluation (``experiments.offpolicy``) as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,22 +94,25 @@ def _shadowed(experiment: Experiment, arm: str, moments: Moments | None) -> Shad
     if moments is None or moments.count < LEAST_MEMBERS:
         few = f"{moments.count if moments else 0} members, wanted {LEAST_MEMBERS}"
         return Untold("too_few_members", few)
-    agree, sends, control_sends, gain = (
-        _per_decision(moments, total, experiment.analysis.alpha)
-        for total in (
-            {"same": 1.0},
-            {"arm_sends": 1.0},
-            {"control_sends": 1.0},
-            {"arm_gain": 1.0, "control_gain": -1.0},
-        )
+    alpha = experiment.analysis.alpha
+    agree, sends, control_sends = (
+        _share(_per_decision(moments, {name: 1.0}, alpha))
+        for name in ("same", "arm_sends", "control_sends")
     )
+    gain = _per_decision(moments, {"arm_gain": 1.0, "control_gain": -1.0}, alpha)
+    more = f"{abs(gain.value):.4g} {'more' if gain.value >= 0 else 'less'}"
     sentence = (
         f"{arm} decides as {experiment.control} in {agree.value:.1%} of decisions, would send in "
-        f"{sends.value:.1%} against {control_sends.value:.1%}, and expects {gain.value:+.4g} more "
-        "gain per decision, each by its own models."
+        f"{sends.value:.1%} against {control_sends.value:.1%}, and expects {more} gain per "
+        "decision, each by its own models."
     )
     decisions = round(moments.total_of("decisions"))
     return Shadowed(moments.count, decisions, agree, sends, control_sends, gain, sentence)
+
+
+def _share(estimate: Estimate) -> Estimate:
+    """Within 0 and 1, where every share lies."""
+    return replace(estimate, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
 
 def _per_decision(moments: Moments, total: Mapping[str, float], alpha: float) -> Estimate:

@@ -38,7 +38,7 @@ def test_agreement_and_expected_gain_per_decision() -> None:
     assert found.gain.value == pytest.approx(0.1)
     assert found.sentence == (
         "challenger decides as champion in 75.0% of decisions, would send in 75.0% against 50.0%, "
-        "and expects +0.1 more gain per decision, each by its own models."
+        "and expects 0.1 more gain per decision, each by its own models."
     )
     json.dumps(told.to_json(), allow_nan=False)
 
