@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from serving.experiments import Book
     from serving.log import Log
 
+_HELPS = {  # by code: where the API's fix names calls and fields, what does it at the command line
+    "experiment_exists": "change a draft with --revise, or declare another under an id of its own",
+    "verdict_forbids": "name such an arm with --arm, or decide against the verdict with --anyway "
+    "and --why",
+    "why_wanted": "say with --why what the decision rests on; it stays in the audit trail",
+}
+
 
 class RefusedError(ExperimentError):
     """What an experiment cannot do now, and what helps."""
@@ -61,8 +68,8 @@ def opened_book(root: Path, database: str | None) -> Iterator[Opened]:
         try:
             yield Opened(workspace, log)
         except ServiceError as error:
-            helps = f"; {error.fix[0]}" if error.fix else ""
-            raise RefusedError(f"{error}{helps}") from error
+            helps = _HELPS.get(error.code) or next(iter(error.fix), "")
+            raise RefusedError("; ".join(filter(None, [str(error), helps]))) from error
 
 
 def change(why: str = "") -> Change:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.experiment_book import change, opened_book
-from console.experiment_file import DeclarationError, Shares, read_declaration
+from console.experiment_file import DeclarationError, Shares, default_control, read_declaration
 from console.experiment_shown import show
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from experiments.design import Experiment
+    from features.workspace import Workspace
 
 
 def create(
@@ -89,10 +93,9 @@ def create(
             metric, window_days, cap=cap, lift=lift, looks=looks, days=days,
             sequential="always" if always else "group",
         )  # fmt: skip
-        named = [arm.name for arm in arms]
         declared = Experiment(
             experiment_id, arms,
-            control or ("champion" if "champion" in named else named[0]),
+            control or default_control([arm.name for arm in arms]),
             layer=layer, traffic=traffic, push_ids=tuple(push or ()),
             mode="shadow" if shadow else "live", analysis=analysis, owner=owner,
             hypothesis=hypothesis,
@@ -102,4 +105,17 @@ def create(
             entry = opened.book.revise(declared, change())
         else:
             entry = opened.book.create(declared, change()).entry
+        _warn(opened.workspace, declared)
     show(entry, as_json)
+
+
+def _warn(workspace: Workspace, declared: Experiment) -> None:
+    """A release may still be built; the draft does not start before it is there."""
+    for arm in declared.arms:
+        if arm.release and not (workspace.releases / arm.release).is_dir():
+            typer.echo(
+                f"warning: release {arm.release!r} of arm {arm.name} is not in the workspace, and "
+                "without it the draft does not start; `pushwise release list` shows those there "
+                "are",
+                err=True,
+            )

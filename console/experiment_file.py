@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from decisions.errors import DecisionError
 from decisions.rules import parse
@@ -22,13 +23,15 @@ class DeclarationError(ExperimentError):
 def read_declaration(path: Path) -> Experiment:
     """What a file declares. A rule must parse; whether its features exist only a release can tell.
 
+    A control that it does not name is the arm ``champion``, else the first.
+
     Raises:
         DeclarationError: the file does not read, or declares no experiment; names the file.
     """
     try:
         text = path.read_text(encoding="utf-8")
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        declared = from_json(given)
+        declared = from_json(_with_control(given))
         for arm in declared.arms:
             if arm.rule:
                 parse(arm.rule)
@@ -40,6 +43,19 @@ def read_declaration(path: Path) -> Experiment:
     except (ExperimentError, DecisionError) as error:
         raise DeclarationError(f"{path}: {error}") from error
     return declared
+
+
+def default_control(names: Sequence[str]) -> str:
+    """The arm that others are compared with where none is named."""
+    return "champion" if "champion" in names else names[0]
+
+
+def _with_control(given: Any) -> Any:
+    """What is no declaration at all is left for the reader of declarations to refuse."""
+    if not isinstance(given, dict) or "control" in given or not isinstance(given.get("arms"), list):
+        return given
+    names: list[Any] = [arm.get("name") for arm in given["arms"] if isinstance(arm, dict)]
+    return {**given, "control": default_control(names)} if names else given
 
 
 @dataclass(frozen=True, slots=True)

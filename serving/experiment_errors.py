@@ -23,8 +23,8 @@ class UnknownExperiment(ServiceError):
 class ExperimentExists(ServiceError):
     status, code = 409, "experiment_exists"
     fix = (
-        "declare another under an id of its own: the id decides who is in which arm",
         "PUT a draft to change it",
+        "declare another under an id of its own: the id decides who is in which arm",
     )
 
     def __init__(self) -> None:
@@ -124,12 +124,13 @@ class ArmOffer(ServiceError):
 class VerdictForbids(ServiceError):
     status, code = 409, "verdict_forbids"
     fix = (
-        "read the results again after the next planned look",
+        "decide for an arm that it allows",
         "decide against the verdict with `anyway`, and say why",
     )
 
-    def __init__(self, verdict: str) -> None:
-        super().__init__(f"the readout does not allow it: {verdict}")
+    def __init__(self, verdict: str, allowed: str) -> None:
+        told = verdict.rstrip(".")
+        super().__init__(f"the readout does not allow it: {told}; it allows {allowed}")
 
 
 class WhyWanted(ServiceError):

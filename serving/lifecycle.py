@@ -186,8 +186,11 @@ def _release(entry: Entry, arm: str) -> str:
     try:
         return entry.declared.arm(arm).release
     except KeyError:
+        names = ", ".join(one.name for one in entry.declared.arms)
         fault = FieldProblem(
-            pointer="/arm", code="unknown_arm", detail="wanted one of the experiment's arms"
+            pointer="/arm",
+            code="unknown_arm",
+            detail=f"wanted one of the experiment's arms: {names}",
         )
         raise InvalidExperiment(fault) from None
 
@@ -196,11 +199,13 @@ def _decided(
     entry: Entry, wanted: Promotion, change: Change, read: Callable[[Entry], Reading | None]
 ) -> Decided:
     reading = read(entry)
-    allowed = wanted.arm == entry.declared.control or (
-        reading is not None and wanted.arm in reading.allows
-    )
+    control = entry.declared.control
+    better = frozenset[str]() if reading is None else reading.allows
+    allowed = wanted.arm == control or wanted.arm in better
     if not allowed and not wanted.anyway:
-        raise VerdictForbids("there is no verdict yet" if reading is None else reading.sentence)
+        said = "there is no verdict yet" if reading is None else reading.sentence
+        names = " or ".join([*sorted(better - {control}), f"{control}, the control"])
+        raise VerdictForbids(said, names)
     if not allowed and not change.why.strip():
         raise WhyWanted
     told = None if reading is None else reading.told

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.assignment import Allocation
 from experiments.cells import COVARIATES, NAMES, Cell, Cells, Exposure
 from experiments.design import MONEY_METRICS, Analysis
+from experiments.errors import ExperimentError
 from experiments.findings import Readout
 from experiments.looks import Look, look_at
 from experiments.moments import Moments
@@ -75,11 +76,17 @@ def read_results(
     The workspace's tables have to hold what the scorer logged: ``console.scorer_log``.
 
     Raises:
-        WrongState: it has not started by then.
-        ExperimentError: a shadow experiment, whose arms have no members of their own.
+        WrongState: it is a draft.
+        ExperimentError: it had not started by then; or a shadow experiment, whose arms have no
+            members of their own.
     """
-    if entry.started_at is None or as_of <= entry.started_at:
-        raise WrongState("draft", "running")
+    if entry.started_at is None:
+        raise WrongState(entry.state, "running")
+    if as_of <= entry.started_at:
+        raise ExperimentError(
+            f"experiment {entry.experiment_id} had not started by {as_of:%Y-%m-%d %H:%M} UTC; it "
+            f"started on {entry.started_at:%Y-%m-%d at %H:%M} UTC"
+        )
     with opened_tables(workspace) as tables:
         return results_in(workspace, tables, entry, as_of, history)
 

@@ -103,6 +103,9 @@ def test_the_winner_of_the_last_look_is_published(workspace: Workspace) -> None:
     pushwise(workspace, "stop", name)
     worse = refused(workspace, "promote", name, "--arm", "nobody")
     assert worse.startswith("error: the readout does not allow it: Promote challenger: ")
+    assert "; it allows challenger or champion, the control; name such an arm with --arm" in worse
+    against = refused(workspace, "promote", name, "--arm", "nobody", "--anyway")
+    assert "say with --why what the decision rests on" in against
     decision = told(workspace, "promote", name, "--arm", "challenger")["decision"]
     assert (decision["verdict"]["kind"], decision["anyway"]) == ("promote", False)
     assert (decision["published"], current(workspace.releases)) == ("r2", "r2")
@@ -151,7 +154,9 @@ def test_the_file_of_the_page_about_it_declares_an_experiment(workspace: Workspa
     Path("spring.json").write_text(json.dumps(made))
     assert told(workspace, "create", "--file", "spring.json")["experiment"] == made
     Path("spring.json").write_text(json.dumps({**made, "owner": "ann"}))
-    assert "taken by an experiment" in refused(workspace, "create", "--file", "spring.json")
+    taken = refused(workspace, "create", "--file", "spring.json")
+    assert "taken by an experiment" in taken
+    assert "--revise" in taken
     revised = told(workspace, "create", "--file", "spring.json", "--revise")
     assert (revised["experiment"]["owner"], revised["version"]) == ("ann", 2)
 
@@ -192,12 +197,28 @@ def test_what_cannot_be_is_told_in_one_line_that_says_what_helps(workspace: Work
     pushwise(workspace, "create", "next", *PLAIN[2:])
     assert error("start", "next").startswith("the layer has 0.00% of its members left")
     pushwise(workspace, "stop", "spring")
-    assert "wanted one of the experiment's arms" in error("promote", "spring", "--arm", "best")
+    assert "experiment's arms: champion, challenger, holdout;" in error(
+        "promote", "spring", "--arm", "best"
+    )
     shutil.rmtree(workspace.releases / "r2")
     assert f"{workspace.releases / 'r2'}" in error("start", "next")
     gone = Workspace(workspace.root / "elsewhere")
     assert "no workspace there" in refused(gone, "list")
     assert not gone.root.exists()
+
+
+def test_a_file_that_names_no_control_has_the_one_of_the_options(workspace: Workspace) -> None:
+    made = told(workspace, *PLAIN)["experiment"]
+    del made["control"]
+    Path("spring.json").write_text(json.dumps(made))
+    assert told(workspace, "create", "--file", "spring.json")["version"] == 1, "it is as it was"
+
+
+def test_a_release_that_is_not_there_is_named_when_it_is_declared(workspace: Workspace) -> None:
+    done = pushwise(workspace, "create", "next", "--champion", "0.5", "--challenger", "r9=0.5")
+    assert done.exit_code == 0
+    assert "warning: release 'r9' of arm challenger is not in the workspace" in done.stderr
+    assert "warning" not in pushwise(workspace, *PLAIN).stderr
 
 
 def test_keys_may_have_the_scope(workspace: Workspace) -> None:

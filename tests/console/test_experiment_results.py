@@ -16,7 +16,7 @@ from console.main import application
 from experiments.contrast import Lift
 from experiments.errors import ExperimentError
 from features.workspace import Workspace
-from serving.experiment_errors import UnknownExperiment, WrongState
+from serving.experiment_errors import UnknownExperiment
 from serving.experiments import Book
 from serving.log import Log
 from serving.readouts import read_results
@@ -105,7 +105,7 @@ def test_the_command_tells_the_same_as_the_document(workspace: Workspace) -> Non
 def test_what_cannot_be_read_says_why(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(UnknownExperiment):
         results_of(workspace, "other")
-    with pytest.raises(WrongState, match="draft, wanted running"):
+    with pytest.raises(ExperimentError, match=r"had not started by .*; it started on 2026"):
         results_of(workspace, ID, START)
     with pytest.raises(ExperimentError, match="lies ahead"):
         results_of(workspace, ID, datetime.now(UTC) + timedelta(days=1))
