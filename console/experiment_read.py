@@ -192,7 +192,7 @@ def _page(found: _Found) -> str:
 
 
 def _print(found: _Found) -> None:
-    from console.experiment_results import print_figures
+    from console.readout_shown import EACH, print_figures
 
     readout, measures = found.readout, found.measures
     typer.echo(readout.verdict.sentence)
@@ -200,35 +200,9 @@ def _print(found: _Found) -> None:
     if measures.converted is not None:
         columns.append("converted")
     if measures.outcome is not None:
-        columns += ["revenue"] if measures.cost is None else ["margin", "cost", "gain", "a member"]
+        columns += ["revenue"] if measures.cost is None else ["margin", "cost", "gain", EACH]
     print_figures(readout, columns)
-    for contrast in readout.contrasts:
-        for guard in contrast.guardrails:
-            harm = f"{guard.harm.low:+.2%} to {guard.harm.high:+.2%}, {guard.most:.2%} allowed"
-            typer.echo(f"{contrast.arm}: {guard.metric} {guard.state} ({harm})")
-    if measures.segments:
-        _print_segments(readout)
     typer.echo(f"{_deciding(measures)}; one look, over")
-
-
-def _print_segments(readout: Readout) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from experiments.contrast import Lift
-
-    table = Table("arm", "segment", f"{readout.metric} a member", "p, corrected", box=None)
-    for contrast in readout.contrasts:
-        for one in contrast.segments:
-            value = f"{one.segment}: {one.value or 'not known'}"
-            if not isinstance(one.lift, Lift):
-                table.add_row(contrast.arm, value, f"cannot say: {one.lift.told}", "-")
-                continue
-            lift = one.lift.difference
-            told = f"{lift.value:+,.4g} ({lift.low:+,.4g} to {lift.high:+,.4g})"
-            clear = "" if not one.clear else ", told apart"
-            table.add_row(contrast.arm, value, told, f"{one.p:.2g}{clear}")
-    Console().print(table)
 
 
 def _deciding(measures: Measures) -> str:

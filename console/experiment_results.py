@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.moments import as_of_moment
+from console.readout_shown import print_figures
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 from experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from experiments.contrast import Estimate, Lift, Untold
-    from experiments.findings import Contrast, Readout
     from experiments.shadow import ShadowReadout
     from features.workspace import Workspace
     from serving.experiment_entry import Entry
     from serving.log import Log
     from serving.readouts import Results
-
-EACH = "a member"  # the gain by members
-ARM_COLUMNS = ("members", "reached", "sends", "converted", "margin", "cost", "gain", EACH)
 
 
 def results(
@@ -119,9 +115,15 @@ def _print_shadow(found: ShadowReadout, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
         return
+    few = False
     for arm, shadow in found.arms.items():
+        few = few or isinstance(shadow, Untold)
         said = f"{arm}: {shadow.told}." if isinstance(shadow, Untold) else shadow.sentence
         typer.echo(said)
+    if few:
+        typer.echo(
+            "what arms would have decided follows a decision in seconds, while a scorer runs"
+        )
     typer.echo(f"shadow, as of {found.as_of:%Y-%m-%d %H:%M} UTC; nobody got what arms decided")
 
 
@@ -133,71 +135,3 @@ def _print(found: Results) -> None:
         typer.echo(f"At look {look.number} of {look.of}, {found.at_look.as_of:%Y-%m-%d}: {said}")
     print_figures(readout)
     typer.echo(f"{found.entry.state}, as of {readout.as_of:%Y-%m-%d %H:%M} UTC")
-
-
-def print_figures(readout: Readout, columns: Sequence[str] = ARM_COLUMNS) -> None:
-    """Tables of arms and contrasts, the split and warnings. columns: of the arms."""
-    _print_arms(readout, columns)
-    _print_contrasts(readout)
-    split = readout.srm
-    if split.p is not None:
-        typer.echo(f"split of the members: p {split.p:.2g}{'' if split.passed else ', FAILED'}")
-    for warning in readout.warnings:
-        typer.echo(f"warning: {warning}")
-
-
-def _print_arms(readout: Readout, columns: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("arm", box=None)
-    for name in columns:
-        table.add_column(name, justify="right")
-    for arm in readout.arms:
-        each = "-" if arm.gain_per_member is None else f"{arm.gain_per_member:,.4g}"
-        table.add_row(
-            arm.arm, *(each if one == EACH else f"{getattr(arm, one):,.0f}" for one in columns)
-        )
-    Console().print(table)
-
-
-def _print_contrasts(readout: Readout) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("arm", "against", f"{readout.metric} a member", "relative", "roi", box=None)
-    for contrast in readout.contrasts:
-        table.add_row(
-            contrast.arm,
-            contrast.control,
-            _lift(contrast.primary),
-            _relative(contrast),
-            _estimate(contrast.incremental.roi),
-        )
-    Console().print(table)
-
-
-def _lift(lift: Lift | Untold) -> str:
-    from experiments.contrast import Untold
-
-    if isinstance(lift, Untold):
-        return f"cannot say: {lift.told}"
-    return _estimate(lift.difference)
-
-
-def _relative(contrast: Contrast) -> str:
-    from experiments.contrast import Untold
-
-    found = contrast.primary
-    if isinstance(found, Untold) or isinstance(found.relative, Untold):
-        return "-"
-    one = found.relative
-    return f"{one.value:+.1%} ({one.low:+.1%} to {one.high:+.1%})"
-
-
-def _estimate(found: Estimate | Untold) -> str:
-    from experiments.contrast import Untold
-
-    if isinstance(found, Untold):
-        return "-"
-    return f"{found.value:+,.4g} ({found.low:+,.4g} to {found.high:+,.4g})"

@@ -127,6 +127,8 @@ def test_any_column_is_a_segment_and_a_guardrail(tmp_path: Path) -> None:
     assert (guard["metric"], guard["state"]) == ("left", "held")
     shown = asked(path, *NAMED, *named).stdout
     assert "every guardrail holds" in shown
+    assert "guardrail left, Mens-E-Mail: held (" in shown
+    assert "intervals in the tables" not in shown, "there is one look, and one arm"
     assert "zip code: rural" in shown
     assert "checked against equal shares" in shown
 

@@ -100,6 +100,10 @@ def test_the_command_tells_the_same_as_the_document(workspace: Workspace) -> Non
     assert shown.stdout.startswith(document["verdict"]["sentence"])
     assert document["verdict"]["kind"] == "promote"
     assert document["as_of"] == "2026-03-21T00:00:00+00:00"
+    assert "lifecycle: " in shown.stdout
+    assert "intervals in the tables" not in shown.stdout
+    early = CliRunner().invoke(application(), [*command[:-1], "2026-03-11"])
+    assert "intervals in the tables: 95%, each as if looked at once and alone" in early.stdout
 
 
 def test_what_cannot_be_read_says_why(workspace: Workspace, tmp_path: Path) -> None:

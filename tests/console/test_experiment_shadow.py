@@ -29,5 +29,6 @@ def test_results_of_a_shadow_say_what_is_missing_until_members_were_decided(
     told = CliRunner().invoke(application(), asked)
     assert told.exit_code == 0, told.output
     assert "random: 0 members, wanted 100." in told.output
+    assert "follows a decision in seconds, while a scorer runs" in told.output
     found = json.loads(CliRunner().invoke(application(), [*asked, "--json"]).stdout)
     assert found["arms"]["random"]["reason"] == "too_few_members"

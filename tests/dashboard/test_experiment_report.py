@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html import unescape
 
@@ -31,6 +32,13 @@ def test_the_figures_of_the_verdict_are_there(told: ExperimentReport) -> None:
     # Totals of margin and cost stand in the chart's table.
     assert left_out == [candidate["incremental"]["total_margin"]]
     assert told.results["verdict"]["sentence"] in unescape(page)
+
+
+def test_before_the_first_look_it_says_when_that_is(told: ExperimentReport) -> None:
+    early = {**told.history[0]}
+    page = unescape(experiment_page(replace(told, results=early, history=())))
+    assert "Planned look 0" not in page
+    assert re.search(r"4 looks are planned; before the first, .*2026.*, there is no verdict", page)
 
 
 def test_holds_the_document_that_the_api_answers(told: ExperimentReport) -> None:
