@@ -75,7 +75,8 @@ def verdict(planned: Planned) -> str:
     answer = planned.answer
     if isinstance(answer, Sized):
         return f"{_told(planned, answer)} can be seen: {_taken(planned, answer)}"
-    said = f"cannot be measured: {'; '.join(answer.reasons)}"
+    lift = "" if answer.wanted is None else f"{_told(planned, answer.wanted)} "
+    said = f"{lift}cannot be measured: {'; '.join(answer.reasons)}"
     if answer.within_reach is not None:
         reached = answer.within_reach
         said += f"; what can be seen is {_told(planned, reached)}: {_taken(planned, reached)}"

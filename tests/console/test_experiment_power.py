@@ -88,7 +88,8 @@ def test_what_is_too_small_cannot_be_measured_and_says_what_can(
     assert told["within_reach"]["members"] == 1_600  # in 16 days; the window takes 14
     done = CliRunner().invoke(application(), _asked(ingested, *more))
     assert done.exit_code == 0
-    assert done.stdout.startswith("cannot be measured: it takes")
+    assert done.stdout.startswith("a lift of +0.10 margin a member (+")
+    assert ") cannot be measured: it takes" in done.stdout
     assert "what sends will cost is not in it" in done.stdout
 
 
