@@ -9,7 +9,8 @@ import typer
 
 from console.experiment_book import WorkspaceReleases, change, opened_book
 from console.experiment_file import named_shares
-from console.experiment_shown import show, show_all, show_trail
+from console.experiment_shown import show, show_all
+from console.experiment_trail import show_trail
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption
 from experiments.errors import ExperimentError
 from features.errors import FeatureError

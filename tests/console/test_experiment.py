@@ -13,7 +13,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from console.experiment_shown import show_trail
+from console.experiment_trail import show_trail
 from console.main import application
 from features.workspace import Workspace
 from models.keys import PUBLIC, trainer_key, trusted_keys
@@ -123,6 +123,11 @@ def test_people_read_what_is_compared_and_who_changed_it(workspace: Workspace) -
     trail = pushwise(workspace, "audit", "spring").stdout
     assert '  started         command line: ann  "agreed"' in trail
     assert "   state: draft -> running" in trail
+    assert "   slots: 0.00% of the layer -> 100.00% of the layer" in trail
+    pushwise(workspace, "shares", "spring", "champion=0.3", "challenger=0.6", "holdout=0.1")
+    moved = "   arms: champion 45% -> 30%, challenger 45% -> 60%\n"
+    assert moved in pushwise(workspace, "audit", "spring").stdout
+    pushwise(workspace, "shares", "spring", "champion=0.45", "challenger=0.45", "holdout=0.1")
     listed = pushwise(workspace, "list").stdout
     assert listed.split() == [
         "spring", "running", "champion", "45.0%,", "challenger", "45.0%,", "holdout", "10.0%",
@@ -219,6 +224,31 @@ def test_a_release_that_is_not_there_is_named_when_it_is_declared(workspace: Wor
     assert done.exit_code == 0
     assert "warning: release 'r9' of arm challenger is not in the workspace" in done.stderr
     assert "warning" not in pushwise(workspace, *PLAIN).stderr
+
+
+def test_a_decision_and_what_was_declared_anew_are_told_in_words(workspace: Workspace) -> None:
+    pushwise(workspace, *PLAIN)
+    pushwise(workspace, *PLAIN, "--lift", "0.05", "--push", "spring", "--revise")
+    pushwise(workspace, "start", "spring")
+    pushwise(workspace, "stop", "spring")
+    pushwise(workspace, "promote", "spring", "--arm", "challenger", "--anyway", "--why", "bets")
+    trail = pushwise(workspace, "audit", "spring").stdout
+    for change in (
+        "push_ids: none -> spring",
+        "analysis: lift 0 -> 0.05",
+        "decision: undecided -> challenger goes on against the verdict",
+        "published",
+    ):
+        assert change in trail
+    assert "{" not in trail
+
+
+def test_looks_are_told_with_their_hours_where_a_day_has_several(workspace: Workspace) -> None:
+    shown = pushwise(workspace, *PLAIN).stdout
+    assert "read once, after 28 days" in shown
+    pushwise(workspace, *PLAIN, "--looks", "2", "--days", "0.002", "--revise")
+    shown = pushwise(workspace, "start", "spring").stdout
+    assert shown.partition("read on ")[2].partition("\n")[0].count(" UTC") == 2
 
 
 def test_keys_may_have_the_scope(workspace: Workspace) -> None:
