@@ -19,6 +19,7 @@ from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption,
 if TYPE_CHECKING:
     from dashboard.push_report import PushReport
     from features.workspace import Workspace
+    from serving.log import Log
 
 _PROMISED = (
     "contacts", "expected_orders", "expected_cost", "expected_gain", "calibrated_gain", "interval",
@@ -92,7 +93,7 @@ def push_report_of(
         given: goes before what the scorer's log knows of the plan.
 
     Raises:
-        PushTrialError: no such push, or nobody was left out of it by chance.
+        PushTrialError: no such push, it lies ahead, or nobody was left out of it by chance.
     """
     from console.scorer_log import scorer_log, take_all
     from dashboard.reading import push_report
@@ -103,6 +104,8 @@ def push_report_of(
 
     take_all(workspace)
     with scorer_log(workspace) as log:
+        if log is not None:
+            _check_due(log, push_id)
         logged = None if log is None else logged_promise(log, push_id)
         planned = None if log is None or given.plan else planned_promise(log, push_id)
     plan, frontier = given.plan, given.frontier
@@ -113,6 +116,20 @@ def push_report_of(
             folder = AudienceFolder.open(workspace.audiences / planned.audience_id)
             frontier = frontier or folder.frontier()
     return push_report(read_push(workspace, push_id, as_of), plan, logged, frontier)
+
+
+def _check_due(log: Log, push_id: str) -> None:
+    """A push of the catalogue is in no table before it is due, so nothing could be said of it."""
+    from features.push_experiment import PushTrialError
+    from serving.catalogue import Catalogue
+
+    put = Catalogue(log).find("pushes", push_id)
+    due = None if put is None else put.row["send_at"]
+    if isinstance(due, datetime) and due > datetime.now(UTC):
+        raise PushTrialError(
+            f"push {push_id!r} is in the catalogue and sends at {due:%Y-%m-%d %H:%M} UTC; there "
+            "is nothing to report before"
+        )
 
 
 def _plan(path: Path, push_id: str) -> Mapping[str, Any]:

@@ -13,11 +13,15 @@ from typer.testing import CliRunner, Result
 from console.experiment_results import results_of
 from console.main import application
 from experiments.assignment import buckets
+from features.contract import contract_table
 from features.ingest.load import ingest_rows
+from features.rows import parse_row
 from features.workspace import Workspace
 from serving.audiences import Audiences, Wanted
+from serving.catalogue import Catalogue, Given
 from serving.log import Log, LoggedDecision
 from serving.moments import iso
+from serving.preconditions import Conditions
 from tests.console.measured_experiment import EXPERIMENT, START, measured
 from tests.dashboard.pages import asks_no_network, held
 
@@ -132,6 +136,19 @@ def test_the_page_of_an_experiment_holds_what_its_results_say(tmp_path: Path) ->
     assert held(page, "results.json") == results
     assert results["verdict"]["sentence"] in page
     assert page.count("planned look, with the interval") > 2, "the looks are on the curve"
+
+
+def test_of_a_push_that_lies_ahead_it_says_when_it_sends(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    given = {"push_id": "autumn", "channel": "push", "send_at": iso(ahead), "offer_ids": ["ten"]}
+    row = parse_row(contract_table("pushes"), given)
+    with Log.of(workspace) as log:
+        Catalogue(log).put(Given("pushes", "autumn", row, SENT_AT, None), Conditions())
+    done = run("report", "push", "autumn", "--json", "--workspace", str(tmp_path))
+    assert done.exit_code == 1
+    assert f"is in the catalogue and sends at {ahead:%Y-%m-%d %H:%M} UTC" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_reported_is_said_in_one_line(pushed: Workspace, tmp_path: Path) -> None:
