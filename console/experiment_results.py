@@ -61,7 +61,8 @@ def results_of(
         as_of: None for now. curve: earlier moments that are read too.
 
     Raises:
-        ExperimentError: no scorer has run here, ``as_of`` lies ahead, or a shadow experiment.
+        ExperimentError: no scorer has run here, ``as_of`` lies ahead or before the start, or a
+            shadow experiment.
         UnknownExperiment, WrongState.
     """
     from console.scorer_log import take_all
