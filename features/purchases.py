@@ -152,9 +152,9 @@ def _standard_deviation(n: ir.Column, total: ir.Column, squares: ir.Column) -> i
 def _quintile(value: ir.Column, among: ir.BooleanColumn) -> ir.Value:
     """1 to 5 by the middle place of equal values among the rows where ``among`` holds."""
     ordered = ibis.window(group_by=among, order_by=value)
-    below = ibis.rank().over(ordered).cast("float64")
-    upto = ibis.cume_dist().over(ordered)
-    total = among.count().over(ibis.window(group_by=among)).cast("float64")
-    middle = (below / total + upto) / 2.0
-    quintile = ibis.least((middle * 5.0).floor().cast("int64"), 4) + 1
+    total = among.count().over(ibis.window(group_by=among)).cast("int64")
+    below = ibis.rank().over(ordered).cast("int64")
+    upto = (ibis.cume_dist().over(ordered) * total.cast("float64")).round().cast("int64")
+    # Of whole numbers: shares such as .4 are no floating-point numbers, and fell a quintile short.
+    quintile = ibis.least((5 * (below + upto)) // (2 * total), 4) + 1
     return among.ifelse(quintile.cast("float64"), None)

@@ -55,7 +55,7 @@ def test_a_run_keeps_what_went_in_and_what_came_out(workspace: Workspace, model:
     assert kept(workspace, "select name, status from runs") == {"a run": "FINISHED"}
     assert (run.artifacts / "plots" / "lift.png").exists()
     rows = (run.artifacts / "plots" / "lift.csv").read_text().splitlines()
-    assert rows[:2] == ["series,x,y,error", "model,1.0,10.0,"]
+    assert rows[:2] == ["series,x,y,low,high", "model,1.0,10.0,,"]
     assert json.loads((run.artifacts / "charts.json").read_text())["lift"][0]["series"] == "model"
     assert (folder / "booster.txt").read_text() == "trees"
 
