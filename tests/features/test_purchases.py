@@ -102,6 +102,17 @@ def test_equal_values_share_a_quintile_and_five_is_best(given: Given) -> None:
     assert set(shown["f_quintile"]) == {3.0}
 
 
+def test_a_middle_place_on_the_edge_belongs_to_the_quintile_above(given: Given) -> None:
+    """One below and six equal of ten: their middle lies at two fifths, exactly."""
+    orders = [1, 2, 2, 2, 2, 2, 2, 3, 3, 3]
+    names = [f"m{number}" for number in range(10)]
+    rows = [
+        bought(n, 1 + k, 10) for n, many in zip(names, orders, strict=True) for k in range(many)
+    ]
+    shown = view(given, *rows, members=names)
+    assert shown.loc[names, "f_quintile"].tolist() == [1, 3, 3, 3, 3, 3, 3, 5, 5, 5]
+
+
 def test_the_window_holds_its_first_moment_and_not_its_last(given: Given) -> None:
     anna = one(view(given, bought("anna", 7), bought("anna", 0)), "anna")
     assert anna["orders_7d"] == 1
