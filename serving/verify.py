@@ -13,6 +13,7 @@ from models.manifest import MANIFEST, Manifest, file_entry
 
 RELEASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOST_MANIFEST = 1 << 20  # bytes; it is read before anything vouches for it
+# ``experiments.json`` was always empty: experiments live in the log; older releases still hold it.
 _ALLOWED = re.compile(
     r"(offers|pushes|policy|prices|experiments|golden|items|hours)\.json"
     r"|snapshot/(snapshot\.json|encoding\.json|members\.npy|values\.npy)"

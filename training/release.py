@@ -106,7 +106,6 @@ def assemble(
     _write(folder / "offers.json", [offer.to_json() for offer in offers.values()])
     _write(folder / "policy.json", contents.policy.to_json())
     _write(folder / "prices.json", {name: price.to_json() for name, price in prices.items()})
-    _write(folder / "experiments.json", [])
     return Assembled(
         models,
         _golden(pushes, snapshot, contents.as_of),

@@ -54,7 +54,6 @@ class Shop:
             "pushes": [push.to_json() for push in PUSHES],
             "policy": Policy("salt").to_json(),
             "prices": {push.push_id: Prices().to_json() for push in PUSHES},
-            "experiments": [],
         }
         for name, part in content.items():
             (folder / f"{name}.json").write_text(json.dumps(part))

@@ -242,7 +242,6 @@ def candidate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pushes": [SPRING.to_json(), replace(SPRING, push_id="autumn").to_json()],
         "policy": Policy("salt").to_json(),
         "prices": {"spring": Prices(budget=0.1).to_json(), "autumn": Prices().to_json()},
-        "experiments": [],
         "items": {f"i{number}": "shoes" if number % 2 else "hats" for number in range(12)},
     }
     for name, part in content.items():
