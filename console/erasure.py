@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.insights.prepared import forget_prepared, prepared_naming
 from features.progress import Progress
 from features.tombstones import erasure_key, mark, remember
 from features.workspace import Workspace, one_at_a_time
@@ -22,7 +23,7 @@ STAGE = "erasing"
 LEFT = "left"
 # By then other workers and the follower know of it, and running audience jobs have ended.
 _SETTLED_SECONDS = 2.0
-_STAGES = 8
+_STAGES = 9
 
 
 def carry_out(workspace: Workspace, log: Log, erasure: Erasure, progress: Progress) -> Erasure:
@@ -67,6 +68,7 @@ def _places(
     yield "backups", {"log backups": _backups(workspace, members)}
     time.sleep(_SETTLED_SECONDS)
     yield "audiences", _audiences(workspace, log, members)
+    yield "insights", {"insights": forget_prepared(workspace, members)}
     yield "online store", _online(workspace, members)
     yield "log", _log(log, members)
 
@@ -176,6 +178,7 @@ def everything_of(workspace: Workspace, log: Log, member: str) -> dict[str, Any]
         found |= dict(member_rows(workspace, member))
         for place, line in quarantined_lines(workspace, Named.of([member])):
             found.setdefault(place, []).append(line.rstrip("\n"))
+    found |= dict.fromkeys(prepared_naming(workspace, member), "names the member")
     found |= _fresh_of(workspace, member)
     return found
 

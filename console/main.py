@@ -49,6 +49,7 @@ def application() -> typer.Typer:
         features,
         fresh,
         ingest,
+        insights,
         log,
         loop,
         members,
@@ -86,6 +87,7 @@ def application() -> typer.Typer:
     app.add_typer(experiment.app)
     app.add_typer(rules.app)
     app.add_typer(report.app)
+    app.add_typer(insights.app)
     app.command("why")(why.why)
     return app
 

@@ -124,6 +124,11 @@ class Workspace:
         """``audiences/<audience_id>/``: what the scorer's audience jobs decided."""
         return self.root / "audiences"
 
+    @property
+    def insights(self) -> Path:
+        """``insights/<name>.json``: what the analyses found last, see ``features.insights``."""
+        return self.root / "insights"
+
 
 _CONVENTIONS = "conventions.json"
 

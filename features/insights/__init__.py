@@ -1,0 +1,1 @@
+"""Analyses of all members: who moves where, made once and then only read."""
