@@ -43,6 +43,7 @@ class Told(TyperGroup):
 def application() -> typer.Typer:
     """The whole command line."""
     from console import (
+        dashboard,
         demo,
         evaluate,
         experiment,
@@ -79,6 +80,7 @@ def application() -> typer.Typer:
     app.add_typer(models.app)
     app.add_typer(release.app)
     serve.register(app)
+    dashboard.register(app)
     app.add_typer(members.app)
     app.add_typer(log.log)
     app.command("plan")(plan.plan)

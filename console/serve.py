@@ -82,10 +82,24 @@ def serve(
             "(needs the features extra).",
         ),
     ] = True,
+    dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--dashboard", envvar="PUSHWISE_DASHBOARD",
+            help="Show the dashboard too, at /dashboard; it shares the scorer's processor.",
+        ),
+    ] = False,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure-cookies", envvar="PUSHWISE_SECURE_COOKIES",
+            help="Cookies of the dashboard go over TLS alone.",
+        ),
+    ] = False,
     workspace: WorkspaceOption = WORKSPACE,
     database: DatabaseOption = None,
     env: Environment = "live",
-) -> None:
+) -> None:  # fmt: skip
     """Answer decisions over HTTP until stopped."""
     from models.trees import import_lightgbm
     from serving.server import serve as run
@@ -105,7 +119,13 @@ def serve(
             typer.echo(json.dumps({"listening": address}))
             start_follower()
 
-        run(settings, listening)
+        if not dashboard:
+            run(settings, listening)
+            return
+        from dashboard.web.server import mounted
+
+        with mounted(settings, secure=secure) as around:
+            run(settings, listening, around)
 
 
 @contextmanager

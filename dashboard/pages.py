@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 @cache
-def environment() -> Environment:
-    """The templates of this package. A name that a template misspells is an error."""
+def environment(code: str = "en") -> Environment:
+    """The templates of this package in a language of ``dashboard.web.language``. A name that a
+    template misspells is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from dashboard.web.language import language
 
     made = Environment(
         loader=PackageLoader("dashboard"),
@@ -27,6 +30,11 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    spoken = language(code)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        spoken.words, spoken.counted, newstyle=True
     )
     made.globals.update(number=number, between=between, told=told)
     made.filters["moment"] = moment

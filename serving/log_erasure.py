@@ -17,7 +17,7 @@ OF_DECISIONS = ("reservations",)  # with a decision_id alone
 OF_NOBODY = (
     "limits_used", "audiences", "catalogue", "api_keys", "exports", "releases_seen", "tombstones",
     "erasures", "erasing", "idempotency", "experiments", "experiment_audit",
-    "evaluations",
+    "evaluations", "users", "sessions", "changes",
 )  # fmt: skip
 _AT_ONCE = 500
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from serving import tables
 from serving.database import Database, LogError
 
-REVISION = "0004"  # the newest of serving/migrations
+REVISION = "0005"  # the newest of serving/migrations
 _FORMATS = {1: "0001", 2: "0002"}  # user_version of the files from before there were revisions
 FORMAT = 3  # user_version of the others: what wrote formats 1 and 2 refuses it
 

@@ -8,13 +8,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from time import perf_counter
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from models.keys import trusted_keys
 from serving.app import create_app
@@ -47,21 +48,33 @@ from serving.watch import Fixed, Published, Watch
 _STOP_SECONDS = 10
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def as_it_is(api: FastAPI) -> ASGIApp:
+    """Nothing beside the API."""
+    return api
+
+
+def serve(
+    settings: Settings,
+    announce: Callable[[str], None],
+    around: Callable[[FastAPI], ASGIApp] = as_it_is,
+) -> None:
     """Answer calls until SIGTERM or SIGINT. ``announce`` gets the address once calls are answered.
 
     SIGHUP loads the published release again.
+
+    Args:
+        around: makes of the API what is served; its ``state.parts`` are the scorer's.
 
     Raises:
         SettingsError: no active API key, or the address cannot be listened on.
         ReleaseError, KeyFileError, LogError: a part is missing or broken.
     """
-    with _application(settings) as (app, wake), _listening(settings) as listener:
+    with _application(settings) as (app, wake), listening(settings.host, settings.port) as listener:
         signal.signal(signal.SIGHUP, lambda *_: wake())
         # uvicorn raises a signal again once it stopped; the default would end us before clean-up.
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, lambda *_: None)
-        server = _Server(app, lambda: announce(_address(listener)))
+        server = _Server(app, around(app), lambda: announce(address_of(listener)))
         server.run(sockets=[listener])
 
 
@@ -72,16 +85,16 @@ def background(settings: Settings) -> Iterator[str]:
     Raises:
         As ``serve``.
     """
-    with _application(settings) as (app, _), _listening(settings) as listener:
+    with _application(settings) as (app, _), listening(settings.host, settings.port) as listener:
         ready = threading.Event()
-        server = _Server(app, ready.set)
+        server = _Server(app, app, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
             while not ready.wait(0.05):
                 if not thread.is_alive():
                     raise SettingsError("the scorer stopped while it was starting")
-            yield _address(listener)
+            yield address_of(listener)
         finally:
             server.should_exit = True
             thread.join()
@@ -90,8 +103,8 @@ def background(settings: Settings) -> Iterator[str]:
 class _Server(uvicorn.Server):
     """Tells when it answers calls, and is not ready from the moment when it is told to stop."""
 
-    def __init__(self, app: FastAPI, ready: Callable[[], None]) -> None:
-        super().__init__(_config(app))
+    def __init__(self, app: FastAPI, served: ASGIApp, ready: Callable[[], None]) -> None:
+        super().__init__(_config(app, served))
         self._probes: Probes = app.state.probes
         self._fresh: FreshSource = app.state.parts.fresh
         self._ready = ready
@@ -110,19 +123,35 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], None]]]:
     """The application, and what makes it look for a new release at once."""
+    telemetry = Telemetry()
+    with Log.of(settings.workspace, telemetry.committed) as log:
+        _check_keys(settings, log)
+        with (
+            opened(settings, log, telemetry) as (parts, trials, wake),
+            _under_way(trials, log, parts.archive, parts.decider),
+        ):
+            yield _settled(create_app(parts)), wake
+
+
+@contextmanager
+def opened(
+    settings: Settings, log: Log, telemetry: Telemetry
+) -> Iterator[tuple[Parts, Trials, Callable[[], None]]]:
+    """The parts of a scorer, with what works for them beside it: audiences, erasures, evaluations,
+    readouts. The last is what makes it look for a new release at once.
+
+    Raises:
+        ReleaseError, KeyFileError: nothing is published, or it cannot be served.
+    """
     # One thread a call: LightGBM's own would fight over the cores with the other calls.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     trusted = trusted_keys(settings.trusted_key)
-    telemetry = Telemetry()
-    with (
-        Log.of(settings.workspace, telemetry.committed) as log,
-        _fresh(settings) as fresh,
-        _readouts(settings, log) as readouts,
-    ):
-        _check_keys(settings, log)
-        access = Access(log, settings.environment, required=not settings.insecure_dev)
-        archive = Archive(settings.workspace.releases, trusted)
-        trials = Trials(Book(log).running, archive.load)
+    access = Access(log, settings.environment, required=not settings.insecure_dev)
+    archive = Archive(settings.workspace.releases, trusted)
+    trials = Trials(Book(log).running, archive.load)
+    with ExitStack() as ends:
+        fresh = ends.enter_context(_fresh(settings))
+        readouts = ends.enter_context(_readouts(settings, log))
 
         def parts(decider: Decider, publishing: Publishing | None) -> Parts:
             files, sample = settings.workspace.audiences, settings.vector_sample
@@ -136,18 +165,15 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
             fixed = Fixed(load_release(settings.release, trusted))
             telemetry.loaded_in(perf_counter() - started)
             telemetry.serving(fixed.release.versions)
-            release = fixed.release.versions.release
-            with _workers(settings, log, release), _under_way(trials, log, archive, fixed):
-                yield _settled(create_app(parts(fixed, None))), lambda: None
+            ends.enter_context(_workers(settings, log, fixed.release.versions.release))
+            yield parts(fixed, None), trials, lambda: None
             return
         published = Published(settings.workspace.releases, trusted, telemetry)
-        publishing = Publishing(settings.workspace.releases, trusted)
         watch = Watch(published.look, published.look_again)
-        try:
-            with _workers(settings, log, None), _under_way(trials, log, archive, published):
-                yield _settled(create_app(parts(published, publishing))), watch.wake
-        finally:
-            watch.stop()
+        ends.callback(watch.stop)
+        ends.enter_context(_workers(settings, log, None))
+        publishing = Publishing(settings.workspace.releases, trusted)
+        yield parts(published, publishing), trials, watch.wake
 
 
 @contextmanager
@@ -231,29 +257,30 @@ def _settled(app: FastAPI) -> FastAPI:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket for callers; port 0 takes any free one. Raises ``SettingsError``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise SettingsError(
-            f"cannot listen on {settings.host} port {settings.port} ({error.strerror}); "
-            "choose another with --port"
+            f"cannot listen on {host} port {port} ({error.strerror}); choose another with --port"
         ) from error
     with listener:
         yield listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """Where callers find it."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, served: ASGIApp) -> uvicorn.Config:
     parts: Parts = app.state.parts
     # No access log: paths hold member ids.
     return uvicorn.Config(
-        app, http=door(parts.room, parts.telemetry) or "auto", access_log=False, log_config=None,
+        served, http=door(parts.room, parts.telemetry) or "auto", access_log=False, log_config=None,
         lifespan="off", server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )  # fmt: skip

@@ -215,6 +215,38 @@ shadows = Table(
     sqlite_autoincrement=True,
 )
 
+# Who may look at the dashboard, who is looking, and what they changed.
+users = Table(
+    "users",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("role", TEXT, nullable=False),  # dashboard.web.users.ROLES
+    Column("password", TEXT, nullable=False),  # salted and slow to guess: dashboard.web.passwords
+    Column("created_at", TEXT, nullable=False),
+    Column("disabled_at", TEXT),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", TEXT, primary_key=True),
+    Column("user_name", TEXT, nullable=False),
+    Column("created_at", TEXT, nullable=False),
+    Column("seen_at", TEXT, nullable=False),
+    Index("sessions_of_user", "user_name"),
+)
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("at", TEXT, nullable=False),
+    Column("user_name", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),  # route of the page, never with a member's id
+    Column("subject", TEXT, nullable=False),  # id of the push, experiment, release; empty for none
+    Column("status", NUMBER, nullable=False),  # of the answer: under 400 where it was carried out
+    sqlite_autoincrement=True,
+)
+
 # Members who must not be contacted, from the moment they said so.
 suppressions = Table(
     "suppressions",

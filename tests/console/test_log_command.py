@@ -68,11 +68,11 @@ def test_a_log_is_made_by_its_first_use_or_by_the_command(tmp_path: Path) -> Non
     found = pushwise("log", "status", "--workspace", str(tmp_path), "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout) == {
-        "database": str(tmp_path / "serving" / "log.db"), "revision": None, "wanted": "0004",
+        "database": str(tmp_path / "serving" / "log.db"), "revision": None, "wanted": "0005",
         "synced": True, "current": False,
     }  # fmt: skip
     done = pushwise("log", "migrate", "--workspace", str(tmp_path))
-    assert done.stdout == f"{tmp_path / 'serving' / 'log.db'}: at revision 0004, a new log\n"
+    assert done.stdout == f"{tmp_path / 'serving' / 'log.db'}: at revision 0005, a new log\n"
     assert pushwise("log", "status", "--workspace", str(tmp_path)).exit_code == 0
     Log.of(load_workspace(tmp_path)).close()
 
@@ -86,10 +86,10 @@ def test_an_old_log_waits_for_the_command(tmp_path: Path) -> None:
     refused = pushwise("keys", "list", "--workspace", str(tmp_path))
     assert refused.exit_code == 1
     assert refused.stderr == (
-        f"error: {path}: the log is at revision 0002, this scorer wants 0004; "
+        f"error: {path}: the log is at revision 0002, this scorer wants 0005; "
         "run `pushwise log migrate`\n"
     )
     done = json.loads(pushwise("log", "migrate", "--workspace", str(tmp_path), "--json").stdout)
-    assert (done["before"], done["revision"]) == ("0002", "0004")
+    assert (done["before"], done["revision"]) == ("0002", "0005")
     assert Path(done["backup"]).exists()
     assert pushwise("keys", "list", "--workspace", str(tmp_path)).exit_code == 0

@@ -1,0 +1,94 @@
+"""What every answer carries, the languages, and what an empty workspace shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract
+from starlette.applications import Starlette
+
+import dashboard
+from dashboard.web.app import beside
+from dashboard.web.language import CODES, language
+from dashboard.web.security import HEADERS
+from tests.dashboard.web.conftest import Opens
+
+PACKAGE = Path(dashboard.__file__).parent
+
+
+def test_every_answer_tells_browsers_what_to_refuse(house: Opens) -> None:
+    reader = house().reader()
+    for path in ("/", "/login", "/static/pages.css", "/nowhere", "/static/none"):
+        answer = reader.get(path)
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value, (path, name)
+    assert reader.get("/").headers["cache-control"] == "no-store"
+
+
+def test_no_page_has_style_or_script_inside(house: Opens) -> None:
+    page = house().reader().get("/").text
+    assert "<style" not in page
+    assert " style=" not in page
+    assert page.count("<script") == page.count('<script src="')
+
+
+def test_an_empty_workspace_says_what_to_do_first(house: Opens) -> None:
+    text = house().reader("viewer").text("/")
+    assert text.index("pushwise ingest") < text.index("pushwise features build")
+    assert text.index("pushwise train") < text.index("pushwise release build")
+
+
+def test_a_reader_gets_the_language_of_the_browser_and_may_choose_another(house: Opens) -> None:
+    reader = house().reader("viewer", "zh-TW,zh;q=0.9,en;q=0.5")
+    page = reader.get("/").text
+    assert '<html lang="zh-Hant">' in page
+    assert "開始使用" in page
+    reader.send("/language", {"language": "en", "next": "/"})
+    assert '<html lang="en">' in reader.get("/").text
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Every text of the pages, and where it stands."""
+    keywords = {"words": None, "noted": None, "_": None, "counted": (1, 2), "ngettext": (1, 2)}
+    for path in sorted(PACKAGE.rglob("*")):
+        method = {".py": "python", ".html": "jinja2.ext:babel_extract"}.get(path.suffix)
+        if method is None:
+            continue
+        options = {"extensions": "jinja2.ext.i18n", "trimmed": "true", "newstyle_gettext": "true"}
+        found = extract(method, BytesIO(path.read_bytes()), keywords, options=options)
+        for line, message, *_ in found:
+            first = message if isinstance(message, str) else message[0]
+            yield first, f"{path.relative_to(PACKAGE)}:{line}"
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "en"])
+def test_every_text_has_a_translation(code: str) -> None:
+    texts = language(code).texts
+    missing = [f"{where}: {message}" for message, where in messages() if message not in texts]
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "en"])
+def test_a_translation_keeps_the_names_of_its_values(code: str) -> None:
+    for english, text in language(code).texts.items():
+        found = [{part.split(")")[0] for part in one.split("%(")[1:]} for one in (english, text)]
+        assert found[0] == found[1], english
+
+
+def test_mounted_beside_an_api_the_pages_keep_to_their_place(house: Opens) -> None:
+    from starlette.testclient import TestClient
+
+    opened = house()
+    app = opened.client().app
+    both = TestClient(beside("/dashboard", app, Starlette()), "http://dashboard")
+    answer = both.get("/dashboard", follow_redirects=False)
+    assert answer.headers["location"] == "/dashboard/login"
+    fields = {"name": "viewer", "password": "a long enough password"}
+    page = both.post("/dashboard/login", data=fields)
+    assert page.url.path == "/dashboard/"
+    assert 'href="/dashboard/static/pages.css"' in page.text
+    assert both.get("/v1/x").status_code == 404
+    assert "content-security-policy" not in both.get("/v1/x").headers
