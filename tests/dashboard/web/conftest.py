@@ -20,8 +20,19 @@ from dashboard.web.work import Work
 from features.workspace import Workspace
 from serving.log import Log
 from serving.parts import Parts
+from serving.release import Release
 from serving.tables import users
 from tests.dashboard.web.reading import Reader
+from tests.serving.conftest import (  # noqa: F401 - fixtures, which are found by their names here
+    Bench,
+    bench,
+    candidate,
+    database,
+    databases,
+    loaded,
+    log,
+)
+from tests.serving.real_scorer import RealScorer, real_scorer
 
 PASSWORD = "a long enough password"
 Opens = Callable[..., "House"]
@@ -75,3 +86,16 @@ def house(tmp_path: Path, hashed: str) -> Iterator[Opens]:
             return House(ground, lambda: TestClient(app, "http://dashboard"))
 
         yield opens
+
+
+@pytest.fixture
+def scorer(loaded: Release, bench: Bench, log: Log) -> Iterator[RealScorer]:  # noqa: F811
+    """A scorer of a small real release, with an empty log."""
+    with real_scorer(loaded, bench, log) as started:
+        yield started
+
+
+@pytest.fixture
+def served(house: Opens, scorer: RealScorer) -> House:
+    """A dashboard over that scorer's parts and workspace."""
+    return house(scorer.bench.workspace, scorer.parts)

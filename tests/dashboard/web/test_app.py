@@ -14,7 +14,8 @@ import dashboard
 from dashboard.web.app import beside
 from dashboard.web.language import CODES, language
 from dashboard.web.security import HEADERS
-from tests.dashboard.web.conftest import Opens
+from tests.dashboard.web.conftest import House, Opens
+from tests.serving.real_scorer import RealScorer
 
 PACKAGE = Path(dashboard.__file__).parent
 
@@ -92,3 +93,8 @@ def test_mounted_beside_an_api_the_pages_keep_to_their_place(house: Opens) -> No
     assert 'href="/dashboard/static/pages.css"' in page.text
     assert both.get("/v1/x").status_code == 404
     assert "content-security-policy" not in both.get("/v1/x").headers
+
+
+def test_a_workspace_with_a_release_is_shown_with_it(served: House, scorer: RealScorer) -> None:
+    assert served.ground.parts is scorer.parts
+    assert served.reader().get("/").status_code == 200
