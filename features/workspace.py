@@ -129,6 +129,11 @@ class Workspace:
         """``insights/<name>.json``: what the analyses found last, see ``features.insights``."""
         return self.root / "insights"
 
+    @property
+    def monitor(self) -> Path:
+        """What monitors remember between two runs: sums of the log, and which alerts stand."""
+        return self.root / "monitor"
+
 
 _CONVENTIONS = "conventions.json"
 

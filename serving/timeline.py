@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, cast, func, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Table, func, select
 
 from decisions.reasons import HOLDOUT
 from serving import tables
 from serving.log import Log
+from serving.row_fields import field_of
 from serving.schemas import Decision
 
 _MOST = 10_000  # of each source: a page is sorted in memory
@@ -129,15 +129,7 @@ def _suppressions(connection: Connection, member_id: str) -> Iterator[Entry]:
 
 
 def _counts(connection: Connection, member_id: str) -> dict[str, int]:
-    kind = _type(connection, tables.events)
+    kind = field_of(connection, tables.events.c.row, "type")
     mine = tables.events.c.member_id == member_id
     asked = select(kind, func.count()).where(mine).group_by(kind).order_by(kind)
     return {row[0]: row[1] for row in connection.execute(asked)}
-
-
-def _type(connection: Connection, table: Table) -> ColumnElement[str]:
-    """The contract's column ``type``, out of the row."""
-    if connection.dialect.name == "postgresql":
-        text: ColumnElement[str] = cast(table.c.row, postgresql.JSON)["type"].astext
-        return text
-    return func.json_extract(table.c.row, "$.type")
