@@ -18,10 +18,11 @@ demo: setup ## Run the whole path on a synthetic market and show what each polic
 loop: setup ## Learn week by week on a synthetic market, and draw what was earned.
 	@$(BIN)/pushwise loop $(ARGS)
 
+# One thread a worker: more would only wait for the other workers' (OpenBLAS spins while it does).
 test: ## Run all tests.
 	@.ci/setup tests
 	@echo "test: all tests (the slow ones too), a file at a time on each core"
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 quick: setup ## Run the tests that take a moment each.
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)

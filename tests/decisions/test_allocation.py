@@ -90,7 +90,10 @@ def test_members_at_the_prices_take_what_the_allocation_gave_them() -> None:
 
 
 def checked(seed: int, members: int = 60) -> Allocation | None:
-    """A random push allocated twice, with everything that must hold; None where it cannot be."""
+    """A random push, allocated with everything that must hold; None where it cannot be.
+
+    Every fourth is allocated twice: the same question has the same answer.
+    """
     pairs, limits, ties = random_push(seed, members)
     try:
         found = allocate(pairs, limits, ties)
@@ -102,19 +105,20 @@ def checked(seed: int, members: int = 60) -> Allocation | None:
     assert found.value <= found.bound + 1e-9
     assert found.contacts == (found.slot >= 0).sum()
     assert found.contacted == (found.slot >= 0).any(axis=1).sum()
-    assert same(found, allocate(pairs, limits, ties))
+    if seed % 4 == 0:
+        assert same(found, allocate(pairs, limits, ties))
     return found
 
 
 @pytest.mark.slow
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_every_limit_of_any_push_holds_exactly(seed: int) -> None:
     checked(seed)
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_tiny_push_reaches_the_best_of_all_choices(seed: int) -> None:
     pairs, limits, ties = random_push(seed, members=4, options=3)
