@@ -42,10 +42,14 @@ def refresh_all(
 ) -> None:
     """Make the documents anew that pages read; status 1 where one could not be made.
 
-    One that fails stops no other, and its document of before stays.
+    Takes in first what the scorer has logged since the last time. One that fails stops no other,
+    and its document of before stays.
     """
+    from console.scorer_log import take_all
+
     wanted = _wanted(INSIGHTS, only)
     opened = load_workspace(workspace, database)
+    take_all(opened)
     moment = as_of_moment(opened, as_of)
     ended: list[Refreshed] = []
     with bars() as progress:

@@ -50,17 +50,25 @@ def read_push(workspace: Workspace, push_id: str, as_of: datetime) -> PushResult
     Raises:
         PushTrialError: no such push, or nobody was left out of it by chance.
     """
+    with opened_tables(workspace) as tables:
+        trial, results = results_of(workspace, tables, push_id, as_of)
+        return PushResults(trial, results, _offers(workspace, tables, trial, as_of))
+
+
+def results_of(
+    workspace: Workspace, tables: Tables, push_id: str, as_of: datetime
+) -> tuple[PushTrial, Results]:
+    """What the push was, and those sent to against those held out, from ``tables`` that are open.
+
+    Raises:
+        PushTrialError: no such push, or nobody was left out of it by chance.
+    """
     from features.push_experiment import HELD, SENT, as_experiment, push_trial
 
-    with opened_tables(workspace) as tables:
-        trial = push_trial(tables, push_id, as_of)
-        arms = (Arm(SENT, 1 - trial.share, "champion"), Arm(HELD, trial.share, "holdout"))
-        entry = _entry(trial, arms, HELD)
-        return PushResults(
-            trial=trial,
-            results=results_in(workspace, as_experiment(tables, trial), entry, as_of),
-            offers=_offers(workspace, tables, trial, as_of),
-        )
+    trial = push_trial(tables, push_id, as_of)
+    arms = (Arm(SENT, 1 - trial.share, "champion"), Arm(HELD, trial.share, "holdout"))
+    entry = _entry(trial, arms, HELD)
+    return trial, results_in(workspace, as_experiment(tables, trial), entry, as_of)
 
 
 def _offers(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -17,38 +19,73 @@ from training.charts import Chart
 
 _WIDE, _NARROW = 720, 330  # a desk's page, a phone's
 _COLUMNS = ("series", "x", "y", "low", "high")
+Words = Callable[[str], str]
 
 
-def figure(chart: Chart, name: str, says: str, unit: Unit = "number") -> Markup:
+def figure(chart: Chart, name: str, says: str, unit: Unit = "number", words: Words = str) -> Markup:
     """The chart as a ``<figure>``.
+
+    Args:
+        name: of the file with its data. says: what the chart shows, for all who read and for those
+            who cannot see it. words: to the reader's language, of what stands around a chart.
+    """
+
+    def draw(width: int) -> tuple[float, Markup]:
+        return (lying if chart.names else upright)(chart, width, unit)
+
+    return framed(
+        Frame(chart.title, says, name, words), _legend(chart), draw, _table(chart, unit, words)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the picture of any chart; see ``figure``."""
+
+    title: str
+    says: str
+    name: str
+    words: Words = str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The data of a chart. head, cells: of the table. columns, rows: of the file."""
+
+    head: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    columns: tuple[str, ...]
+    rows: list[list[str | float | None]]
+
+
+def framed(
+    frame: Frame, legend: Markup, draw: Callable[[int], tuple[float, Markup]], data: Data
+) -> Markup:
+    """A picture with its caption, and its data as a table and a file.
 
     A picture that shrinks to a phone takes its letters with it: the page has one for each, and its
     style shows the one that fits.
 
     Args:
-        name: of the file with its data. says: what the chart shows, for all who read and for those
-            who cannot see it.
+        draw: height and content of the picture of a width.
     """
+    pictures = joined(_picture(frame, width, *draw(width)) for width in (_WIDE, _NARROW))
     return Markup(
-        '<figure class="chart"><figcaption><b>{}</b> {}</figcaption>{}{}{}'
-        "<details><summary>The same as a table</summary>{}</details></figure>"
+        '<figure class="chart"><figcaption><b>{}</b> {}</figcaption>{}{}'
+        "<details><summary>{}</summary>{}</details></figure>"
     ).format(
-        chart.title,
-        says,
-        _legend(chart),
-        _picture(chart, _WIDE, unit, says),
-        _picture(chart, _NARROW, unit, says),
-        _table(chart, name, unit),
-    )
+        frame.title, frame.says, legend, pictures, frame.words("The same as a table"),
+        _shown(data, frame),
+    )  # fmt: skip
 
 
-def _picture(chart: Chart, width: int, unit: Unit, says: str) -> Markup:
-    height, content = (lying if chart.names else upright)(chart, width, unit)
+def _picture(frame: Frame, width: int, height: float, content: Markup) -> Markup:
     return Markup(
         '<svg class="{}" viewBox="0 0 {} {:g}" role="img" aria-label="{}">{}</svg>'
     ).format(
-        "wide" if width == _WIDE else "narrow", width, height, f"{chart.title}. {says}", content
-    )
+        "wide" if width == _WIDE else "narrow", width, height, f"{frame.title}. {frame.says}",
+        content,
+    )  # fmt: skip
 
 
 def _legend(chart: Chart) -> Markup:
@@ -59,25 +96,35 @@ def _legend(chart: Chart) -> Markup:
     return Markup('<ul class="legend">{}</ul>').format(joined(items))
 
 
-def _table(chart: Chart, name: str, unit: Unit) -> Markup:
+def _table(chart: Chart, unit: Unit, words: Words) -> Data:
     rows = chart.rows()
-    head = joined(
-        Markup("<th scope=col>{}</th>").format(words)
-        for words in ("series", chart.x, chart.y, "from", "to")
+    return Data(
+        (words("series"), chart.x, chart.y, words("from"), words("to")),
+        [_row(row, unit) for row in rows],
+        _COLUMNS,
+        [[row[c] for c in _COLUMNS] for row in rows],
     )
-    body = joined(_row(row, unit) for row in rows)
-    return Markup(
-        '<div class="scrolls" tabindex="0"><table><thead><tr>{}</tr></thead><tbody>{}</tbody>'
-        '</table></div><p><a download="{}.csv" href="{}">These data as CSV</a></p>'
-    ).format(head, body, name, csv_link(_COLUMNS, [[row[c] for c in _COLUMNS] for row in rows]))
 
 
-def _row(row: dict[str, str | float | None], unit: Unit) -> Markup:
+def _row(row: dict[str, str | float | None], unit: Unit) -> list[str]:
     place = row["x"] if isinstance(row["x"], str) else number(row["x"])
     numbers = (number(row[name], unit) for name in ("y", "low", "high"))  # type: ignore[arg-type]
-    return Markup("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
-        row["series"], place, *numbers
+    return [str(row["series"]), place, *numbers]
+
+
+def _shown(data: Data, frame: Frame) -> Markup:
+    head = joined(Markup("<th scope=col>{}</th>").format(words) for words in data.head)
+    body = joined(
+        Markup("<tr>{}</tr>").format(joined(Markup("<td>{}</td>").format(c) for c in cells))
+        for cells in data.cells
     )
+    return Markup(
+        '<div class="scrolls" tabindex="0"><table><thead><tr>{}</tr></thead><tbody>{}</tbody>'
+        '</table></div><p><a download="{}.csv" href="{}">{}</a></p>'
+    ).format(
+        head, body, frame.name, csv_link(data.columns, data.rows),
+        frame.words("These data as CSV"),
+    )  # fmt: skip
 
 
 def csv_link(columns: tuple[str, ...], rows: list[list[str | float | None]]) -> str:

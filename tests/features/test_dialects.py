@@ -10,6 +10,9 @@ import pytest
 
 from features.contacts import attributed_outcomes, sent_decisions
 from features.contract import TABLES
+from features.insights.buying import first_purchases, joining_days, month_of
+from features.insights.standings import standings
+from features.membership import first_known
 from features.pairs import pairs_of
 from features.rolled import Rolled, roll_up, typed
 from features.tables import Tables, table_schema
@@ -57,3 +60,16 @@ def test_every_view_compiles_for_every_engine(view: View, dialect: str) -> None:
 @pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
 def test_pairs_compile_for_every_engine(dialect: str) -> None:
     assert "SELECT" in ibis.to_sql(pairs_of(tables, ASKED, AS_OF), dialect=dialect)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
+def test_insights_compile_for_every_engine(dialect: str) -> None:
+    since = first_known(tables.members, tables.events, tables.decisions)
+    lines = GROUND.rolled.lines
+    joined = joining_days(tables.members, AS_OF)
+    for table in (
+        standings(since, lines, None, AS_OF, untouched),
+        first_purchases(lines, AS_OF),
+        joined.mutate(month=month_of(joined.joined)),
+    ):
+        assert "SELECT" in ibis.to_sql(table, dialect=dialect)
