@@ -156,7 +156,7 @@ def create(
         list[str],
         typer.Option(
             help="decide, events:write, outcomes:write, catalog:write, audience:export, "
-            "experiments, publish, erase or admin; may be given several times."
+            "experiments, experiments:read, publish, erase or admin; may be given several times."
         ),
     ],
     label: Annotated[str, typer.Option(help="Who uses it.")] = "",

@@ -19,7 +19,7 @@ from serving.tables import api_keys
 
 SCOPES = (
     "decide", "events:write", "outcomes:write", "catalog:write", "audience:export", "experiments",
-    "publish", "erase", "admin",
+    "experiments:read", "publish", "erase", "admin",
 )  # fmt: skip
 MOST_ACTIVE = 2  # keys of one line: the one in use and the one that takes its place
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}")

@@ -138,20 +138,22 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """A route's dependency: the call's key must have ``scope``, or the scope ``other``."""
+    """A route's dependency: the call's key must have ``scope``, or one of the scopes ``others``."""
 
     scope: str
-    other: str | None = None
+    others: tuple[str, ...] = ()
 
     async def __call__(self, request: Request) -> None:
         access: Access = request.app.state.parts.access
         presented = request.headers.get("authorization")
-        try:
-            await _check(access, presented, self.scope)
-        except WrongScope:
-            if self.other is None:
-                raise
-            await _check(access, presented, self.other)
+        for scope in (*self.others, self.scope):  # the last one's refusal is the one that is told
+            try:
+                await _check(access, presented, scope)
+            except WrongScope:
+                if scope == self.scope:
+                    raise
+            else:
+                return
 
 
 async def _check(access: Access, presented: str | None, scope: str) -> None:

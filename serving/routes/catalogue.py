@@ -38,7 +38,7 @@ from serving.schemas import Id
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 MOST_ON_A_PAGE = 200
 _WRITES = [Depends(Requires("catalog:write"))]
-_READS = [Depends(Requires("decide", other="catalog:write"))]
+_READS = [Depends(Requires("decide", ("catalog:write",)))]
 EntryId = Annotated[Id, Path()]
 After = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE)]

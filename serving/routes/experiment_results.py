@@ -30,7 +30,7 @@ from serving.shadow_results import shadow_results
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 WAIT_SECONDS = 20.0  # then the caller is asked to come again; what is under way goes on
-_READS = [Depends(Requires("experiments", other="audience:export"))]
+_READS = [Depends(Requires("experiments:read", ("experiments", "audience:export")))]
 
 
 @router.get(

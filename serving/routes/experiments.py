@@ -54,7 +54,7 @@ router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
 MOST_ON_A_PAGE = 200
 _READ_SECONDS = 20.0  # that a promotion waits for the verdict
 _WRITES = [Depends(Requires("experiments"))]
-_READS = [Depends(Requires("experiments", other="audience:export"))]
+_READS = [Depends(Requires("experiments:read", ("experiments", "audience:export")))]
 ExperimentId = Annotated[Id, Path()]
 Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE)]
 Reason = Annotated[WhyGiven | None, Body()]

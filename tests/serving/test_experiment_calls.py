@@ -182,6 +182,7 @@ def test_the_list_comes_in_pages_and_by_state(caller: Scored) -> None:
 def test_writing_promoting_and_reading_need_their_scopes(scored: Scored) -> None:
     wanted = {
         "experiments": (201, 200, 200, 403),
+        "experiments:read": (403, 200, 403, 403),
         "audience:export": (403, 200, 403, 403),
         "publish": (403, 403, 403, 409),
         "decide": (403, 403, 403, 403),
