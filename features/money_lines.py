@@ -22,9 +22,9 @@ def money_lines(tables: Tables, as_of: datetime, margin_rate: float) -> ir.Table
     item's ``margin_rate``, else × ``margin_rate``.
 
     Returns:
-        ``event_id``, ``member_id``, ``occurred_at``, ``item_id``, ``order_id``; ``category``, of
-        the line, else of the item; ``order``: 1 of a purchase, 0 of a refund; ``revenue``,
-        ``margin``: exact decimals.
+        ``event_id``, ``member_id``, ``occurred_at``, ``item_id``, ``order_id``, ``unit_price``;
+        ``category``, of the line, else of the item; ``order``: 1 of a purchase, 0 of a refund;
+        ``revenue``, ``margin``: exact decimals.
     """
     rate = newest(tables.items, "item_id", as_of).select(
         "item_id", "margin_rate", item_category="category"
@@ -43,6 +43,7 @@ def money_lines(tables: Tables, as_of: datetime, margin_rate: float) -> ir.Table
         "occurred_at",
         "item_id",
         "order_id",
+        "unit_price",
         category=ibis.coalesce(lines.category, lines.item_category),
         order=bought.cast("int64"),
         revenue=revenue.cast(MONEY),
