@@ -10,9 +10,12 @@ import pytest
 
 from features.contacts import attributed_outcomes, sent_decisions
 from features.contract import TABLES
+from features.demand_supply import earnings, judged, sold_out, supply
+from features.demand_wants import Windows, band_edges, by_need, looks, priced_items, ranges, wanted
 from features.insights.buying import first_purchases, joining_days, month_of
 from features.insights.standings import standings
 from features.membership import first_known
+from features.moments import newest
 from features.pairs import pairs_of
 from features.rolled import Rolled, roll_up, typed
 from features.tables import Tables, table_schema
@@ -72,4 +75,18 @@ def test_insights_compile_for_every_engine(dialect: str) -> None:
         first_purchases(lines, AS_OF),
         joined.mutate(month=month_of(joined.joined)),
     ):
+        assert "SELECT" in ibis.to_sql(table, dialect=dialect)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
+def test_growing_demand_compiles_for_every_engine(dialect: str) -> None:
+    windows = Windows(AS_OF, 28)
+    items = newest(tables.items, "item_id", AS_OF)
+    rows = wanted(tables, items, windows)
+    looked = looks(rows, windows)
+    edges, priced = band_edges(looked), priced_items(items, rows)
+    on_sale = supply(priced, sold_out(tables, AS_OF), edges, windows)
+    needs = judged(by_need(looked, edges), rows, on_sale, windows)
+    earned = earnings(tables, priced, edges, AS_OF, 0.3)
+    for table in (needs, ranges(looked, edges), earned, on_sale):
         assert "SELECT" in ibis.to_sql(table, dialect=dialect)

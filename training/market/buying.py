@@ -91,11 +91,12 @@ def of_trips(
 ) -> Purchases:
     """One purchase per trip (member, place, day), without any discount."""
     member, place, day = trips
+    wanted = draw_items(item_shares(members), member, rng)
     return Purchases(
         member,
         place,
         day,
-        draw_items(item_shares(members), member, rng),
+        world.closed.sold(place, wanted, day),
         rng.choice(PARTY_SIZES, len(member), p=_PARTY_SHARE),
         np.zeros(len(member), dtype=np.int64),
         np.zeros(len(member), dtype=np.bool_),
@@ -136,10 +137,11 @@ class OrderValue:
 def order_value(world: World, members: Members) -> OrderValue:
     """Expectations of ``draw_purchases``, over items, party sizes and the public promotion."""
     shares, party = item_shares(members), float(PARTY_SIZES @ _PARTY_SHARE)
-    price = world.items.cents / 100
+    sold = world.on_sale
+    price = sold.cents / 100
     gross = party * shares @ price.T
     return OrderValue(
-        margin=party * shares @ (price * world.items.margin_rate).T,
+        margin=party * shares @ (price * sold.margin_rate).T,
         promotion=promotion_use(members)[:, None] * gross * PROMOTION_PERCENT / 100,
     )
 
@@ -155,7 +157,7 @@ class CouponValue:
 
 def coupon_value(world: World, members: Members, place: int, offer: Offer) -> CouponValue:
     """Expectations of ``draw_purchases`` and ``with_coupon`` for purchases at ``place``."""
-    orders = world.items.cents[place][:, None] * PARTY_SIZES  # (items, party sizes)
+    orders = world.on_sale.cents[place][:, None] * PARTY_SIZES  # (items, party sizes)
     shares, coupon = item_shares(members), coupon_cents(offer, orders)
     promotion = orders * (coupon > 0) * (PROMOTION_PERCENT / 100 / 100)
     return CouponValue(

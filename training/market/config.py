@@ -10,6 +10,7 @@ from pathlib import Path
 from training.errors import TrainingError
 
 FEWEST, MOST = 100, 1_000_000
+MOST_GAPS = 14  # one a destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,15 @@ class MarketConfig:
     history_end: the last moment of the history and the send time of the push to be planned.
     effects_off: nobody buys more or less because of a push. Coupons are still used on purchases
         made anyway, so every coupon costs and earns nothing.
+    gaps: so many needs that the shop stopped serving, each wanted more and more by one segment of
+        members, and as many that grow and are served; see ``gaps.py``. 0 changes nothing.
     """
 
     members: int = 20_000
     seed: int = 0
     history_end: datetime = datetime(2026, 5, 18, 2, tzinfo=UTC)
     effects_off: bool = False
+    gaps: int = 0
 
     def __post_init__(self) -> None:
         if not FEWEST <= self.members <= MOST:
@@ -34,6 +38,8 @@ class MarketConfig:
             )
         if self.history_end.tzinfo is None:
             raise TrainingError("history_end has no offset; add one")
+        if not 0 <= self.gaps <= MOST_GAPS:
+            raise TrainingError(f"gaps is {self.gaps}, wanted 0 to {MOST_GAPS}")
         if self.seed < 0:
             raise TrainingError(f"seed is {self.seed}, wanted 0 or more")
 

@@ -136,6 +136,8 @@ def _details(
     item[looks_around] = draw_items(shares, member[looks_around], rng)
     shown = np.isin(type_, (_VIEW, _CART, _BUY))
     priced = np.isin(type_, (_CART, _BUY))
+    # What is sold no more is looked at still; into the cart goes what is sold instead.
+    item[priced] = world.closed.sold(place[priced], item[priced], visits.day[visit[priced]])
     bought = np.where(type_ == _BUY, visits.purchase[visit], -1)
     rows = bought[bought >= 0]
     discount, margin = np.full(len(type_), -1), np.zeros(len(type_), dtype=np.int64)

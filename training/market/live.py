@@ -75,12 +75,14 @@ def open_live(config: MarketConfig, horizon: timedelta) -> Live:
         horizon: how long it can go on after ``config.history_end``.
 
     Raises:
-        TrainingError: more members than one block can hold.
+        TrainingError: more members than one block can hold, or a market with gaps.
     """
     if config.members > MOST:
         raise TrainingError(
             f"a live market of {config.members:,} members is out of reach; take at most {MOST:,}"
         )
+    if config.gaps:
+        raise TrainingError(f"a live market of {config.gaps} gaps is out of reach; wanted 0")
     shop = replace(make_world(config), past=())
     members = draw_members(shop, 0, config.members, _rng(config, _MEMBERS))
     world = replace(shop, end=shopping_days(config.history_end + horizon))

@@ -76,6 +76,13 @@ def make_market(folder: Path, config: MarketConfig, progress: Progress = silent)
         add("outcomes", part, write.outcome_columns(first, part, block.rounds))
         truth.save_part(folder, part, block_truth(world, config, block))
         progress("market", min(first + BLOCK, config.members), config.members)
+    if config.gaps:
+        from training.market.gaps import sow  # brings the engine of features along
+
+        sown = sow(config, world, tables)
+        part = len(tables["events"])
+        add("events", part, write.event_columns(world, 0, part, sown.events))
+        truth.save_gaps(folder, sown.gaps)
     paths = {name: tuple(files) for name, files in tables.items()}
     return Market(folder, config, paths, dict(rows), world.planned.push.push_id)
 

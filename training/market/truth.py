@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from training.market.valuation import KINDS
 
 FOLDER = "truth"
 _KIND = "market-truth"
+_GAPS = "gaps.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,37 @@ class Truth:
                 return push
         known = ", ".join(push.push_id for push in self.pushes)
         raise TrainingError(f"no truth about push {push_id!r}; there is one about: {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Demand that was made to grow in the last eight weeks.
+
+    segment: whose, by name; as members stood 16 weeks before the end. category: of what.
+    low, high: at what price, currency. wanting: members who want it anyway. growth: those and the
+    new ones over those. served: whether it is for sale; where not, this is a gap.
+    """
+
+    segment: Mapping[str, str]
+    category: str
+    low: float
+    high: float
+    wanting: int
+    growth: float
+    served: bool
+
+
+def load_gaps(folder: Path) -> tuple[Gap, ...]:
+    """What was sown into the market in ``folder``; empty where it was made without gaps."""
+    path = folder / FOLDER / _GAPS
+    if not path.exists():
+        return ()
+    return tuple(Gap(**gap) for gap in json.loads(path.read_text(encoding="utf-8")))
+
+
+def save_gaps(folder: Path, gaps: Sequence[Gap]) -> None:
+    text = json.dumps([asdict(gap) for gap in gaps], indent=1)
+    (folder / FOLDER / _GAPS).write_text(text, encoding="utf-8")
 
 
 def load(folder: Path) -> Truth:

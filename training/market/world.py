@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from decisions.catalogue import Offer, Push
 from training.market.clock import shopping_days
+from training.market.closed import Closed, drawn_closed
 from training.market.config import MarketConfig
 
 ATTRIBUTES = ("beach", "city", "nature", "culture", "food", "snow", "family")
@@ -104,13 +105,25 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class World:
+    """items: that were ever sold. closed: those that are sold no more."""
+
     destinations: Destinations
     items: Items
+    closed: Closed
     offers: tuple[Offer, ...]
     past: tuple[Sending, ...]
     planned: Sending
     start: float  # of the history, shopping days
     end: float
+
+    @property
+    def on_sale(self) -> Items:
+        """What stands at each place of ``items`` once the shop has closed what it closes."""
+        if self.closed.none:
+            return self.items
+        place = np.arange(len(DESTINATIONS))[:, None]
+        instead = self.closed.instead
+        return Items(self.items.cents[place, instead], self.items.margin_rate[place, instead])
 
 
 def make_world(config: MarketConfig) -> World:
@@ -143,7 +156,8 @@ def make_world(config: MarketConfig) -> World:
         for i, names in enumerate(_PAST)
     )
     planned = _sending(offers, _PLANNED, config.history_end, PLANNED_PUSH, config.members)
-    return World(destinations, items, offers, past, planned, end - HISTORY_DAYS, end)
+    closed = drawn_closed(config, shape, end)
+    return World(destinations, items, closed, offers, past, planned, end - HISTORY_DAYS, end)
 
 
 def _offers(place: str) -> list[Offer]:

@@ -148,7 +148,10 @@ def item_columns(world: World) -> Columns:
     place = np.repeat(np.arange(len(DESTINATIONS)), ITEMS_EACH)
     pairs = [(p, i) for p in range(len(DESTINATIONS)) for i in range(ITEMS_EACH)]
     none = np.zeros(len(pairs), dtype=np.bool_)
+    closed = world.closed.items.ravel()
+    ended = {"delisted_at": _times(closed_at(world, len(pairs)), ~closed)} if closed.any() else {}
     return {
+        **ended,
         "item_id": pa.array([item_id(p, i) for p, i in pairs]),
         "category": _named(place, DESTINATIONS),
         "subcategory": pa.array([trip_kind(i) for _, i in pairs]),
@@ -156,6 +159,10 @@ def item_columns(world: World) -> Columns:
         "price": _money(world.items.cents.ravel(), none),
         "margin_rate": pa.array(world.items.margin_rate.ravel()),
     }
+
+
+def closed_at(world: World, count: int) -> NDArray[np.int64]:
+    return microseconds(np.full(count, world.closed.since))
 
 
 def catalogue_columns(name: str, records: Sequence[Offer] | Sequence[Push]) -> Columns:
