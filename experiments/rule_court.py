@@ -14,13 +14,14 @@ Kish, Survey Sampling, 1965.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.panel import CannotSay
+from experiments.saying import Says, english
 from experiments.weighing import (
     FEW_EFFECTIVE,
     LEAST_EFFECTIVE,
@@ -84,10 +85,10 @@ class Estimate:
     def of(cls, mean: float, error: float) -> Estimate:
         return cls(mean, error, mean - _WIDE * error, mean + _WIDE * error)
 
-    def told(self, times: float = 1.0) -> str:
+    def told(self, times: float = 1.0, says: Says = english) -> str:
         """The mean with its interval, ``times`` as much, in words."""
-        mean, low, high = (times * one for one in (self.mean, self.low, self.high))
-        return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+        mean, low, high = (f"{times * one:.2f}" for one in (self.mean, self.low, self.high))
+        return says("%(mean)s (%(low)s to %(high)s)", mean=mean, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,14 @@ class Findings:
         """Of ``group`` what decides, per contact."""
         return group.gain if self.objective == "margin" else group.conversions
 
-    def told(self, group: Group) -> str:
+    def told(self, group: Group, says: Says = english) -> str:
         """The same in words."""
         if self.objective == "margin":
-            return f"earned {group.gain.told()} per contact"
-        return f"brought {group.conversions.told(1000)} more conversions in 1,000 contacts"
+            return says("earned %(estimate)s per contact", estimate=group.gain.told(1.0, says))
+        return says(
+            "brought %(estimate)s more conversions in 1,000 contacts",
+            estimate=group.conversions.told(1000, says),
+        )
 
     @property
     def better(self) -> Group | None:
@@ -163,9 +167,10 @@ class Ruling:
     """The answer about a rule and what it rests on.
 
     decisions, members, pushes: over how many. picked: decisions that the rule picks.
-    warnings: what to bear in mind, in words.
+    verdict: the answer in one sentence. warnings: what to bear in mind, in words.
     """
 
+    verdict: str
     answer: Findings | CannotSay
     decisions: int
     members: int
@@ -174,31 +179,30 @@ class Ruling:
     effective: Effective
     warnings: tuple[str, ...]
 
-    @property
-    def verdict(self) -> str:
-        """The answer in one sentence."""
-        if isinstance(self.answer, CannotSay):
-            return f"Cannot say: {'; '.join(self.answer.reasons)}."
-        return _sentence(self.answer)
 
+def rule_court(trial: Trial, picked: NDArray[np.bool_], says: Says = english) -> Ruling:
+    """Judge the rule that picks (n,) ``picked`` of the decisions.
 
-def rule_court(trial: Trial, picked: NDArray[np.bool_]) -> Ruling:
-    """Judge the rule that picks (n,) ``picked`` of the decisions."""
+    Args:
+        says: the language of the verdict, the reasons and the warnings.
+    """
     effective = Effective(
         effective_size(trial.sent_weight[picked]),
         effective_size(trial.unsent_weight[picked]),
         effective_size(trial.sent_weight[~picked]),
         effective_size(trial.unsent_weight[~picked]),
     )
-    reasons = _too_little(trial, picked, effective) or _weights_off(trial)
+    reasons = _too_little(trial, picked, effective, says) or _weights_off(trial, says)
+    answer = CannotSay(reasons) if reasons else _findings(trial, picked)
     return Ruling(
-        answer=CannotSay(reasons) if reasons else _findings(trial, picked),
+        verdict=_verdict(answer, says),
+        answer=answer,
         decisions=len(trial),
         members=len(np.unique(trial.member)),
         pushes=len(np.unique(trial.push)),
         picked=int(picked.sum()),
         effective=effective,
-        warnings=() if reasons else _warnings(effective),
+        warnings=() if reasons else _warnings(effective, says),
     )
 
 
@@ -265,89 +269,111 @@ def _estimate(trial: Trial, mean: float, part: NDArray[np.float64]) -> Estimate:
     return Estimate.of(mean, float(np.sqrt((by_member**2).sum())))
 
 
-def _too_little(trial: Trial, picked: NDArray[np.bool_], effective: Effective) -> tuple[str, ...]:
+def _too_little(
+    trial: Trial, picked: NDArray[np.bool_], effective: Effective, says: Says
+) -> tuple[str, ...]:
     if not len(trial):
-        return ("no past decision had one of these offers among its candidates",)
+        return (says("no past decision had one of these offers among its candidates"),)
     if not trial.drawn:
-        return ("who was sent what was not drawn at random, so the log cannot tell the effect",)
-    if picked.all() or not picked.any():
-        whom = "everybody" if picked.all() else "nobody"
-        return (f"the rule picks {whom} in the {len(trial)} past decisions about these offers",)
-    reasons = []
-    for name, count in (
-        ("picks and were sent an offer", effective.picked_sent),
-        ("picks and were sent nothing", effective.picked_unsent),
-        ("leaves out and were sent an offer", effective.left_out_sent),
-        ("leaves out and were sent nothing", effective.left_out_unsent),
-    ):
-        if count < LEAST_EFFECTIVE:
-            reasons.append(
-                f"members whom the rule {name} are worth {count:.0f} decisions after weighing, "
-                f"wanted at least {LEAST_EFFECTIVE}"
-            )
-    told = (trial.sent_weight > 0) | (trial.unsent_weight > 0)
-    for name, side in (("picks", picked), ("leaves out", ~picked)):
-        count = int((trial.converted & side & told).sum())
+        return (
+            says("who was sent what was not drawn at random, so the log cannot tell the effect"),
+        )
+    if picked.all():
+        told = "the rule picks everybody in the %(count)s past decisions about these offers"
+        return (says(told, count=len(trial)),)
+    if not picked.any():
+        told = "the rule picks nobody in the %(count)s past decisions about these offers"
+        return (says(told, count=len(trial)),)
+    reasons = [
+        says(_FEW_DECISIONS[name], count=f"{count:.0f}", least=LEAST_EFFECTIVE)
+        for name, count in asdict(effective).items()
+        if count < LEAST_EFFECTIVE
+    ]
+    told_of = (trial.sent_weight > 0) | (trial.unsent_weight > 0)
+    for words, side in zip(_FEW_CONVERSIONS, (picked, ~picked), strict=True):
+        count = int((trial.converted & side & told_of).sum())
         if not reasons and count < LEAST_CONVERSIONS:
-            reasons.append(
-                f"{count} conversions of members whom the rule {name}, "
-                f"wanted at least {LEAST_CONVERSIONS}"
-            )
+            reasons.append(says(words, count=count, least=LEAST_CONVERSIONS))
     return tuple(reasons)
 
 
-def _weights_off(trial: Trial) -> tuple[str, ...]:
+def _weights_off(trial: Trial, says: Says) -> tuple[str, ...]:
     """Where the logged probabilities are right, weights are 1 on average."""
-    for name, weight in (("sends", trial.sent_weight), ("no send", trial.unsent_weight)):
+    for words, weight in zip(_OFF, (trial.sent_weight, trial.unsent_weight), strict=True):
         found = mean_weight(weight, trial.member)
         if off_one(found.mean, found.error):
-            return (f"the logged probabilities of {name} do not fit: mean weight {found.mean:.3f}",)
+            return (says(words, mean=f"{found.mean:.3f}"),)
     return ()
 
 
-def _warnings(effective: Effective) -> tuple[str, ...]:
-    least = min(
-        effective.picked_sent,
-        effective.picked_unsent,
-        effective.left_out_sent,
-        effective.left_out_unsent,
-    )
+def _warnings(effective: Effective, says: Says) -> tuple[str, ...]:
+    least = min(asdict(effective).values())
     if least >= FEW_EFFECTIVE:
         return ()
-    return (f"the smallest group is worth {least:.0f} decisions after weighing: few",)
+    told = "the smallest group is worth %(count)s decisions after weighing: few"
+    return (says(told, count=f"{least:.0f}"),)
 
 
-def _sentence(found: Findings) -> str:
-    picked, better = found.judged(found.picked), found.better
-    told = found.told(found.picked)
-    if better is found.left_out:
-        return (
-            "The rule sends to the wrong members: a push to those it leaves out "
-            f"{found.told(better)}; to those it picks it {told}."
-        )
+def _verdict(answer: Findings | CannotSay, says: Says) -> str:
+    """The answer in one sentence."""
+    if isinstance(answer, CannotSay):
+        return says("Cannot say: %(reasons)s.", reasons="; ".join(answer.reasons))
+    picked, better = answer.judged(answer.picked), answer.better
+    told = {"picked": answer.told(answer.picked, says)}
     if better is not None:
-        works = (
-            "works, but not on the best members" if picked.low > 0 else "picks the wrong members"
+        words = (
+            _WRONG if better is answer.left_out else _NOT_BEST if picked.low > 0 else _WRONG_PICKED
         )
-        return (
-            f"The rule {works}: a push to as many of those it leaves out, best by the model, "
-            f"{found.told(better)}; to those it picks it {told}."
-        )
+        return says(words, better=answer.told(better, says), **told)
     if picked.high < 0:
-        return f"The rule does harm: a push to those it picks {told}."
+        return says("The rule does harm: a push to those it picks %(picked)s.", **told)
     if picked.low <= 0:
-        return f"Nothing shows that the rule gains anything: a push to those it picks {told}."
-    if found.picked_less_model.high < 0:
-        return (
-            f"The rule works: a push to those it picks {told}; but to as many that the model picks "
-            f"it {found.told(found.model)}."
-        )
-    others = found.told(found.left_out)
-    if found.picked_less_left_out.low > 0:
-        return (
-            f"The rule works: a push to those it picks {told}, to those it leaves out it {others}."
-        )
-    return (
-        f"The rule works no better than sending to anybody: a push to those it picks {told}, to "
-        f"those it leaves out it {others}."
-    )
+        return says(_NOTHING, **told)
+    if answer.picked_less_model.high < 0:
+        return says(_MODEL_BETTER, model=answer.told(answer.model, says), **told)
+    words = _WORKS if answer.picked_less_left_out.low > 0 else _NO_BETTER
+    return says(words, others=answer.told(answer.left_out, says), **told)
+
+
+_FEW_DECISIONS = {
+    "picked_sent": "members whom the rule picks and were sent an offer are worth %(count)s "
+    "decisions after weighing, wanted at least %(least)s",
+    "picked_unsent": "members whom the rule picks and were sent nothing are worth %(count)s "
+    "decisions after weighing, wanted at least %(least)s",
+    "left_out_sent": "members whom the rule leaves out and were sent an offer are worth %(count)s "
+    "decisions after weighing, wanted at least %(least)s",
+    "left_out_unsent": "members whom the rule leaves out and were sent nothing are worth "
+    "%(count)s decisions after weighing, wanted at least %(least)s",
+}
+_FEW_CONVERSIONS = (
+    "%(count)s conversions of members whom the rule picks, wanted at least %(least)s",
+    "%(count)s conversions of members whom the rule leaves out, wanted at least %(least)s",
+)
+_OFF = (
+    "the logged probabilities of sends do not fit: mean weight %(mean)s",
+    "the logged probabilities of no send do not fit: mean weight %(mean)s",
+)
+_WRONG = (
+    "The rule sends to the wrong members: a push to those it leaves out %(better)s; to those it "
+    "picks it %(picked)s."
+)
+_NOT_BEST = (
+    "The rule works, but not on the best members: a push to as many of those it leaves out, best "
+    "by the model, %(better)s; to those it picks it %(picked)s."
+)
+_WRONG_PICKED = (
+    "The rule picks the wrong members: a push to as many of those it leaves out, best by the "
+    "model, %(better)s; to those it picks it %(picked)s."
+)
+_NOTHING = "Nothing shows that the rule gains anything: a push to those it picks %(picked)s."
+_MODEL_BETTER = (
+    "The rule works: a push to those it picks %(picked)s; but to as many that the model picks it "
+    "%(model)s."
+)
+_WORKS = (
+    "The rule works: a push to those it picks %(picked)s, to those it leaves out it %(others)s."
+)
+_NO_BETTER = (
+    "The rule works no better than sending to anybody: a push to those it picks %(picked)s, to "
+    "those it leaves out it %(others)s."
+)

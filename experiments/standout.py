@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.saying import Says, english
+
 _LEAST = 0.2  # standardised difference below which nobody would see one
 
 
@@ -33,6 +35,7 @@ def traits(
     group: NDArray[np.bool_],
     rest: NDArray[np.bool_],
     most: int = 3,
+    says: Says = english,
 ) -> tuple[Trait, ...]:
     """The ``most`` features in which ``group`` and ``rest``, (n,) each, differ most; largest first.
 
@@ -50,38 +53,53 @@ def traits(
     for place, name in enumerate(names):
         mine = values[group, place].astype(np.float64)
         others = values[rest, place].astype(np.float64)
-        found = _differences(name, mine, others, categories.get(name))
+        found = _Feature(name, categories.get(name), says).differences(mine, others)
         if found:
             best.append(max(found, key=lambda trait: abs(trait.apart)))
     best = [trait for trait in best if abs(trait.apart) >= _LEAST]
     return tuple(sorted(best, key=lambda trait: -abs(trait.apart))[:most])
 
 
-def _differences(
-    name: str, mine: NDArray[np.float64], others: NDArray[np.float64], codes: Sequence[str] | None
-) -> list[Trait]:
-    missing = _share(f"{name} is missing", name, np.isnan(mine), np.isnan(others))
-    if codes is not None:
-        by_value = [
-            _share(f"{name} is {value}", name, mine == code, others == code)
-            for code, value in enumerate(codes)
-        ]
-        return [missing, *by_value]
-    known, known_others = mine[~np.isnan(mine)], others[~np.isnan(others)]
-    if not len(known) or not len(known_others):
-        return [missing]
-    apart = _apart(known, known_others)
-    mean, mean_others = float(known.mean()), float(known_others.mean())
-    way = "higher" if apart > 0 else "lower"
-    told = f"{name} is {way} ({mean:.3g} against {mean_others:.3g})"
-    return [missing, Trait(name, apart, mean, mean_others, told)]
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """codes: the values of a category; None of a number."""
 
+    name: str
+    codes: Sequence[str] | None
+    says: Says
 
-def _share(what: str, name: str, mine: NDArray[np.bool_], others: NDArray[np.bool_]) -> Trait:
-    apart = _apart(mine.astype(np.float64), others.astype(np.float64))
-    share, share_others = float(mine.mean()), float(others.mean())
-    told = f"{what} for {share:.0%}, against {share_others:.0%}"
-    return Trait(name, apart, share, share_others, told)
+    def differences(self, mine: NDArray[np.float64], others: NDArray[np.float64]) -> list[Trait]:
+        gone = self.says("%(feature)s is missing", feature=self.name)
+        missing = self._share(gone, np.isnan(mine), np.isnan(others))
+        if self.codes is not None:
+            return [missing, *self._by_value(self.codes, mine, others)]
+        known, known_others = mine[~np.isnan(mine)], others[~np.isnan(others)]
+        if not len(known) or not len(known_others):
+            return [missing]
+        apart = _apart(known, known_others)
+        mean, mean_others = float(known.mean()), float(known_others.mean())
+        words = (
+            "%(feature)s is higher (%(mean)s against %(other)s)"
+            if apart > 0
+            else "%(feature)s is lower (%(mean)s against %(other)s)"
+        )
+        told = self.says(words, feature=self.name, mean=f"{mean:.3g}", other=f"{mean_others:.3g}")
+        return [missing, Trait(self.name, apart, mean, mean_others, told)]
+
+    def _by_value(
+        self, codes: Sequence[str], mine: NDArray[np.float64], others: NDArray[np.float64]
+    ) -> list[Trait]:
+        said = (self.says("%(name)s is %(value)s", name=self.name, value=value) for value in codes)
+        return [self._share(what, mine == code, others == code) for code, what in enumerate(said)]
+
+    def _share(self, what: str, mine: NDArray[np.bool_], others: NDArray[np.bool_]) -> Trait:
+        apart = _apart(mine.astype(np.float64), others.astype(np.float64))
+        share, share_others = float(mine.mean()), float(others.mean())
+        told = self.says(
+            "%(what)s for %(share)s, against %(other)s",
+            what=what, share=f"{share:.0%}", other=f"{share_others:.0%}",
+        )  # fmt: skip
+        return Trait(self.name, apart, share, share_others, told)
 
 
 def _apart(mine: NDArray[np.float64], others: NDArray[np.float64]) -> float:

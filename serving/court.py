@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from decisions.rules import matches, parse
 from experiments.panel import CannotSay
 from experiments.rule_court import Objective, Ruling, Trial, best_by_model, rule_court
+from experiments.saying import Says, english
 from experiments.standout import Trait, traits
 from features.encoding import Encoding
 from models.artifact import ArtifactError
@@ -113,8 +114,11 @@ class Court:
             )
         return cls(evidence, encoding)
 
-    def audit(self, question: Question) -> Audit:
+    def audit(self, question: Question, says: Says = english) -> Audit:
         """Judge a rule.
+
+        Args:
+            says: the language of the verdict and of all other sentences.
 
         Raises:
             RuleError: the rule does not parse, or names what does not exist.
@@ -128,7 +132,7 @@ class Court:
             mine = self.evidence.moment[rows] == moment
             values = self.evidence.values[rows[mine]]
             picked[mine] = matches(rule, values, self.encoding, at)
-        ruling = rule_court(trial, picked)
+        ruling = rule_court(trial, picked, says)
         offers = tuple(
             one.offer_id
             for one, is_asked in zip(self.evidence.offers, asked, strict=True)
@@ -143,18 +147,22 @@ class Court:
             question,
             offers,
             ruling,
-            self._mistake(rows, in_vain, picked),
-            self._mistake(rows, better, ~picked),
+            self._mistake(rows, (in_vain, picked), says),
+            self._mistake(rows, (better, ~picked), says),
         )
 
     def _mistake(
-        self, rows: NDArray[np.int64], wrong: NDArray[np.bool_], of: NDArray[np.bool_]
+        self,
+        rows: NDArray[np.int64],
+        sides: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        says: Says,
     ) -> Mistake:
+        wrong, of = sides
         values, columns = (
             self.evidence.values[rows],
             (self.encoding.names, self.encoding.categories),
         )
-        found = traits(values, columns, wrong, of & ~wrong)
+        found = traits(values, columns, wrong, of & ~wrong, says=says)
         return Mistake(int(wrong.sum()), int(of.sum()), found)
 
 

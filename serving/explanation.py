@@ -9,6 +9,7 @@ from decisions.explanation import Alternative, Expected, Explanation, Weighed, e
 from decisions.exploration import NO_SEND
 from decisions.gain import Estimator
 from decisions.online import consider
+from experiments.saying import Says, english
 from models.contributions import Sum, Told, contributing
 from serving import explanation_words as words
 from serving.explain_schemas import (
@@ -25,6 +26,7 @@ from serving.explain_schemas import (
 from serving.feature_words import phrase, spoken
 from serving.replay import Remade, Replay
 
+CHANCE, EFFECT = "the chance without a send", "the effect"
 _MOST = 8  # features that an attribution names; the others are added up
 _LEAST = 0.01  # of the largest part: what is less is not worth a sentence
 
@@ -77,8 +79,12 @@ def _without_numbers(found: Explanation) -> Explanation:
     )  # fmt: skip
 
 
-def explained(made: Remade, replayed: Replay) -> Explained:
-    """What the API says; nothing is shown as sent to who must not be contacted by now."""
+def explained(made: Remade, replayed: Replay, says: Says = english) -> Explained:
+    """What the API says; nothing is shown as sent to who must not be contacted by now.
+
+    Args:
+        says: the language of its sentences.
+    """
     why, row, shown = reasons(made), made.row, replayed.stored
     found, ask = why.found, why.ask
     branch = made.inputs.branch
@@ -105,39 +111,40 @@ def explained(made: Remade, replayed: Replay) -> Explained:
         degraded=list(made.inputs.degraded),
         evidence=found.evidence or None,
         interval=None if found.interval is None else IntervalTold(**asdict(found.interval)),
-        summary=_summary(found, unit, replayed, made),
-        options=[_option(one) for one in found.options],
-        chance_without=_attribution(why.chance, ask, "the chance without a send"),
-        effect=_attribution(why.effect, ask, "the effect"),
-        alternative=_alternative(found.alternative, found, unit),
+        summary=_summary(found, unit, (replayed, made), says),
+        options=[_option(one, says) for one in found.options],
+        chance_without=_attribution(why.chance, ask, CHANCE, says),
+        effect=_attribution(why.effect, ask, EFFECT, says),
+        alternative=_alternative(found.alternative, found, unit, says),
     )
 
 
-def _summary(found: Explanation, unit: str, replayed: Replay, made: Remade) -> list[str]:
-    said = words.summary(found, unit)
+def _summary(found: Explanation, unit: str, pair: tuple[Replay, Remade], says: Says) -> list[str]:
+    replayed, made = pair
+    said = words.summary(found, unit, says)
     if made.inputs.branch is not None:
-        said.append(words.of_branch(made.inputs.branch, made.row.release))
+        said.append(words.of_branch(made.inputs.branch, made.row.release, says))
     if replayed.withheld is not None:
-        said.insert(0, f"By now nothing may be sent: {words.why(replayed.withheld)}.")
+        said.insert(0, words.of_withheld(replayed.withheld, says))
     if not replayed.equal:
-        said.append("Made again, the decision comes out otherwise: see its replay.")
+        said.append(words.of_otherwise(says))
     return said
 
 
-def _option(one: Weighed) -> OptionTold:
+def _option(one: Weighed, says: Says) -> OptionTold:
     return OptionTold(
         offer_id=one.option.offer.offer_id,
         channel=one.option.channel,
         left_at=one.left_at,
         reason=one.reason or None,
-        text=words.of_option(one),
+        text=words.of_option(one, says),
         parts=None if one.parts is None else PartsTold(**asdict(one.parts)),
         charges=None if one.charges is None else ChargesTold(**asdict(one.charges)),
         surplus=one.surplus,
     )
 
 
-def _attribution(told: Told | None, ask: Ask, what: str) -> AttributionTold | None:
+def _attribution(told: Told | None, ask: Ask, what: str, says: Says) -> AttributionTold | None:
     if told is None:
         return None
     whole: Sum = told.told
@@ -147,12 +154,13 @@ def _attribution(told: Told | None, ask: Ask, what: str) -> AttributionTold | No
     return AttributionTold(
         estimate=whole.total,
         base=whole.base,
-        features=[_feature(name, told, ask, what) for name in named],
+        features=[_feature(name, told, ask, (what, says)) for name in named],
         rest=sum(whole.parts[name] for name in whole.parts if name not in named),
     )
 
 
-def _feature(name: str, told: Told, ask: Ask, what: str) -> FeatureTold:
+def _feature(name: str, told: Told, ask: Ask, saying: tuple[str, Says]) -> FeatureTold:
+    what, says = saying
     column = ask.members.column(name)
     number = told.values.get(name, float("nan")) if column is None else float(column[0])
     value = spoken(name, number, ask.members.encoding.categories)
@@ -161,11 +169,17 @@ def _feature(name: str, told: Told, ask: Ask, what: str) -> FeatureTold:
         feature=name,
         value=value,
         part=part,
-        text=f"{phrase(name, value)}: {words.raises(part, what)}",
+        text=says(
+            "%(feature)s: %(raises)s",
+            feature=phrase(name, value, says),
+            raises=words.raises(part, what, says),
+        ),
     )
 
 
-def _alternative(told: Alternative | None, found: Explanation, unit: str) -> AlternativeTold | None:
+def _alternative(
+    told: Alternative | None, found: Explanation, unit: str, says: Says
+) -> AlternativeTold | None:
     if told is None:
         return None
     option = None if told.option == NO_SEND else found.options[told.option].option
@@ -179,9 +193,9 @@ def _alternative(told: Alternative | None, found: Explanation, unit: str) -> Alt
                 name=change.name,
                 by=change.by,
                 now=change.now,
-                text=words.of_change(change, found.options, unit),
+                text=words.of_change(change, found.options, unit, says),
             )
             for change in told.changes
         ],
-        text=words.of_alternative(found, unit) or "",
+        text=words.of_alternative(found, unit, says) or "",
     )

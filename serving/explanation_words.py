@@ -1,14 +1,15 @@
-"""A decision in sentences."""
+"""A decision in sentences, of the language that ``says`` speaks."""
 
 from __future__ import annotations
 
 from decisions.explanation import OUTBID, Change, Explanation, Weighed
 from decisions.exploration import NO_SEND
 from decisions.reasons import REASONS
+from experiments.saying import Says, english
 from serving.inputs import BranchInputs
 from serving.timeline import Entry
 
-_REASONS = {
+TOLD_REASONS = {
     "unknown_member_fallback": "nothing is known of the member, so nobody knows a consent",
     "suppressed": "the member must not be contacted",
     "no_consent": "the member did not agree to be contacted this way",
@@ -28,7 +29,7 @@ _REASONS = {
     "it no longer fits into them",
     OUTBID: "another offer leaves more",
 }
-_EVIDENCE = {
+TOLD_EVIDENCE = {
     "randomised": "The effect is the average that was measured where chance decided.",
     "modelled": "The effect was measured where chance decided, and moved by what is known of "
     "differences between members.",
@@ -36,131 +37,183 @@ _EVIDENCE = {
     "prior": "The effect is assumed: nothing was measured of this yet.",
 }
 
+_LIMITS = {
+    "budget": "the budget", "audience": "the audience", "money": "money", "contacts": "contacts",
+}  # fmt: skip
+
 
 def knows(reason: str) -> bool:
-    return reason in _REASONS
+    return reason in TOLD_REASONS
 
 
-def why(reason: str) -> str:
+def why(reason: str, says: Says = english) -> str:
     """A reason code as half a sentence."""
-    return _REASONS[reason]
+    return says(TOLD_REASONS[reason])
 
 
-def points(change: float) -> str:
+def points(change: float, says: Says = english) -> str:
     """A change of probability in percentage points."""
-    return f"{100 * abs(change):.2g} points"
+    return says("%(number)s points", number=f"{100 * abs(change):.2g}")
 
 
-def amount(number: float, unit: str) -> str:
+def amount(number: float, unit: str, says: Says = english) -> str:
     """Of a gain; money goes without its unit, which is the workspace's."""
-    return f"{number:.4g}" if unit == "money" else f"{number:.4g} {unit}"
+    told = f"{number:.4g}"
+    return told if unit == "money" else says("%(number)s conversions", number=told)
 
 
-def _limit(name: str) -> str:
+def _limit(name: str, says: Says) -> str:
     """``offer:ten`` as ``the offer ten``; the name of an offer alone stays."""
     kind, found, one = name.partition(":")
-    if found:
-        return f"the {kind} {one}"
-    return f"the {name}" if name in ("budget", "audience") else name
+    if kind == "offer" and found:
+        return says("the offer %(offer)s", offer=one)
+    if kind == "channel" and found:
+        return says("the channel %(channel)s", channel=one)
+    return says(_LIMITS[name]) if name in _LIMITS else name
 
 
-def raises(part: float, what: str) -> str:
+def raises(part: float, what: str, says: Says = english) -> str:
     """What a feature does to an estimate, such as ``raises the effect by 0.8 points``."""
-    return f"{'raises' if part > 0 else 'lowers'} {what} by {points(part)}"
+    by = points(part, says)
+    if part > 0:
+        return says("raises %(what)s by %(points)s", what=says(what), points=by)
+    return says("lowers %(what)s by %(points)s", what=says(what), points=by)
 
 
-def name_of(one: Weighed) -> str:
-    return f"{one.option.offer.offer_id} by {one.option.channel}"
+def name_of(one: Weighed, says: Says = english) -> str:
+    return says(
+        "%(offer)s by %(channel)s", offer=one.option.offer.offer_id, channel=one.option.channel
+    )
 
 
-def of_option(one: Weighed) -> str:
+def of_option(one: Weighed, says: Says = english) -> str:
     """What became of one option."""
     if not one.reason:
-        return f"{name_of(one)}: sent"
-    return f"{name_of(one)}: {why(one.reason)}"
+        return says("%(option)s: sent", option=name_of(one, says))
+    return says("%(option)s: %(why)s", option=name_of(one, says), why=why(one.reason, says))
 
 
-def of_change(change: Change, options: tuple[Weighed, ...], unit: str) -> str:
+def of_change(change: Change, options: tuple[Weighed, ...], unit: str, says: Says = english) -> str:
     """One change that would have turned the choice."""
     turned = (
-        "nothing would be sent"
+        says("nothing would be sent")
         if change.leads_to == NO_SEND
-        else f"{name_of(options[change.leads_to])} would be sent"
+        else says("%(option)s would be sent", option=name_of(options[change.leads_to], says))
     )
+    limit = _limit(change.name, says)
     if change.what == "left":
-        return f"with {change.by:.4g} more left of {_limit(change.name)}, {turned}"
-    way = "more" if change.by > 0 else "less"
-    by = amount(abs(change.by), unit) if change.what == "gain" else f"{abs(change.by):.4g}"
-    of = f"the {change.what} of {_limit(change.name)}"
-    return f"were {of} {by} {way} than {change.now:.4g}, {turned}"
+        by = f"{change.by:.4g}"
+        return says(
+            "with %(by)s more left of %(limit)s, %(turned)s", by=by, limit=limit, turned=turned
+        )
+    gain = change.what == "gain"
+    values = {
+        "of": says("the gain of %(limit)s" if gain else "the price of %(limit)s", limit=limit),
+        "by": amount(abs(change.by), unit, says) if gain else f"{abs(change.by):.4g}",
+        "now": f"{change.now:.4g}",
+        "turned": turned,
+    }
+    if change.by > 0:
+        return says("were %(of)s %(by)s more than %(now)s, %(turned)s", **values)
+    return says("were %(of)s %(by)s less than %(now)s, %(turned)s", **values)
 
 
-def of_alternative(found: Explanation, unit: str) -> str | None:
+def of_alternative(found: Explanation, unit: str, says: Says = english) -> str | None:
     """What would have come next, in one sentence."""
     told = found.alternative
     if told is None:
         return None
-    other = "no send" if told.option == NO_SEND else name_of(found.options[told.option])
+    other = says("no send") if told.option == NO_SEND else name_of(found.options[told.option], says)
     if found.held_out or found.explored:
-        return f"Without that, the choice would have been {other}."
+        return says("Without that, the choice would have been %(other)s.", other=other)
     if told.option != NO_SEND and found.options[told.option].parts is None:
-        return f"{other} came furthest: {why(found.options[told.option].reason)}."
+        reason = why(found.options[told.option].reason, says)
+        return says("%(other)s came furthest: %(why)s.", other=other, why=reason)
     if not told.short:
-        return f"Next was {other}."
-    return f"Next was {other}, {amount(told.short, unit)} short."
+        return says("Next was %(other)s.", other=other)
+    return says(
+        "Next was %(other)s, %(short)s short.", other=other, short=amount(told.short, unit, says)
+    )
 
 
-def summary(found: Explanation, unit: str) -> list[str]:
+def summary(found: Explanation, unit: str, says: Says = english) -> list[str]:
     """The decision in a few sentences."""
     said = []
     if found.chosen != NO_SEND:
         one = found.options[found.chosen]
-        said.append(f"Sent {name_of(one)}.")
+        said.append(says("Sent %(option)s.", option=name_of(one, says)))
         if found.explored:
-            said.append("It was drawn at random, so that effects can be learned.")
+            said.append(says("It was drawn at random, so that effects can be learned."))
         elif one.parts is not None:
             said.append(
-                f"It is expected to gain {amount(one.parts.gain, unit)}, and leaves "
-                f"{one.surplus:.4g} after the prices of the push's limits."
+                says(
+                    "It is expected to gain %(gain)s, and leaves %(surplus)s after the prices of "
+                    "the push's limits.",
+                    gain=amount(one.parts.gain, unit, says),
+                    surplus=f"{one.surplus:.4g}",
+                )
             )
     else:
-        said.append(f"Nothing was sent: {_of_member(found)}.")
-    said.append(f"This was to happen with probability {found.probability:.4g}.")
-    told = of_alternative(found, unit)
+        said.append(says("Nothing was sent: %(why)s.", why=_of_member(found, says)))
+    probability = f"{found.probability:.4g}"
+    said.append(says("This was to happen with probability %(p)s.", p=probability))
+    told = of_alternative(found, unit, says)
     if told is not None:
         said.append(told)
     if found.evidence:
-        said.append(_EVIDENCE[found.evidence])
+        said.append(says(TOLD_EVIDENCE[found.evidence]))
     return said
 
 
-def _of_member(found: Explanation) -> str:
-    return why(found.reason) if found.reason in REASONS and found.reason else "no reason was kept"
+def of_withheld(reason: str, says: Says = english) -> str:
+    """Why what was sent is not shown as sent any more."""
+    return says("By now nothing may be sent: %(why)s.", why=why(reason, says))
 
 
-def of_entry(one: Entry) -> str:
+def of_otherwise(says: Says = english) -> str:
+    """Of a decision that a replay does not repeat."""
+    return says("Made again, the decision comes out otherwise: see its replay.")
+
+
+def _of_member(found: Explanation, says: Says) -> str:
+    if found.reason in REASONS and found.reason:
+        return why(found.reason, says)
+    return says("no reason was kept")
+
+
+def of_entry(one: Entry, says: Says = english) -> str:
     """One thing that happened to a member."""
+    values = {"offer": one.offer_id, "channel": one.channel, "push": one.push_id}
     match one.kind:
+        case "chosen" if one.explored:
+            return says("%(offer)s by %(channel)s for push %(push)s, drawn at random", **values)
         case "chosen":
-            drawn = ", drawn at random" if one.explored else ""
-            return f"{one.offer_id} by {one.channel} for push {one.push_id}{drawn}"
+            return says("%(offer)s by %(channel)s for push %(push)s", **values)
         case "skipped":
-            said = (
-                why(one.reason) if one.reason and knows(one.reason) else one.reason or "no reason"
-            )
-            return f"nothing for push {one.push_id}: {said}"
+            known = one.reason and knows(one.reason)
+            said = why(one.reason, says) if one.reason and known else one.reason
+            return says(
+                "nothing for push %(push)s: %(why)s",
+                push=one.push_id, why=said or says("no reason"),
+            )  # fmt: skip
         case "suppressed":
-            return "must not be contacted from here on"
-    of_push = "" if one.push_id is None else f" for push {one.push_id}"
-    return f"{one.kind.replace('_', ' ')}{of_push}"
+            return says("must not be contacted from here on")
+    kind = says(one.kind.replace("_", " "))
+    if one.push_id is None:
+        return kind
+    return says("%(kind)s for push %(push)s", kind=kind, push=one.push_id)
 
 
-def of_branch(branch: BranchInputs, release: str) -> str:
+def of_branch(branch: BranchInputs, release: str, says: Says = english) -> str:
     """Where in an experiment the member was, and what decided there."""
+    variant = branch.variant
     by = {
-        "policy": f"release {release} decides",
-        "random": "chance alone decides among what is allowed",
-        "rule": f"the rule {branch.variant.rule} decides",
-        "holdout": "nobody is sent anything",
-    }[branch.variant.kind]
-    return f"Experiment {branch.experiment_id}, arm {branch.arm}: there {by}."
+        "policy": says("release %(release)s decides", release=release),
+        "random": says("chance alone decides among what is allowed"),
+        "rule": says("the rule %(rule)s decides", rule=variant.rule),
+        "holdout": says("nobody is sent anything"),
+    }[variant.kind]
+    return says(
+        "Experiment %(experiment)s, arm %(arm)s: there %(by)s.",
+        experiment=branch.experiment_id, arm=branch.arm, by=by,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
+from experiments.saying import Says, english
 from models.contributions import HABIT, OFFER
 
 Spoken = str | float
@@ -15,9 +16,11 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2g}"
 
 
-def _days(value: float) -> str:
+def _days(value: float, says: Says) -> str:
     days = round(value)
-    return "less than a day" if days < 1 else "1 day" if days == 1 else f"{days:,} days"
+    if days < 1:
+        return says("less than a day")
+    return says("1 day") if days == 1 else says("%(days)s days", days=f"{days:,}")
 
 
 def _money(value: float) -> str:
@@ -34,13 +37,14 @@ def _times(value: float) -> str:
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {
-    "n": _count, "days": _days, "money": _money, "share": _share, "x": _times,
+    "n": _count, "money": _money, "share": _share, "x": _times,
 }  # fmt: skip
+_OUR_WORDS = ("lifecycle", "value_tier")  # values are ours; others are as the workspace calls them
 _WINDOW = r"_(?P<window>\d+)d"
 _SCOPE = "what the offer is about"
 # A name, what a value says, and what a missing one does. {n}, {days}, … tell how to say the value,
 # {word} is a category's; groups of the name stand by theirs.
-_PHRASES: tuple[tuple[str, str, str], ...] = (
+PHRASES: tuple[tuple[str, str, str], ...] = (
     ("recency_days", "has not bought for {days}", "has never bought"),
     (f"orders{_WINDOW}", "{n} orders in {window} days", ""),
     ("orders_life", "{n} orders so far", ""),
@@ -109,7 +113,7 @@ _PHRASES: tuple[tuple[str, str, str], ...] = (
     (OFFER, "what the offer gives", "what the offer gives"),
     (HABIT, "the rhythm of buying", "the rhythm of buying"),
 )
-_COMPILED = tuple((re.compile(name), said, missing) for name, said, missing in _PHRASES)
+_COMPILED = tuple((re.compile(name), said, missing) for name, said, missing in PHRASES)
 
 
 def has_words(name: str) -> bool:
@@ -127,23 +131,35 @@ def spoken(name: str, value: float, categories: Mapping[str, tuple[str, ...]]) -
     return float(value)
 
 
-def phrase(name: str, value: Spoken | None) -> str:
+def phrase(name: str, value: Spoken | None, says: Says = english) -> str:
     """What a feature says of a member, such as ``has not bought for 143 days``."""
     for pattern, said, missing in _COMPILED:
         found = pattern.fullmatch(name)
         if found is None:
             continue
         parts = {key: text.replace("_", " ") for key, text in found.groupdict().items()}
-        if value is None:
-            return missing.format(**parts) if missing else f"{_plain(name)} is not known"
+        if value is None and missing:
+            return _filled(says(missing), parts)
+        if value is None or isinstance(value, str) is not ("{word}" in said):
+            break
         if isinstance(value, str):
-            return said.format(**parts, word=value) if "{word}" in said else f"{name} is {value}"
-        if "{word}" in said:
-            return f"{_plain(name)} is {_times(value)}"
-        return said.format(**parts, **{key: say(value) for key, say in _FORMATS.items()})
+            word = says(_plain(value)) if name in _OUR_WORDS else value
+            return _filled(says(said), {**parts, "word": word})
+        told = {key: say(value) for key, say in _FORMATS.items()}
+        return _filled(says(said), {**parts, **told, "days": _days(value, says)})
+    return _unphrased(name, value, says)
+
+
+def _unphrased(name: str, value: Spoken | None, says: Says) -> str:
+    """A feature that has no words of its own, or a value that is none for them."""
     if value is None:
-        return f"{_plain(name)} is not known"
-    return f"{_plain(name)} is {value if isinstance(value, str) else _times(value)}"
+        return says("%(name)s is not known", name=_plain(name))
+    told = value if isinstance(value, str) else _times(value)
+    return says("%(name)s is %(value)s", name=_plain(name), value=told)
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    return template.format(**parts)
 
 
 def _plain(name: str) -> str:
