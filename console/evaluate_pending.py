@@ -22,6 +22,10 @@ _NICE = 5
 _FAULT = "a fault of ours; the scorer's log tells more"
 
 
+class _CancelledError(Exception):
+    """Nobody waits for the answer any more."""
+
+
 def pending(workspace: WorkspaceOption = WORKSPACE, database: DatabaseOption = None) -> None:
     """Carry out the evaluations that wait in the scorer's log, oldest first.
 
@@ -49,8 +53,15 @@ def _carry_out(
     from console.main import TOLD
     from serving.errors import LogUnavailable
 
+    def heard(stage: str, done: int, total: int | None) -> None:
+        if evaluations.find(job.evaluation_id).state != "running":
+            raise _CancelledError
+        progress(stage, done, total)
+
     try:
-        found = evaluated(workspace, job.asked, as_of_moment(workspace, None), progress)
+        found = evaluated(workspace, job.asked, as_of_moment(workspace, None), heard)
+    except _CancelledError:
+        return
     except LogUnavailable:
         raise  # it waits
     except TOLD as error:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from console.insight_models import models_document
+from console.insight_quality import quality_document
 from features.insights.insight import Insight
 from features.progress import Progress
 from features.workspace import Workspace
@@ -44,4 +46,6 @@ INSIGHTS: tuple[Insight, ...] = (
     Insight("values", _values),
     Insight("cohorts", _cohorts),
     Insight("pushes", _pushes),
+    Insight("quality", quality_document),
+    Insight("models", models_document),
 )

@@ -26,6 +26,7 @@ class FeatureHealth:
     missing: share of rows without a value. low, middle, high: least, median and greatest value of
     a number. values: for a category the share of each value, most frequent first.
     histogram: share of rows in ten bins of equal width over the finite values, the reference's too.
+    span: from where to where those bins lie; None where no value is finite.
     missing_before, histogram_before, values_before: the same of the reference; empty without one.
     psi: against the reference; None where there is none.
     """
@@ -44,6 +45,7 @@ class FeatureHealth:
     values: Mapping[str, float] | None = None
     histogram_before: tuple[float, ...] = ()
     values_before: Mapping[str, float] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
 
     @property
     def subject(self) -> str:
@@ -83,22 +85,27 @@ def _number(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -
         psi = stability(_binned(past, edges), _binned(values, edges))
     low, high = (float(known.min()), float(known.max())) if known.size else (None, None)
     both = np.concatenate([known, past])
+    span = _span(both)
     return FeatureHealth(
         view, name, "number", len(values),
         missing=float(np.isnan(values).mean()) if len(values) else 0.0,
         missing_before=float(np.isnan(past).mean()) if len(past) else None,
         psi=psi, low=low, middle=float(np.median(known)) if known.size else None, high=high,
-        histogram=_histogram(values, both),
-        histogram_before=_histogram(past, both) if len(past) else (),
+        histogram=_histogram(values, span),
+        histogram_before=_histogram(past, span) if len(past) else (),
+        span=span,
     )  # fmt: skip
 
 
-def _histogram(values: NDArray[np.float64], over: NDArray[np.float64]) -> tuple[float, ...]:
-    """Shares of ``values`` in equal bins over the finite range of ``over``."""
-    finite = over[np.isfinite(over)]
-    if not finite.size:
+def _span(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
+
+
+def _histogram(values: NDArray[np.float64], span: tuple[float, float] | None) -> tuple[float, ...]:
+    """Shares of ``values`` in equal bins over ``span``."""
+    if span is None:
         return (0.0,) * BINS
-    span = (float(finite.min()), float(finite.max()))
     counts = np.histogram(values[np.isfinite(values)], bins=BINS, range=span)[0]
     return tuple((counts / max(len(values), 1)).tolist())
 

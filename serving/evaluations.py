@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from serving.tables import evaluations as _jobs
 
 MOST_STARTS = 3  # one that ends its worker so often is given up
 MOST_WAITING = 20
+CANCELLED = "it was cancelled"
 _at = _jobs.c
 _GIVEN_UP = f"its worker ended {MOST_STARTS} times before it was done"
 
@@ -95,6 +96,25 @@ class Evaluations:
         with self.log.reading() as connection:
             return _found(connection, evaluation_id)
 
+    def newest(self, most: int = 20) -> Sequence[Evaluation]:
+        """Newest first."""
+        asked = select(_jobs).order_by(_at.seq.desc()).limit(most)
+        with self.log.reading() as connection:
+            return [_stored(row) for row in connection.execute(asked).mappings()]
+
+    def cancel(self, evaluation_id: str, at: datetime) -> Evaluation:
+        """It fails as cancelled, and whoever works on it stops; one that has ended stays as it is.
+
+        Raises ``UnknownEvaluation``.
+        """
+
+        def work(connection: Connection) -> Evaluation:
+            _found(connection, evaluation_id)
+            _change(connection, evaluation_id, at, state="failed", failure=CANCELLED)
+            return _found(connection, evaluation_id)
+
+        return self.log.write(work)
+
     def wait(self) -> bool:
         """Whether there is something to do, or was when a worker ended."""
         going = select(_at.evaluation_id).where(_at.state.in_(("queued", "running"))).limit(1)
@@ -122,7 +142,7 @@ class Evaluations:
         return self.log.write(work)
 
     def finish(self, evaluation_id: str, report: Mapping[str, Any], at: datetime) -> None:
-        """It is done, with what was found."""
+        """It is done, with what was found; one that was cancelled stays so."""
         text = json.dumps(report, allow_nan=False)
         self.log.write(
             lambda connection: _change(connection, evaluation_id, at, state="done", report=text)
@@ -136,7 +156,9 @@ class Evaluations:
 
 
 def _change(connection: Connection, evaluation_id: str, at: datetime, **values: Any) -> None:
-    mine = update(_jobs).where(_at.evaluation_id == evaluation_id)
+    mine = update(_jobs).where(
+        _at.evaluation_id == evaluation_id, _at.state.in_(("queued", "running"))
+    )
     connection.execute(mine.values(updated_at=iso(at), **values))
 
 

@@ -33,6 +33,13 @@ class Publishing:
         except ReleaseError as error:
             raise _refused(error) from error
 
+    def published(self) -> list[str]:
+        """What was published, oldest first, up to and with the current one."""
+        try:
+            return pointer.history(self.releases)
+        except ReleaseError as error:
+            raise _refused(error) from error
+
     def check(self, release_id: str) -> frozenset[str]:
         """The pushes it knows.
 

@@ -66,6 +66,7 @@ class Published:
         self._load = load
         self._log = structlog.get_logger("pushwise.release")
         self._seen = self._stamp()
+        self._refusal = ""
         self._before: _Loaded | None = None
         self._now = self._loaded()
 
@@ -73,6 +74,11 @@ class Published:
     def release(self) -> Answering:
         """The one in use; read it once a request."""
         return self._now.release
+
+    @property
+    def refusal(self) -> str:
+        """Why the newest that was published is not in use; empty where it is."""
+        return self._refusal
 
     def look(self) -> None:
         """Swap if the pointer was written since the last look; refusals are logged."""
@@ -82,7 +88,9 @@ class Published:
         self._seen = stamp
         try:
             self._before, self._now = self._now, self._loaded()
+            self._refusal = ""
         except ReleaseError as error:
+            self._refusal = str(error)
             self._telemetry.refused_release()
             self._log.error("release refused", why=str(error), still=self.release.versions.release)
 

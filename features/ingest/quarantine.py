@@ -12,10 +12,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features.contract import ContractError
-from features.ingest.chunk import Rejected
 from features.workspace import Workspace
+
+if TYPE_CHECKING:
+    from features.ingest.chunk import Rejected
 
 
 @dataclass(frozen=True, slots=True)
