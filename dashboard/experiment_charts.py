@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dashboard.numbers import Unit, told
+from dashboard.terms import Words, in_english, term
 from training.charts import Chart, Series
 
 Document = Mapping[str, Any]
@@ -20,11 +22,21 @@ def unit_of(metric: str) -> Unit:
     return "points" if metric in _SHARES else "money"
 
 
-def per_member(results: Document) -> str:
+def per_member(results: Document, words: Words = in_english) -> str:
     """The deciding metric in words."""
-    cap = results["cap"]
-    capped = "" if cap is None else f", at most {told(cap, 'money')} a member"
-    return f"{results['metric']} per member assigned{capped}"
+    metric, cap = term(words, results["metric"]), results["cap"]
+    if cap is None:
+        return words("%(metric)s per member assigned", metric=metric)
+    return words(
+        "%(metric)s per member assigned, at most %(cap)s a member",
+        metric=metric, cap=told(cap, "money"),
+    )  # fmt: skip
+
+
+def less(results: Document, arm: str, control: str, words: Words) -> str:
+    """The axis of a difference of the deciding metric."""
+    metric = per_member(results, words)
+    return words("%(metric)s, %(arm)s less %(control)s", metric=metric, arm=arm, control=control)
 
 
 def compared(results: Document, arm: str, control: str) -> Document | None:
@@ -33,20 +45,38 @@ def compared(results: Document, arm: str, control: str) -> Document | None:
     return next(found, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How a contrast went. history: results, oldest first."""
+
+    history: Sequence[Document]
+    started_at: datetime
+    arm: str
+    control: str
+
+    def found(self) -> Iterator[tuple[float, Document, Document]]:
+        """Days since the start, results and contrast of each moment that compared the two."""
+        for results in self.history:
+            contrast = compared(results, self.arm, self.control)
+            if contrast is not None:
+                yield days_since(self.started_at, results), results, contrast
+
+
 def over_time(
-    history: Sequence[Document], started_at: datetime, arm: str, control: str
+    history: Sequence[Document],
+    started_at: datetime,
+    arm: str,
+    control: str,
+    words: Words = in_english,
 ) -> Chart | None:
     """The lift at each moment with the interval that holds at any time, and the looks.
 
     None where no moment tells it.
     """
+    course = _Course(history, started_at, arm, control)
     anytime, looks, bounds = list[Point](), list[Point](), list[tuple[float, float]]()
     looked = 0
-    for results in history:
-        found = compared(results, arm, control)
-        if found is None:
-            continue
-        day = days_since(started_at, results)
+    for day, results, found in course.found():
         _keep(anytime, day, found["anytime"])
         decided, primary = found["decided"], found["primary"]
         # After the last look every moment is one: the first of each is its place.
@@ -58,15 +88,17 @@ def over_time(
     if not anytime and not looks:
         return None
     days = [day for day, _ in bounds]
+    crossed = words("has to be crossed at a look")
     series = (
-        _line("estimate, with the interval that holds at any time", anytime, "line"),
-        _line("planned look, with the interval that decides", looks, "points"),
-        Series("has to be crossed at a look", days, [high for _, high in bounds], "guide"),
-        Series("has to be crossed at a look", days, [-high for _, high in bounds], "guide"),
+        _line(words("estimate, with the interval that holds at any time"), anytime, "line"),
+        _line(words("planned look, with the interval that decides"), looks, "points"),
+        Series(crossed, days, [high for _, high in bounds], "guide"),
+        Series(crossed, days, [-high for _, high in bounds], "guide"),
     )
-    title = f"{arm} against {control}, over time"
-    axis = f"{per_member(history[-1])}, {arm} less {control}"
-    return Chart(title, "days since the start", axis, tuple(one for one in series if len(one.x)))
+    title = words("%(arm)s against %(control)s, over time", arm=arm, control=control)
+    axis = less(history[-1], arm, control, words)
+    shown = tuple(one for one in series if len(one.x))
+    return Chart(title, words("days since the start"), axis, shown)
 
 
 Point = tuple[float, Document]
@@ -106,27 +138,32 @@ def days_since(started_at: datetime, results: Document) -> float:
 
 
 def money_over_time(
-    history: Sequence[Document], started_at: datetime, arm: str, control: str
+    history: Sequence[Document],
+    started_at: datetime,
+    arm: str,
+    control: str,
+    words: Words = in_english,
 ) -> Chart | None:
     """What the arm earned and cost beyond the control, over all its members, as it added up."""
     gain, cost = list[Point](), list[Point]()
-    for results in history:
-        found = compared(results, arm, control)
-        if found is not None:
-            day = days_since(started_at, results)
-            _keep(gain, day, found["incremental"]["total_gain"])
-            _keep(cost, day, found["incremental"]["total_cost"])
+    for day, _, found in _Course(history, started_at, arm, control).found():
+        _keep(gain, day, found["incremental"]["total_gain"])
+        _keep(cost, day, found["incremental"]["total_cost"])
     if not gain and not cost:
         return None
+    lines = (
+        _line(words("incremental gain"), gain, "line"),
+        _line(words("incremental cost"), cost, "line"),
+    )
     return Chart(
-        f"Gain and cost of {arm} beyond {control}, added up",
-        "days since the start",
-        "money, all members of the arm",
-        (_line("incremental gain", gain, "line"), _line("incremental cost", cost, "line")),
+        words("Gain and cost of %(arm)s beyond %(control)s, added up", arm=arm, control=control),
+        words("days since the start"),
+        words("money, all members of the arm"),
+        lines,
     )
 
 
-def funnel(reached: Mapping[str, Mapping[str, int]]) -> Chart:
+def funnel(reached: Mapping[str, Mapping[str, int]], words: Words = in_english) -> Chart:
     """Members by arm and stage, as shares of those assigned.
 
     Args:
@@ -141,21 +178,24 @@ def funnel(reached: Mapping[str, Mapping[str, int]]) -> Chart:
             f"{members[stage]:,} · {told(share, 'share', decimals=1)}"
             for stage, share in zip(stages, shares, strict=True)
         ]
-        series.append(Series(arm, stages, shares, "bars", labels=labels))
-    return Chart("Funnel", "stage", "share of the members assigned", tuple(series))
+        names = [term(words, stage) for stage in stages]
+        series.append(Series(arm, names, shares, "bars", labels=labels))
+    share = words("share of the members assigned")
+    return Chart(words("Funnel"), words("stage"), share, tuple(series))
 
 
-def segments(results: Document, contrast: Document) -> Chart | None:
+def segments(results: Document, contrast: Document, words: Words = in_english) -> Chart | None:
     """The lift within each segment, marked where it is told apart from none; None: no segments."""
     unit = unit_of(results["metric"])
     everybody = contrast["primary"]
-    rows = [(one, f"{one['segment']}: {one['value'] or 'not known'}") for one in _told(contrast)]
+    rows = [(one, segment_name(one, words)) for one in _told(contrast)]
     if not rows:
         return None
     series = []
     if "difference" in everybody:
-        series.append(_forest("everybody", [(everybody, "everybody", "")], unit))
-    for clear, name in ((True, "told apart from 0"), (False, "not told apart")):
+        all_of_them = words("everybody")
+        series.append(_forest(all_of_them, [(everybody, all_of_them, "")], unit))
+    for clear, name in ((True, words("told apart from 0")), (False, words("not told apart"))):
         found = [
             (one["lift"], place, " ✓" if clear else "")
             for one, place in rows
@@ -163,8 +203,15 @@ def segments(results: Document, contrast: Document) -> Chart | None:
         ]
         if found:
             series.append(_forest(f"{name} ({_CORRECTION[results['correction']]})", found, unit))
-    axis = f"{per_member(results)}, {contrast['arm']} less {contrast['control']}"
-    return Chart(f"{contrast['arm']} by segment", "segment", axis, tuple(series))
+    axis = less(results, contrast["arm"], contrast["control"], words)
+    title = words("%(arm)s by segment", arm=contrast["arm"])
+    return Chart(title, words("segment"), axis, tuple(series))
+
+
+def segment_name(one: Document, words: Words = in_english) -> str:
+    """A segment and its value in words."""
+    value = term(words, one["value"]) if one["value"] else words("not known")
+    return f"{term(words, one['segment'])}: {value}"
 
 
 _CORRECTION = {"holm": "Holm", "bh": "Benjamini-Hochberg"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import floor, isfinite, log10
 from typing import Literal
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 Unit = Literal["money", "share", "points", "count", "number"]
 _MINUS = "−"
@@ -57,10 +58,16 @@ def number(value: float | None, unit: Unit = "number", *, signed: bool = False) 
     )
 
 
-def between(low: float | None, high: float | None, unit: Unit = "number") -> Markup:
-    """An interval as HTML, lower end first; empty where there is none."""
+def between(
+    low: float | None,
+    high: float | None,
+    unit: Unit = "number",
+    words: Callable[[str], str] = str,
+) -> Markup:
+    """An interval as HTML, lower end first; empty where there is none. words: to the reader's
+    language."""
     if low is None or high is None:
         return Markup("")
-    return Markup("{} to {}").format(
+    return escape(words("{} to {}")).format(
         number(low, unit, signed=True), number(high, unit, signed=True)
     )

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from dashboard.numbers import between, number, told
@@ -22,6 +22,8 @@ def environment(code: str = "en") -> Environment:
     template misspells is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from dashboard.experiment_charts import segment_name
+    from dashboard.terms import term, untold, warned
     from dashboard.web.language import language
 
     made = Environment(
@@ -36,7 +38,12 @@ def environment(code: str = "en") -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]
         spoken.words, spoken.counted, newstyle=True
     )
-    made.globals.update(number=number, between=between, told=told)
+    made.globals.update(
+        number=number, told=told, between=partial(between, words=spoken.words),
+        segment_name=partial(segment_name, words=spoken.words), term=partial(term, spoken.words),
+        untold=partial(untold, spoken),
+        warned=partial(warned, spoken),
+    )  # fmt: skip
     made.filters["moment"] = moment
     return made
 
