@@ -55,6 +55,7 @@ def application() -> typer.Typer:
         loop,
         members,
         models,
+        monitor,
         personas,
         plan,
         release,
@@ -89,6 +90,7 @@ def application() -> typer.Typer:
     app.add_typer(experiment.app)
     app.add_typer(rules.app)
     app.add_typer(report.app)
+    app.command("monitor")(monitor.monitor)
     app.add_typer(insights.app)
     app.command("why")(why.why)
     return app

@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from console.monitor_settings import MonitorSettings
 from features.contract import Kind
 from features.engine import BY_DEFAULT, EngineName, EngineSettings
 from features.errors import FeatureError
@@ -131,6 +132,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     prior: PriorSettings = PriorSettings()
     quality: QualitySettings = QualitySettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -28,7 +28,7 @@ class FeatureHealth:
     histogram: share of rows in ten bins of equal width over the finite values, the reference's too.
     span: from where to where those bins lie; None where no value is finite.
     missing_before, histogram_before, values_before: the same of the reference; empty without one.
-    psi: against the reference; None where there is none.
+    psi: against the reference, of rows_before rows, over so many bins; None where there is none.
     """
 
     view: str
@@ -46,6 +46,8 @@ class FeatureHealth:
     histogram_before: tuple[float, ...] = ()
     values_before: Mapping[str, float] = field(default_factory=dict)
     span: tuple[float, float] | None = None
+    rows_before: int = 0
+    bins: int = 0
 
     @property
     def subject(self) -> str:
@@ -79,9 +81,10 @@ def _number(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -
     values = now.to_numpy(dtype=np.float64)
     past = before.to_numpy(dtype=np.float64)
     known = values[~np.isnan(values)]
-    psi = None
+    psi, bins = None, 0
     if len(past):
         edges = _edges(past[~np.isnan(past)])
+        bins = len(edges) + 2
         psi = stability(_binned(past, edges), _binned(values, edges))
     low, high = (float(known.min()), float(known.max())) if known.size else (None, None)
     both = np.concatenate([known, past])
@@ -94,6 +97,7 @@ def _number(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -
         histogram=_histogram(values, span),
         histogram_before=_histogram(past, span) if len(past) else (),
         span=span,
+        rows_before=len(past), bins=bins,
     )  # fmt: skip
 
 
@@ -128,9 +132,10 @@ def _binned(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[
 
 def _category(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any]) -> FeatureHealth:
     shares = now.value_counts(normalize=True, dropna=False)
-    psi, past = None, before.value_counts(normalize=True, dropna=False)
+    psi, bins, past = None, 0, before.value_counts(normalize=True, dropna=False)
     if len(before):
         both = shares.index.union(past.index)
+        bins = len(both)
         psi = stability(
             past.reindex(both, fill_value=0.0).to_numpy(dtype=np.float64),
             shares.reindex(both, fill_value=0.0).to_numpy(dtype=np.float64),
@@ -142,6 +147,7 @@ def _category(view: str, name: str, now: pd.Series[Any], before: pd.Series[Any])
         psi=psi,
         values=_first(shares),
         values_before=_first(past),
+        rows_before=len(before), bins=bins,
     )  # fmt: skip
 
 

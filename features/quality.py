@@ -122,12 +122,12 @@ def quality(
         for health in _view(workspace, view, columns, as_of, earlier)
     )
     _check_named(limits, features, record)
-    feeds = _feeds(workspace, as_of)
+    fed = feeds(workspace, as_of)
     covered = coverage(workspace, record, as_of)
     behind = _behind(workspace, as_of)
     findings = (
         *_feature_findings(features, limits),
-        *_feed_findings(feeds, limits),
+        *_feed_findings(fed, limits),
         *(_stale(behind, limits) if as_of == max(record.moments) else ()),
         *_coverage_findings(covered, limits),
     )
@@ -137,7 +137,7 @@ def quality(
         compared_with,
         limits,
         features,
-        feeds,
+        fed,
         behind,
         covered,
         record.absent,
@@ -178,9 +178,9 @@ def _view(
         yield examined(view, name, kind, now[name], reference[name])
 
 
-def _feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
+def feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
     """How old the newest row known at ``as_of`` is, for the tables that keep coming in."""
-    feeds = []
+    found_feeds = []
     with opened(workspace) as tables:
         for name, moment in _FEEDS.items():
             table = getattr(tables, name)
@@ -188,8 +188,8 @@ def _feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:
             found = seen.agg(rows=seen.count(), newest=seen[moment].max()).to_pyarrow().to_pylist()
             rows, newest = found[0]["rows"], found[0]["newest"]
             age = None if newest is None else (as_of - newest).total_seconds() / 86_400
-            feeds.append(Feed(name, rows, newest, age))
-    return tuple(feeds)
+            found_feeds.append(Feed(name, rows, newest, age))
+    return tuple(found_feeds)
 
 
 def _behind(workspace: Workspace, as_of: datetime) -> float:
@@ -237,8 +237,8 @@ def _out_of_range(health: FeatureHealth, limits: Limits) -> str:
     return f"from {health.low:g} to {health.high:g}, wanted from {wanted[0]:g} to {wanted[1]:g}"
 
 
-def _feed_findings(feeds: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
-    for feed in feeds:
+def _feed_findings(fed: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
+    for feed in fed:
         if feed.age_days is not None and feed.age_days > limits.age_days:
             yield Finding(
                 feed.table,

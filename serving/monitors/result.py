@@ -79,6 +79,11 @@ class Result:
         }
 
 
+def unsaid(monitor: str, why: str, as_of: datetime) -> Result:
+    """Nothing can be said of any subject."""
+    return Result(monitor, "all", "cannot_say", why, as_of)
+
+
 def plain(text: str, most: int = _LONGEST) -> str:
     """One line of at most ``most`` characters, nothing in it that steers a terminal or a page."""
     kept = "".join(one if one.isprintable() else " " for one in text)

@@ -12,14 +12,14 @@ from serving.monitors.result import Result, State
 from serving.monitors.thresholds import Thresholds
 
 NAME = "volume"
-LENGTHS = {"last_hour": 1, "last_day": 24}
+LENGTHS = {"last_hour": 1, "last_6_hours": 6, "last_day": 24}
 # The ratio's logarithm, in robust standard deviations: beyond 5, a normal one is met once in a
 # million hours, and the tails of real traffic are heavier.
 _DEVIATIONS = 5.0
 
 
 def volume(hours: Sequence[int], limits: Thresholds, as_of: datetime) -> list[Result]:
-    """The last full hour and the last 24, against the median of the same hours before.
+    """The last full hour, the last 6 and the last 24, against the median of the same hours before.
 
     Alert where the volume is ``volume_factor`` times more or less, and outside what these hours
     differ by anyway; warn where only the latter holds.

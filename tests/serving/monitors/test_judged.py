@@ -75,7 +75,7 @@ def test_a_hundred_quiet_features_of_few_members_do_not_alarm() -> None:
             for n in range(100)
         ]
         loud += worst(drift(FEATURES, quiet, BY_DEFAULT, NOW)) in ("alert", "warn")
-    assert loud <= 3
+    assert loud <= 2
 
 
 def test_a_shifted_feature_among_quiet_ones_alarms() -> None:
@@ -115,10 +115,10 @@ def settled(rng: np.random.Generator, n: int, times: float = 1.0) -> Settled:
 
 def test_calibrated_estimates_seldom_alarm_and_doubled_conversions_do() -> None:
     rng, loud = np.random.default_rng(4), 0
-    for _ in range(300):
+    for _ in range(150):
         quiet = {name: settled(rng, 1_500) for name in ("sent", "held_out", "not_chosen")}
         loud += alarms(calibration(quiet, BY_DEFAULT, NOW))
-    assert loud <= 3
+    assert loud <= 2
     off = {"sent": settled(rng, 1_500, 1.9), "held_out": settled(rng, 1_500)}
     told = calibration({**off, "not_chosen": settled(rng, 100)}, BY_DEFAULT, NOW)
     assert states(told) == {"sent": "alert", "held_out": "ok", "not_chosen": "cannot_say"}
@@ -161,10 +161,10 @@ def leaving(rng: np.random.Generator, rate: float, wobble: float) -> Leaving:
 @pytest.mark.parametrize("wobble", [0.0, 0.3])
 def test_steady_unsubscribes_seldom_alarm(wobble: float) -> None:
     rng, loud = np.random.default_rng(6), 0
-    for _ in range(300):
+    for _ in range(120):
         quiet = {f"push {n}": leaving(rng, 0.003, wobble) for n in range(8)}
         loud += alarms(unsubscribes(quiet, BY_DEFAULT, NOW))
-    assert loud <= 3
+    assert loud <= 2
 
 
 def test_doubled_unsubscribes_alarm_and_few_sends_cannot_say() -> None:
@@ -214,7 +214,7 @@ def test_traffic_of_day_and_night_does_not_alarm_and_a_stop_does() -> None:
     assert not any(alarms(volume(hours(rng), BY_DEFAULT, NOW)) for _ in range(60))
     usual = hours(rng)
     stopped = volume([*usual[:-24], *[0] * 24], BY_DEFAULT, NOW)
-    assert states(stopped) == {"last_hour": "alert", "last_day": "alert"}
+    assert set(states(stopped).values()) == {"alert"}
     tripled = volume([*usual[:-24], *(3 * one for one in usual[-24:])], BY_DEFAULT, NOW)
     assert states(tripled)["last_day"] == "alert"
 

@@ -1,0 +1,96 @@
+"""``pushwise monitor``: is everything as it should be?"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from time import sleep
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.progress import bars
+from console.settings import (
+    WORKSPACE,
+    AsJson,
+    DatabaseOption,
+    WorkspaceOption,
+    load_settings,
+    load_workspace,
+)
+
+if TYPE_CHECKING:
+    from console.monitor_settings import MonitorSettings
+    from console.monitoring import Monitored
+    from features.workspace import Workspace
+
+ALERTING = 2  # exit status; 1 is for errors
+_SIGNS = {"alert": "ALERT", "warn": "warn", "cannot_say": "cannot say", "ok": "ok"}
+
+
+def monitor(
+    watch: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="Go on, once in so many seconds."),
+    ] = None,
+    no_alert: Annotated[bool, typer.Option("--no-alert", help="Tell the webhook nothing.")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="End with status 0 also where something alerts.")
+    ] = False,
+    workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge feeds, drift, calibration, experiments, unsubscribes, budgets, volume and outcomes.
+
+    Ends with status 2 where something alerts. What changed is told to the webhook of the settings
+    ([monitor]); the document is kept for the dashboard and the scorer's metrics.
+    """
+    opened, settings = load_workspace(workspace, database), load_settings().monitor
+    while True:
+        found = _run(opened, settings, tell=not no_alert)
+        if as_json:
+            typer.echo(json.dumps(_shown(found), ensure_ascii=False, allow_nan=False))
+        else:
+            _print(found)
+        if watch is None:
+            break
+        sleep(watch)
+    if found.alerting and not exit_zero:
+        raise typer.Exit(ALERTING)
+
+
+def _run(workspace: Workspace, settings: MonitorSettings, *, tell: bool) -> Monitored:
+    from console.monitoring import run_monitors
+
+    with bars() as progress:
+        found = run_monitors(workspace, settings, progress, tell=tell)
+    if found.failed:
+        typer.echo(f"warning: alerts were not told: {found.failed}", err=True)
+    return found
+
+
+def _shown(found: Monitored) -> dict[str, object]:
+    """The document without the numbers that only charts and the next run read."""
+    names = ("state", "monitors", "results")
+    return {
+        **{name: found.document[name] for name in names},
+        "told": {"sent": found.sent, "failed": found.failed},
+    }
+
+
+def _print(found: Monitored) -> None:
+    """One line a monitor, and one a subject that is not as it should be."""
+    for about in found.document["monitors"]:
+        sign, many = _SIGNS[about["state"]], about["subjects"]
+        typer.echo(f"{sign:<11} {about['monitor']:<14} {about['title']} ({many})")
+        for one in found.document["results"]:
+            lone = many == 1 or one["state"] in ("alert", "warn")
+            if one["monitor"] == about["monitor"] and lone:
+                since = f", since {one['since'][:16]}" if one["since"] else ""
+                typer.echo(
+                    f"{'':<11}   {_SIGNS[one['state']]}: {one['subject']}: {one['words']}{since}"
+                )
+    now = datetime.now(UTC)
+    told = f"; {found.sent} told to the webhook" if found.sent else ""
+    typer.echo(f"{_SIGNS[found.document['state']]} as of {now:%Y-%m-%d %H:%M} UTC{told}")
