@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -125,6 +126,9 @@ def serve(settings: Settings, announce: Callable[[str], None], *, secure: bool =
         application(settings, secure=secure) as app,
         listening(settings.host, settings.port) as listener,
     ):
+        # uvicorn raises a signal again once it stopped; the default would end us before clean-up.
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, lambda *_: None)
         announce(address_of(listener))
         # No access log: pages are about members.
         config = uvicorn.Config(

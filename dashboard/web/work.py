@@ -68,6 +68,7 @@ class Work:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._threads: dict[str, threading.Thread] = {}
 
     def start(self, name: str, words: Sequence[str], by: str, then: str = "/") -> Job:
         """Start ``pushwise`` with ``words``, to which the workspace is added.
@@ -91,7 +92,9 @@ class Work:
             for old in list(self._jobs)[:-_KEPT]:
                 if self._jobs[old].state != "running":
                     del self._jobs[old]
-        threading.Thread(target=self._follow, args=(job.job_id,), daemon=True).start()
+            thread = threading.Thread(target=self._follow, args=(job.job_id,), daemon=True)
+            self._threads[job.job_id] = thread
+            thread.start()
         _log.info("work started", name=name, by=by)
         return job
 
@@ -120,11 +123,14 @@ class Work:
         return self.find(job_id)
 
     def stop(self) -> None:
-        """End everything under way."""
+        """End everything under way, and wait for it."""
         with self._lock:
             going = list(self._processes)
+            threads = list(self._threads.values())
         for job_id in going:
             self.cancel(job_id)
+        for thread in threads:
+            thread.join()
 
     def _process(self, words: Sequence[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 - our own command line, no shell
@@ -139,10 +145,11 @@ class Work:
         reader = threading.Thread(target=lambda: printed.append(_all(process)), daemon=True)
         reader.start()
         assert process.stderr is not None  # noqa: S101 - we asked for the pipe
-        for line in process.stderr:
-            self._heard(job_id, line.strip())
-        status = process.wait()
-        reader.join()
+        with process:
+            for line in process.stderr:
+                self._heard(job_id, line.strip())
+            reader.join()
+        status = process.returncode
         with self._lock:
             job = self._jobs[job_id]
             state: State = "done" if status == 0 else "failed"
@@ -152,7 +159,7 @@ class Work:
             self._jobs[job_id] = replace(
                 job, state=state, answer=answer, ended_at=datetime.now(UTC)
             )
-            del self._processes[job_id]
+            del self._processes[job_id], self._threads[job_id]
         _log.info("work ended", name=job.name, state=state, status=status)
 
     def _heard(self, job_id: str, line: str) -> None:
