@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from starlette.responses import Response
 
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
+from features.insights.prepared import prepared
 from features.workspace import Workspace
 from serving import pointer
+from serving.experiment_entry import Entry
+from serving.experiments import Book
 from serving.verify import ReleaseError
 
 
@@ -24,9 +28,44 @@ class Step:
     done: bool
 
 
+_MOST_ALERTS, _MOST_CHANGES, _MOST_EXPERIMENTS = 8, 8, 50
+_SOON = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An experiment under way. look: the planned look that comes next, or came just now."""
+
+    experiment_id: str
+    state: str
+    look: datetime | None
+
+
 def home(visit: Visit) -> Response:
     steps = first_steps(visit)
-    return visit.page("web/home.html", steps=steps, ready=all(one.done for one in steps))
+    monitored = prepared(visit.ground.workspace, "monitor")
+    results = [] if monitored is None else monitored.document["results"]
+    return visit.page(
+        "web/home.html",
+        steps=steps,
+        ready=all(one.done for one in steps),
+        monitored=monitored,
+        alerts=[one for one in results if one["state"] in ("alert", "warn")][:_MOST_ALERTS],
+        experiments=running(visit),
+        changes=visit.ground.changes.newest(_MOST_CHANGES),
+    )
+
+
+def running(visit: Visit) -> Sequence[Running]:
+    """The experiments under way, whose next look comes first before the others."""
+    entries = Book(visit.ground.log).page("", _MOST_EXPERIMENTS, ("running", "stopped"))
+    found = [Running(one.experiment_id, one.state, _look(one, visit.now)) for one in entries]
+    last = datetime.max.replace(tzinfo=UTC)
+    return sorted(found, key=lambda one: one.look or last)
+
+
+def _look(entry: Entry, now: datetime) -> datetime | None:
+    return next((one for one in sorted(entry.looks) if one > now - _SOON), None)
 
 
 def first_steps(visit: Visit) -> Sequence[Step]:

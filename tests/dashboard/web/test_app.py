@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import dashboard
 from dashboard.web.app import beside
 from dashboard.web.language import CODES, language
 from dashboard.web.security import HEADERS
+from features.insights.prepared import keep
 from tests.dashboard.web.conftest import House, Opens
 from tests.serving.real_scorer import RealScorer
 
@@ -98,3 +100,18 @@ def test_mounted_beside_an_api_the_pages_keep_to_their_place(house: Opens) -> No
 def test_a_workspace_with_a_release_is_shown_with_it(served: House, scorer: RealScorer) -> None:
     assert served.ground.parts is scorer.parts
     assert served.reader().get("/").status_code == 200
+
+
+def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Opens) -> None:
+    opened = house()
+    result = {"state": "alert", "words": "events <b>stopped</b> 3 days ago"}
+    fine = {"state": "ok", "words": "all is well"}
+    now = datetime.now(UTC)
+    document = {"results": [result, fine]}
+    keep(opened.ground.workspace, "monitor", document, as_of=now, made_at=now)
+    editor = opened.reader("editor")
+    editor.send("/work/w_1/cancel")
+    text = editor.text("/")
+    assert "events <b>stopped</b> 3 days ago" in text
+    assert "all is well" not in text
+    assert "/work/{job_id}/cancel w_1" in text
