@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from console.insights_lifecycle import lifecycle
 from console.insights_list import INSIGHTS
 from console.moments import as_of_moment
 from console.progress import bars
@@ -22,6 +23,9 @@ app = typer.Typer(
 
 class UnknownInsightError(FeatureError):
     """A name that no insight has."""
+
+
+app.command("lifecycle")(lifecycle)
 
 
 @app.callback()

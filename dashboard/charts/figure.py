@@ -128,17 +128,15 @@ def _shown(data: Data, frame: Frame) -> Markup:
 
 
 def csv_link(columns: tuple[str, ...], rows: list[list[str | float | None]]) -> str:
-    """A table as a link that holds it.
-
-    A text that a spreadsheet would run as a formula gets a leading apostrophe.
-    """
+    """A table as a link that holds it."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
     return f"data:text/csv;charset=utf-8,{quote(file.getvalue())}"
 
 
-def _safe(cell: str | float | None) -> str | float | None:
+def safe_cell(cell: str | float | None) -> str | float | None:
+    """A text that a spreadsheet would run as a formula gets a leading apostrophe."""
     risky = isinstance(cell, str) and cell.startswith(FORMULA)
     return f"'{cell}" if risky else cell

@@ -12,6 +12,7 @@ from dashboard.charts.marks import CHARACTER, cut, joined, text
 from dashboard.numbers import Unit, number, told
 
 _ROW, _HEAD, _DARKEST = 26.0, 22.0, 0.6
+_ROOMY = 48.0  # pixels of a cell that has room for a place behind the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,10 @@ def _drawn(heat: Heat, width: int, unit: Unit) -> tuple[float, Markup]:
     left = min(12 + CHARACTER * longest, width * 0.35)
     wide = (width - left) / max(len(heat.across), 1)
     largest = max((c.value or 0.0 for row in heat.cells for c in row), default=0.0) or 1.0
-    parts = [text((0, 14), cut(heat.corner, left - 6), "axis")]
-    for n, name in enumerate(heat.across):
-        parts.append(text((left + (n + 0.5) * wide, 14), cut(name, wide - 2), "axis", "middle"))
+    head, parts = _across(heat.across, left, wide)
+    parts.append(text((0, head - 8), cut(heat.corner, left - 6), "axis"))
     for r, (name, row) in enumerate(zip(heat.down, heat.cells, strict=True)):
-        top = _HEAD + r * _ROW
+        top = head + r * _ROW
         parts.append(text((0, top + 17), cut(name, left - 6), "name"))
         for n, cell in enumerate(row):
             dark = _DARKEST * max(cell.value or 0.0, 0.0) / largest
@@ -67,9 +67,27 @@ def _drawn(heat: Heat, width: int, unit: Unit) -> tuple[float, Markup]:
                     'fill="currentColor" fill-opacity="{:.2f}"/>'
                 ).format(left + n * wide, top, wide - 2, _ROW - 2, dark)
             )
-            words = told(cell.value, unit, decimals=1 if unit == "share" else None)
+            words = told(cell.value, unit, decimals=int(wide > _ROOMY) if unit == "share" else None)
             parts.append(text((left + (n + 0.5) * wide, top + 17), words, "", "middle"))
-    return _HEAD + len(heat.down) * _ROW, joined(parts)
+    return head + len(heat.down) * _ROW, joined(parts)
+
+
+def _across(names: Sequence[str], left: float, wide: float) -> tuple[float, list[Markup]]:
+    """How high the heads of the columns are, and these: aslant where they are too long."""
+    longest = max((len(name) for name in names), default=0)
+    if CHARACTER * longest <= wide:
+        return _HEAD, [
+            text((left + (n + 0.5) * wide, 14), name, "axis", "middle")
+            for n, name in enumerate(names)
+        ]
+    height = _HEAD + CHARACTER * longest * 0.6
+    return height, [
+        Markup('<g transform="rotate(-40 {0:.1f} {1:.1f})">{2}</g>').format(
+            left + (n + 0.4) * wide, height - 4,
+            text((left + (n + 0.4) * wide, height - 4), name, "axis"),
+        )
+        for n, name in enumerate(names)
+    ]  # fmt: skip
 
 
 def _data(heat: Heat, frame: Frame, unit: Unit) -> Data:
