@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from features.workspace import Workspace
 from serving.archive import Archive
 from serving.audiences import Audiences
 from serving.auth import Access
@@ -40,7 +41,8 @@ class Parts:
     publishing: None where one folder is served and nothing else. archive: releases that are no
     longer in use. room: how many calls for decisions may be inside at once. fresh: what a call
     asks before it decides. trials: finds the experiments that decide a push. readouts: reads
-    experiments out; None where no workspace is served, or the features extra is missing."""
+    experiments out; None where no workspace is served, or the features extra is missing. workspace:
+    whose monitors the metrics tell of; None where no workspace is served."""
 
     decider: Decider
     log: Log
@@ -55,6 +57,7 @@ class Parts:
     fresh: FreshSource = field(default_factory=NoFresh)
     trials: FindsTrial = field(default_factory=NoTrials)
     readouts: ReadoutProcess | None = None
+    workspace: Workspace | None = None
     scorer: Scorer = field(init=False)
     deciding: Deciding = field(init=False)
 

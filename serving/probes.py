@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from anyio import CapacityLimiter
 
 from serving.fresh_source import FreshSource
+from serving.monitors.gauges import MonitorGauges
 from serving.parts import Parts
 from serving.readiness import Readiness
 from serving.standing import StandingGauges
@@ -37,6 +38,7 @@ class Probes:
     readiness: Readiness
     standing: StandingGauges
     store: StoreGauges
+    monitors: MonitorGauges
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
 
     @classmethod
@@ -45,6 +47,7 @@ class Probes:
             Readiness(parts.log, parts.telemetry),
             StandingGauges(parts.log, parts.decider, parts.telemetry),
             StoreGauges(parts.fresh, parts.telemetry),
+            MonitorGauges(parts.workspace, parts.telemetry),
         )
 
     def refresh(self) -> None:
@@ -52,3 +55,4 @@ class Probes:
         self.readiness.failing()
         self.standing.refresh()
         self.store.refresh()
+        self.monitors.refresh()

@@ -158,6 +158,7 @@ def opened(
             return Parts(
                 decider, log, access, telemetry, files, sample, settings.deadline, publishing,
                 archive, fresh=fresh, trials=trials, readouts=readouts,
+                workspace=settings.workspace,
             )  # fmt: skip
 
         if settings.release is not None:

@@ -77,6 +77,7 @@ class Telemetry:
         self._log(made)
         self._releases(made)
         self._state(made)
+        self._monitors(made)
         self._registry = made.registry
         self.described = tuple(made.described)
         ProcessCollector(registry=self._registry)
@@ -191,6 +192,22 @@ class Telemetry:
             "When the oldest of them was asked for; 0 where none is pending.",
         )
 
+    def _monitors(self, made: _Made) -> None:
+        self._monitor = made.gauge(
+            "pushwise_monitor_state",
+            "What `pushwise monitor` last found, the worst of a monitor's subjects: 0 as it should "
+            "be, 1 a warning, 2 an alert, -1 it cannot say.",
+            "monitor",
+        )
+        self._alerting = made.gauge(
+            "pushwise_monitor_alert", "1 for subjects that alert; at most 20 of a monitor.",
+            "monitor", "subject",
+        )  # fmt: skip
+        self._monitored = made.gauge(
+            "pushwise_monitor_run_timestamp_seconds",
+            "When `pushwise monitor` last ran; 0 where it never did.",
+        )
+
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
@@ -275,6 +292,18 @@ class Telemetry:
         """since: Unix time when the oldest was asked for, 0 where none is pending."""
         self._erasures.set(pending)
         self._erasure_asked.set(since)
+
+    def monitored(
+        self, at: float, states: Mapping[str, int], alerting: Sequence[tuple[str, str]]
+    ) -> None:
+        """at: Unix time of the run. states: by monitor. alerting: monitor and subject of each."""
+        self._monitored.set(at)
+        self._monitor.clear()
+        self._alerting.clear()
+        for monitor, state in states.items():
+            self._monitor.labels(monitor).set(state)
+        for labels in alerting:
+            self._alerting.labels(*labels).set(1)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -11,7 +11,8 @@ _HEAD = """# Metrics
 Written by `make docs` from `serving/telemetry.py`. `GET /metrics` shows them in Prometheus' text
 format, one scorer process each, beside `process_*` (memory, CPU, open files) and `python_*` of the
 process. No label ever holds the id of a member, a decision or a call; those that hold ids of the
-catalogue (`push_id`, `release`) show only what the release in use knows.
+catalogue (`push_id`, `release`) show only what the release in use knows. Those of monitors
+(docs/monitor.md) name pushes, features, experiments and channels as `subject`, shortened.
 
 | metric | kind | labels | means |
 | --- | --- | --- | --- |

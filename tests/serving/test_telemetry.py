@@ -57,6 +57,7 @@ def full() -> Telemetry:
     telemetry.ready(True)
     telemetry.standing({("spring", "money"): 0.5}, {"running": 1})
     telemetry.erasures(2, 1_000.0)
+    telemetry.monitored(1_000.0, {"pacing": 2}, [("pacing", "spring money")])
     return telemetry
 
 
