@@ -31,12 +31,21 @@ class Rates:
         Args:
             rate: tokens that come back in a second. burst: most that a bucket holds.
         """
-        now = self._clock()
         with self._lock:
-            bucket = self._buckets.setdefault(key_id, _Bucket(burst, now))
-            bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
-            bucket.at = now
+            bucket = self._filled(key_id, rate, burst)
             if bucket.tokens < 1:
                 return (1 - bucket.tokens) / rate
             bucket.tokens -= 1
             return 0.0
+
+    def empty(self, key_id: str, rate: float, burst: int) -> bool:
+        """Whether a call would have to wait. Nothing is counted."""
+        with self._lock:
+            return self._filled(key_id, rate, burst).tokens < 1
+
+    def _filled(self, key_id: str, rate: float, burst: int) -> _Bucket:
+        now = self._clock()
+        bucket = self._buckets.setdefault(key_id, _Bucket(burst, now))
+        bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
+        bucket.at = now
+        return bucket

@@ -10,13 +10,13 @@ from urllib.parse import quote
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard.web.errors import NotAllowed, NotFromHere, PageError
 from dashboard.web.ground import Ground
 from dashboard.web.language import wanted
-from dashboard.web.security import from_here, proves
+from dashboard.web.security import from_here, of_this_machine, proves
 from dashboard.web.sessions import Session
 from dashboard.web.users import Role, User
 from dashboard.web.visit import Visit
@@ -24,7 +24,7 @@ from decisions.errors import DecisionError
 from experiments.errors import ExperimentError
 from features.errors import FeatureError
 from models.errors import ModelError
-from serving.errors import ServiceError
+from serving.errors import LogUnavailable, ServiceError
 from serving.scorer_error import ScorerError
 
 Handler: TypeAlias = Callable[[Visit], Response]
@@ -85,7 +85,12 @@ def _answer(
     form: Mapping[str, str],
 ) -> Response:
     now = datetime.now(UTC)
-    session = session_of(request, ground, now)
+    if ground.open_to_all and not of_this_machine(request):
+        return PlainTextResponse("without a log-in, ask for localhost or 127.0.0.1\n", 421)
+    try:
+        session = session_of(request, ground, now)
+    except LogUnavailable:
+        return PlainTextResponse("the log cannot be read; try again soon\n", 503)
     if session is None:
         return to_log_in(request)
     visit = Visit(ground, request, session, wanted(request), form, now)

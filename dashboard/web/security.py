@@ -40,6 +40,15 @@ def from_here(request: Request) -> bool:
     return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
 
 
+def of_this_machine(request: Request) -> bool:
+    """Whether the browser asked for this machine by a name of its own.
+
+    Where nobody logs in, a page elsewhere could else have its own name mean this machine, and read
+    what we answer (DNS rebinding).
+    """
+    return request.url.hostname in ("localhost", "127.0.0.1", "::1")
+
+
 def proves(request: Request, form: Mapping[str, object], wanted: str) -> bool:
     """Whether the form, or the header of a call by script, brings the session's token."""
     given = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD)

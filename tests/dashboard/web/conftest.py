@@ -67,14 +67,18 @@ def house(tmp_path: Path, hashed: str) -> Iterator[Opens]:
     with ExitStack() as ends:
 
         def opens(
-            workspace: Workspace | None = None, parts: Parts | None = None, log: Log | None = None
+            workspace: Workspace | None = None,
+            parts: Parts | None = None,
+            log: Log | None = None,
+            *,
+            open_to_all: bool = False,
         ) -> House:
             place = workspace or Workspace(tmp_path / "ws")
             shared = parts.log if parts is not None else log
             opened = shared or ends.enter_context(Log.of(place))
             work = Work(str(place.root), {})
             ends.callback(work.stop)
-            ground = Ground(place, opened, lambda: parts, work)
+            ground = Ground(place, opened, lambda: parts, work, open_to_all=open_to_all)
             if not ground.users.all():
                 at = datetime.now(UTC).isoformat()
                 rows = [

@@ -156,3 +156,17 @@ def test_a_short_password_and_a_second_user_of_a_name_are_refused(house: Opens) 
         users.add("new", "viewer", "short", NOW)
     with pytest.raises(UserError, match="there is a user 'viewer' already"):
         users.add("viewer", "viewer", PASSWORD, NOW)
+
+
+def test_who_knows_the_password_is_let_in_however_many_others_were(house: Opens) -> None:
+    client = house().client()
+    fields = {"name": "viewer", "password": PASSWORD}
+    codes = [client.post("/login", data=fields).status_code for _ in range(12)]
+    assert set(codes) == {200}
+
+
+def test_without_a_log_in_only_this_machine_by_its_own_name_is_answered(house: Opens) -> None:
+    client = house(open_to_all=True).client()
+    assert client.get("http://127.0.0.1:8788/").status_code == 200
+    assert client.get("http://localhost/").status_code == 200
+    assert client.get("http://elsewhere.example/").status_code == 421
