@@ -200,7 +200,7 @@ class Telemetry:
             "monitor",
         )
         self._alerting = made.gauge(
-            "pushwise_monitor_alert", "1 for subjects that alert; at most 20 of a monitor.",
+            "pushwise_monitor_alert_state", "1 for subjects that alert; at most 20 of a monitor.",
             "monitor", "subject",
         )  # fmt: skip
         self._monitored = made.gauge(

@@ -29,7 +29,7 @@ def test_states_and_at_most_twenty_alerts_of_a_monitor_are_shown(tmp_path: Path)
     assert 'pushwise_monitor_state{monitor="feature_drift"} 2.0' in shown
     assert 'pushwise_monitor_state{monitor="freshness"} 1.0' in shown
     assert 'pushwise_monitor_state{monitor="volume"} -1.0' in shown
-    assert shown.count("pushwise_monitor_alert{") == 20
+    assert shown.count("pushwise_monitor_alert_state{") == 20
     (at,) = re.findall(r"^pushwise_monitor_run_timestamp_seconds (\S+)", shown, re.MULTILINE)
     assert float(at) == NOW.timestamp()
 
