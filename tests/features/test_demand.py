@@ -228,7 +228,7 @@ def test_purchases_alone_tell_growth_and_say_what_they_cannot_tell(workspace: Wo
     ("rows", "reason"),
     [
         ([], "nothing was searched"),
-        ([look("m001", 30, "sea-30")], "events begin on 2026-04-01"),
+        ([look("m001", 30, "sea-30")], "views and carts begin on 2026-04-01"),
         ([LONG_AGO, look("m001", 3, "sea-30")], "nothing to compare with"),
         ([{**LONG_AGO, "category": None}], "nothing to compare with"),
     ],
