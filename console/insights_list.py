@@ -41,11 +41,18 @@ def _pushes(workspace: Workspace, as_of: datetime, progress: Progress) -> Mappin
     return push_contributions(workspace, as_of, progress)
 
 
+def _demand(workspace: Workspace, as_of: datetime, progress: Progress) -> Mapping[str, Any]:
+    from features.demand import DemandQuestion, demand
+
+    return demand(workspace, DemandQuestion(as_of), progress).report.to_json()
+
+
 INSIGHTS: tuple[Insight, ...] = (
     Insight("lifecycle", _lifecycle),
     Insight("values", _values),
     Insight("cohorts", _cohorts),
     Insight("pushes", _pushes),
+    Insight("demand", _demand),
     Insight("quality", quality_document),
     Insight("models", models_document),
 )

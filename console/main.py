@@ -51,6 +51,7 @@ def application() -> typer.Typer:
         fresh,
         ingest,
         insights,
+        insights_demand,
         log,
         loop,
         members,
@@ -91,6 +92,7 @@ def application() -> typer.Typer:
     app.add_typer(rules.app)
     app.add_typer(report.app)
     app.command("monitor")(monitor.monitor)
+    insights.app.command("demand")(insights_demand.demand)
     app.add_typer(insights.app)
     app.command("why")(why.why)
     return app

@@ -76,21 +76,28 @@ class Shelves:
     """What is known of needs, whoever has them.
 
     wanted: lowest, highest and mean price looked at. for_sale: items, items in stock, cheapest,
-    dearest of the last day. order_margin: margin of an order, where some were bought.
+    dearest of the last day. assortment: items wanted before, now, and before but not now.
+    order_margin: margin of an order, where some were bought.
     margin_rates: margin over revenue by category, "" of all.
     """
 
     wanted: Mapping[Key, tuple[float, float, float]]
     for_sale: Mapping[Key, tuple[int, int, float | None, float | None]]
+    assortment: Mapping[Key, tuple[int, int, int]]
     order_margin: Mapping[Key, float]
     margin_rates: Mapping[str, float]
 
     @classmethod
     def of(
-        cls, prices: ir.Table, last: ir.Table, earned: ir.Table, default_margin_rate: float
+        cls,
+        prices: ir.Table,
+        items: ir.Table,
+        last: ir.Table,
+        earned: ir.Table,
+        default_margin_rate: float,
     ) -> Shelves:
-        """Args: ``demand_wants.ranges``, the last day of ``demand_supply.supply`` and
-        ``demand_supply.earnings``."""
+        """Args: ``demand_wants.ranges`` and ``.assortment``, the last day of
+        ``demand_supply.supply``, and ``demand_supply.earnings``."""
         money: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         margins: dict[Key, float] = {}
         for row in _rows(earned):
@@ -105,6 +112,10 @@ class Shelves:
             {
                 _key(row): (row["listed"], row["in_stock"], row["cheapest"], row["dearest"])
                 for row in _rows(last)
+            },
+            {
+                _key(row): (row["items_before"], row["items_now"], row["items_gone"])
+                for row in _rows(items)
             },
             margins,
             {"": default_margin_rate, **rates},
@@ -211,7 +222,10 @@ def _remedy(shelves: Shelves, need: Key, margin: float, at_stake: float | None) 
     listed, stock, _, _ = shelves.for_sale.get(need, (0, 0, None, None))
     near = shelves.nearest(need)
     band, (_, items, cheapest, dearest) = near or (None, (0, 0, None, None))
-    return Remedy(low, high, listed, stock, band, cheapest, dearest, items, margin, at_stake)
+    return Remedy(
+        low, high, listed, stock, *shelves.assortment.get(need, (0, 0, 0)),
+        band, cheapest, dearest, items, margin, at_stake,
+    )  # fmt: skip
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -70,7 +70,9 @@ class Remedy:
     """What would serve it. Money in the workspace's currency.
 
     wanted_low, wanted_high: the prices that members look at.
-    for_sale, in_stock: items of the band on the last day.
+    for_sale, in_stock: items of the band on the last day. items_before, items_now: items that
+    anybody wanted in the earlier, the later window; items_gone: of the former, those that nobody
+    wants now. Where there are purchases alone, that is all that tells of what was for sale.
     nearest_band: the nearest band of the category with an item in stock that day, None = none;
     nearest_low, nearest_high: what its items cost; nearest_items: how many.
     margin: of one order. at_stake: margin if as many of the unmet members of ``now`` bought one as
@@ -81,6 +83,9 @@ class Remedy:
     wanted_high: float | None
     for_sale: int
     in_stock: int
+    items_before: int
+    items_now: int
+    items_gone: int
     nearest_band: int | None
     nearest_low: float | None
     nearest_high: float | None

@@ -14,6 +14,7 @@ from features.demand_supply import earnings, judged, sold_out, supply, tells_sup
 from features.demand_wants import (
     WANTING,
     Windows,
+    assortment,
     band_edges,
     by_need,
     looks,
@@ -87,7 +88,7 @@ def measured(
     return Measured(
         placed,
         cells_of(placed, names),
-        Shelves.of(ranges(looked, edges), last, earned, rate),
+        Shelves.of(ranges(looked, edges), assortment(rows, edges, windows), last, earned, rate),
         int(newcomers.execute()),
         *_limits(rows, items, gone),
     )

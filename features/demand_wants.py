@@ -96,6 +96,25 @@ def wanted(tables: Tables, items: ir.Table, windows: Windows) -> ir.Table:
     return rows.filter(rows.category.notnull())
 
 
+def assortment(rows: ir.Table, edges: ir.Table, windows: Windows) -> ir.Table:
+    """How many items members wanted in each category and band, in either window.
+
+    Returns:
+        ``category``, ``band``; ``items_before``, ``items_now``; ``items_gone``: of the former,
+        those that nobody wants now.
+    """
+    named = banded(rows.filter(rows.item_id.notnull(), rows.price.notnull()), edges)
+    later = named.at >= ibis.literal(windows.split)
+    items = named.group_by("category", "band", "item_id").agg(
+        before=(~later).cast("int64").max(), now=later.cast("int64").max()
+    )
+    return items.group_by("category", "band").agg(
+        items_before=items.before.sum(),
+        items_now=items.now.sum(),
+        items_gone=(items.before * (1 - items.now)).sum(),
+    )
+
+
 def looks(rows: ir.Table, windows: Windows) -> ir.Table:
     """Which member looked at which price of a category, and when: one row for each such three.
 

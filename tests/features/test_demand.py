@@ -126,6 +126,7 @@ def test_a_worked_example(told: Demand) -> None:
         math.log(found.growth.low) * 80 * (65 + 30 * mean - 100 * mean) / 100 * 6.75
     )
     served = found.remedy
+    assert (served.items_before, served.items_now, served.items_gone) == (1, 1, 0)
     assert (served.for_sale, served.nearest_band, served.nearest_low) == (0, 1, 10.0)
     # Nothing was bought at 30: that much of the price is left of what was bought in the category.
     assert served.margin == pytest.approx(9 / 40 * 30)
