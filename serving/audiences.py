@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
@@ -114,6 +114,20 @@ class Audiences:
         """Raises ``UnknownAudience``."""
         with self.log.reading() as connection:
             return _found(connection, audience_id)
+
+    def of_push(self, push_id: str, most: int = 20) -> Sequence[Audience]:
+        """The jobs of a push, the newest first."""
+        # As ``ask`` writes it. LIKE of SQLite takes small letters for large ones too.
+        begins = f'{{"push_id": {json.dumps(push_id)}, '
+        asked = select(_jobs).where(_at.asked.startswith(begins, autoescape=True))
+        found = list[Audience]()
+        with self.log.reading() as connection:
+            for row in connection.execute(asked.order_by(_at.seq.desc())):
+                if row.asked.startswith(begins):
+                    found.append(_stored(row._mapping))
+                if len(found) == most:
+                    break
+        return found
 
     def cancel(self, audience_id: str, at: datetime) -> Audience:
         """Stop a job for good; its worker notices within a second.

@@ -40,6 +40,20 @@ def test_the_same_question_is_one_job(jobs: Audiences) -> None:
     assert len({first.audience_id, *(other.audience_id for other in others)}) == 4
 
 
+def test_the_jobs_of_a_push_are_found_newest_first(jobs: Audiences) -> None:
+    strange = 'a "b" 50%_\\ 春'
+    asked = [
+        jobs.ask(Wanted(push_id, budget=float(number)), "r1", NOW)
+        for number, push_id in enumerate(("spring", "Spring", "spring", strange, "spring2"))
+    ]
+    assert [one.audience_id for one in jobs.of_push("spring")] == [
+        asked[2].audience_id, asked[0].audience_id,
+    ]  # fmt: skip
+    assert jobs.of_push(strange) == [asked[3]]
+    assert jobs.of_push("spring", most=1) == [asked[2]]
+    assert jobs.of_push("autumn") == []
+
+
 def test_what_was_cancelled_or_failed_may_be_asked_again(jobs: Audiences) -> None:
     first = jobs.ask(SPRING, "r1", NOW)
     assert jobs.cancel(first.audience_id, NOW).state == "cancelled"
