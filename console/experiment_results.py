@@ -28,6 +28,10 @@ def results(
     as_of: Annotated[
         str | None, typer.Option(help="What was known at that moment; else now.")
     ] = None,
+    moments: Annotated[
+        int,
+        typer.Option(min=0, max=50, help="With --json: earlier moments beside the planned looks."),
+    ] = 0,
     workspace: WorkspaceOption = WORKSPACE,
     database: DatabaseOption = None,
     as_json: AsJson = False,
@@ -42,9 +46,12 @@ def results(
     if shadow is not None:
         _print_shadow(shadow, as_json)
         return
-    found = results_of(opened, experiment_id, moment)
+    found = results_of(opened, experiment_id, moment, _curve(moments))
     if as_json:
-        typer.echo(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False))
+        document = found.to_json()
+        if moments:
+            document["history"] = [one.to_json() for one in found.history]
+        typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     else:
         _print(found)
 
@@ -74,6 +81,12 @@ def results_of(
         entry = Book(log).find(experiment_id)
     take_all(workspace)
     return read_results(workspace, entry, moment, curve(entry, moment))
+
+
+def _curve(most: int) -> Callable[[Entry, datetime], Sequence[datetime]]:
+    from dashboard.reading import curve_moments
+
+    return lambda entry, as_of: curve_moments(entry, as_of, most) if most else ()
 
 
 def _shadow_of(

@@ -31,7 +31,7 @@ def show_trail(trail: Sequence[Audited], labels: Mapping[str, str], as_json: boo
         if who in labels:
             who = f"{who} ({labels[who]})"
         say(f"{one.version}  {moment_told(one.at)}  {one.action:<15} {who}{why}")
-        if one.action != "created":
+        if one.action not in ("created", "discarded"):
             for name, values in one.changed.items():
                 say(f"   {name}: {_change(name, values['before'], values['after'])}")
 

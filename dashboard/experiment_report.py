@@ -30,7 +30,7 @@ from training.charts import Chart
 
 TONE = {"promote": "good", "harm": "bad", "cannot_say": "bad"}
 MARK = {"promote": "✓", "harm": "✗", "cannot_say": "⚠", "wait": "…"}
-_ARM_COLUMNS = (
+ARM_COLUMNS = (
     "arm", "kind", "share", "members", "complete", "reached", "sends", "redeemed", "converted",
     "conversions", "unsubscribed", "complained", "revenue", "margin", "cost", "coupon", "gain",
     "gain_per_member",
@@ -102,8 +102,8 @@ def told_in(report: ExperimentReport, language: Language) -> dict[str, Any]:
 
 def downloads(results: Document) -> dict[str, str]:
     """Files that the page holds, by name: links."""
-    arms = [[one[name] for name in _ARM_COLUMNS] for one in results["arms"]]
-    return {"results.json": json_link(results), "arms.csv": csv_link(_ARM_COLUMNS, arms)}
+    arms = [[one[name] for name in ARM_COLUMNS] for one in results["arms"]]
+    return {"results.json": json_link(results), "arms.csv": csv_link(ARM_COLUMNS, arms)}
 
 
 def _shown(report: ExperimentReport, contrast: Document, language: Language) -> dict[str, Any]:

@@ -43,29 +43,36 @@ class Audited:
 
 
 def write_down(
-    connection: Connection, before: Entry | None, after: Entry, action: str, change: Change
+    connection: Connection, before: Entry | None, after: Entry | None, action: str, change: Change
 ) -> None:
-    """A line about what ``change`` made of an experiment, in the transaction that makes it."""
-    new = after.facts()
-    if before is None:
-        changed = {"experiment": {"before": None, "after": new}}
-    else:
-        old = before.facts()
-        changed = {
-            name: {"before": old[name], "after": new[name]}
-            for name in new
-            if old[name] != new[name]
-        }
+    """A line about what ``change`` made of an experiment, in the transaction that makes it.
+
+    Args:
+        before, after: None where there is none; not both.
+    """
+    known = after or before
+    assert known is not None  # noqa: S101 - the caller changes something
     line = {
-        "experiment_id": after.experiment_id,
-        "version": after.version,
+        "experiment_id": known.experiment_id,
+        "version": known.version if after is not None else known.version + 1,
         "at": iso(change.at),
         "by": change.by,
         "action": action,
-        "changed": json.dumps(changed),
+        "changed": json.dumps(_changed(before, after)),
         "why": change.why,
     }
     connection.execute(experiment_audit.insert(), [line])
+
+
+def _changed(before: Entry | None, after: Entry | None) -> dict[str, Any]:
+    """Before and after, by field; of an experiment made or deleted, the whole."""
+    old = None if before is None else before.facts()
+    new = None if after is None else after.facts()
+    if old is None or new is None:
+        return {"experiment": {"before": old, "after": new}}
+    return {
+        name: {"before": old[name], "after": new[name]} for name in new if old[name] != new[name]
+    }
 
 
 def audited(row: Row[Any]) -> Audited:

@@ -94,6 +94,25 @@ class Book:
 
         return self._change(experiment.experiment_id, "revised", change, step)
 
+    def discard(self, experiment_id: str, change: Change) -> None:
+        """Delete a draft, which never decided anything. Its trail stays.
+
+        Raises:
+            UnknownExperiment, WrongState.
+        """
+
+        def work(connection: Connection) -> None:
+            entry = _found(connection, experiment_id)
+            if entry is None:
+                raise UnknownExperiment
+            _wants(entry, "draft")
+            change.conditions.check(entry)
+            one = experiments.c.experiment_id == experiment_id
+            connection.execute(experiments.delete().where(one))
+            write_down(connection, entry, None, "discarded", change)
+
+        self._write(work)
+
     def start(self, experiment_id: str, change: Change) -> Entry:
         """Take the buckets of its layer that are free, and decide from now on. See
         ``serving.lifecycle`` for what comes before.

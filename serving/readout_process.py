@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -49,10 +50,12 @@ def results_command(workspace: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A readout that is made or being made. stamp: version of the experiment, newest log rows."""
+    """A readout that is made or being made. stamp: version of the experiment, newest log rows.
+    moments: earlier ones that it tells too."""
 
     stamp: tuple[int, ...]
     at: datetime
+    moments: int
     found: Future[dict[str, Any]]
 
     def good(self, stamp: tuple[int, ...], now: datetime, as_of: datetime | None) -> bool:
@@ -61,8 +64,8 @@ class _Kept:
             return self.stamp[0] == stamp[0]
         if self.stamp != stamp or self.found.cancelled() or self.found.exception() is not None:
             return False
-        look = self.found.result()["look"]["next_at"]
-        came = look is not None and datetime.fromisoformat(look) <= now
+        look = self.found.result().get("look")  # a shadow has none
+        came = look and look["next_at"] and datetime.fromisoformat(look["next_at"]) <= now
         return as_of is not None or not (came or now - self.at > _GOOD_FOR)
 
 
@@ -80,36 +83,52 @@ class ReadoutProcess:
         self._environment = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)}
         self._environment.pop("OMP_NUM_THREADS", None)  # the scorer's: one thread a call
         self._kept: OrderedDict[tuple[str, datetime | None], _Kept] = OrderedDict()
-        self._lock = threading.Lock()
+        self._last: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._lock = threading.RLock()  # what is done at once calls back while it is held
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(1, "readout")
 
-    def results(self, entry: Entry, as_of: datetime | None) -> Future[dict[str, Any]]:
-        """The document of ``serving.readouts.Results``, when it is there.
+    def results(
+        self, entry: Entry, as_of: datetime | None, moments: int = 0
+    ) -> Future[dict[str, Any]]:
+        """The document of ``serving.readouts.Results``, of a shadow that of ``shadow_results``,
+        when it is there.
 
         Args:
-            as_of: None for now.
+            as_of: None for now. moments: so many earlier ones at least, and the planned looks,
+                as ``history``; where 0 are wanted, there may be some.
 
         Raises:
-            NoReadout: nothing can be read of it: it is a shadow.
             ReadoutUnderWay: enough others wait.
             LogUnavailable: the log cannot be read.
         """
-        if entry.declared.mode == "shadow":
-            raise NoReadout
         stamp = (entry.version, *(newest(self._log, table) for table in _TABLES))
         key, now = (entry.experiment_id, as_of), datetime.now(UTC)
         with self._lock:
             kept = self._kept.get(key)
-            if kept is None or not kept.good(stamp, now, as_of):
+            if kept is None or kept.moments < moments or not kept.good(stamp, now, as_of):
                 if sum(not one.found.done() for one in self._kept.values()) >= _MOST_WAITING:
                     raise ReadoutUnderWay
-                kept = _Kept(stamp, now, self._pool.submit(self._read, *key))
+                found = self._pool.submit(self._read, *key, moments)
+                kept = _Kept(stamp, now, moments, found)
+                found.add_done_callback(partial(self._keep_last, entry.experiment_id, moments))
                 self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return kept.found
+
+    def last(self, experiment_id: str) -> dict[str, Any] | None:
+        """The newest document with earlier moments that was made, however much came in since;
+        None before the first. Nothing is read for it."""
+        with self._lock:
+            return self._last.get(experiment_id)
+
+    def under_way(self, experiment_id: str) -> bool:
+        """Whether a readout of now is being made, or waits for others."""
+        with self._lock:
+            kept = self._kept.get((experiment_id, None))
+        return kept is not None and not kept.found.done()
 
     def reading(self, entry: Entry, seconds: float) -> Reading:
         """The verdict of now, within so many seconds; nobody may go on where there is none.
@@ -117,11 +136,13 @@ class ReadoutProcess:
         Raises:
             ReadoutUnderWay: it is not done by then.
         """
+        if entry.declared.mode == "shadow":
+            return Reading.none(str(NoReadout()))
         try:
             return Reading.told_by(self.results(entry, None).result(seconds))
         except TimeoutError:
             raise ReadoutUnderWay from None
-        except (NoReadout, ReadoutFailed) as error:
+        except ReadoutFailed as error:
             return Reading.none(str(error))
 
     def stop(self) -> None:
@@ -129,8 +150,18 @@ class ReadoutProcess:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def _read(self, experiment_id: str, as_of: datetime | None) -> dict[str, Any]:
+    def _keep_last(self, experiment_id: str, moments: int, found: Future[dict[str, Any]]) -> None:
+        if not moments or found.cancelled() or found.exception() is not None:
+            return
+        with self._lock:
+            self._last[experiment_id] = found.result()
+            self._last.move_to_end(experiment_id)
+            while len(self._last) > _KEPT:
+                self._last.popitem(last=False)
+
+    def _read(self, experiment_id: str, as_of: datetime | None, moments: int) -> dict[str, Any]:
         when = [] if as_of is None else ["--as-of", as_of.isoformat()]
+        when += ["--moments", str(moments)] if moments else []
         try:
             process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
                 [*self._command, *when, "--", experiment_id],

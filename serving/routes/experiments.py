@@ -132,6 +132,19 @@ def revise_experiment(
     return _answer(changed, response)
 
 
+@router.delete(
+    "/{experiment_id}",
+    status_code=204,
+    dependencies=_WRITES,
+    responses=documented(UnknownExperiment, WrongState, PreconditionFailed),
+)
+def delete_experiment(
+    experiment_id: ExperimentId, wanted: Wanted, request: Request, parts: FromApp
+) -> None:
+    """Delete a draft. Its trail stays; what was started once stays for good."""
+    parts.book.discard(experiment_id, _change(request, "", wanted))
+
+
 @router.post(
     "/{experiment_id}:start",
     dependencies=_WRITES,
@@ -250,8 +263,9 @@ def audit(
     limit: Limit = 50,
 ) -> ExperimentAudit:
     """Who changed what, when and why, oldest first."""
-    parts.book.find(experiment_id)
     found = parts.book.audit(experiment_id, after, limit)
+    if not found:  # the trail of a draft that was deleted stays
+        parts.book.find(experiment_id)
     return ExperimentAudit(
         experiment_id=experiment_id,
         changes=[shown_change(one) for one in found],

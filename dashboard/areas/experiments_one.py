@@ -1,0 +1,168 @@
+"""One experiment: health first, then what it changed, what may be done, and who did what."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from dashboard.areas.experiments_reading import Seen, ask_anew, health_of, last_seen, report_of
+from dashboard.experiment_report import ARM_COLUMNS, told_in
+from dashboard.experiment_verdict import verdict_in
+from dashboard.numbers import told
+from dashboard.terms import term
+from dashboard.web.errors import NotFound
+from dashboard.web.visit import Visit
+from experiments.declaration import to_json
+from serving.audience_file import FORMULA
+from serving.experiment_audit import Audited
+from serving.experiment_entry import Entry
+from serving.experiments import Book
+from serving.lifecycle import Reading
+from serving.moments import iso
+from serving.readout_process import ReadoutProcess
+
+_CHANGES = 100  # of the trail, on the page; its file has all
+_ALL = 1_000_000
+
+
+def shown(visit: Visit) -> Response:
+    entry = found(visit)
+    trail = Book(visit.ground.log).audit(entry.experiment_id, 0, _ALL)[-_CHANGES:]
+    seen = ask_anew(readouts_of(visit), entry, visit.now)
+    return visit.page(
+        "experiments/one.html",
+        trail=[(one, changed_words(visit, one)) for one in reversed(trail)],
+        arms=decidable(entry, seen),
+        **readout_values(visit, entry, seen),
+    )
+
+
+def readout(visit: Visit) -> Response:
+    """The piece with the results, once there are others than those ``seen``; until then nothing."""
+    entry = found(visit)
+    seen = last_seen(readouts_of(visit), entry)
+    if seen.under_way and seen.as_of == visit.query("seen"):
+        return Response(status_code=204)
+    return visit.page("experiments/readout.html", **readout_values(visit, entry, seen))
+
+
+def readout_values(visit: Visit, entry: Entry, seen: Seen) -> dict[str, Any]:
+    """What the piece with the results needs."""
+    values: dict[str, Any] = {
+        "entry": entry,
+        "seen": seen,
+        "health": health_of(seen.results),
+        "readable": readouts_of(visit) is not None,
+        "live": entry.declared.mode == "live",
+    }
+    if seen.results is None or not values["live"]:
+        return values
+    values |= told_in(report_of(entry, seen.results), visit.language)
+    values["sentence"] = verdict_in(visit.language, seen.results, seen.results["verdict"])
+    return values
+
+
+def decidable(entry: Entry, seen: Seen) -> Sequence[tuple[str, str, bool]]:
+    """Arms that an experiment may be decided for: name, release, and whether the verdict read last
+    allows it; the control always may go on."""
+    allowed = {entry.declared.control}
+    if seen.results is not None and "contrasts" in seen.results:
+        allowed |= Reading.told_by(seen.results).allows
+    return [(arm.name, arm.release, arm.name in allowed) for arm in entry.declared.arms]
+
+
+def results_file(visit: Visit) -> Response:
+    entry = found(visit)
+    results = last_seen(readouts_of(visit), entry).results
+    if results is None:
+        raise NotFound("this experiment has not been read out yet; open its page and wait")
+    return _json(visit, f"{entry.experiment_id}-results.json", results)
+
+
+def arms_file(visit: Visit) -> Response:
+    entry = found(visit)
+    results = last_seen(readouts_of(visit), entry).results
+    if results is None or "contrasts" not in results:
+        raise NotFound("this experiment has not been read out yet; open its page and wait")
+    rows = [[one[name] for name in ARM_COLUMNS] for one in results["arms"]]
+    return _csv(visit, f"{entry.experiment_id}-arms.csv", ARM_COLUMNS, rows)
+
+
+def declaration_file(visit: Visit) -> Response:
+    entry = found(visit)
+    return _json(visit, f"{entry.experiment_id}.json", to_json(entry.experiment))
+
+
+def trail_file(visit: Visit) -> Response:
+    entry = found(visit)
+    trail = Book(visit.ground.log).audit(entry.experiment_id, 0, _ALL)
+    columns = ("version", "at", "by", "action", "why", "changed")
+    rows = [
+        [one.version, iso(one.at), one.by, one.action, one.why, json.dumps(one.changed)]
+        for one in trail
+    ]
+    return _csv(visit, f"{entry.experiment_id}-trail.csv", columns, rows)
+
+
+def found(visit: Visit) -> Entry:
+    """The experiment of the address. Raises ``UnknownExperiment``."""
+    return Book(visit.ground.log).find(visit.path("experiment_id"))
+
+
+def readouts_of(visit: Visit) -> ReadoutProcess | None:
+    parts = visit.ground.parts
+    return None if parts is None else parts.readouts
+
+
+def changed_words(visit: Visit, one: Audited) -> str:
+    """What a line of the trail changed, in short."""
+    if "experiment" in one.changed:
+        return ""
+    words = []
+    for name, values in one.changed.items():
+        before, after = values["before"], values["after"]
+        if name == "arms" and isinstance(before, list):
+            words += _shares(before, after)
+        elif name == "state":
+            words.append(f"{term(visit.words, before)} → {term(visit.words, after)}")
+        elif name == "decision" and after is not None:
+            words.append(visit.words("decided for %(arm)s", arm=after["arm"]))
+        elif name not in ("slots", "looks"):
+            words.append(name)
+    return ", ".join(words)
+
+
+def _shares(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
+    old = {arm["name"]: arm["share"] for arm in before}
+    return [
+        f"{arm['name']} {told(old.get(arm['name']), 'share', decimals=1)} → "
+        f"{told(arm['share'], 'share', decimals=1)}"
+        for arm in after
+        if old.get(arm["name"]) != arm["share"]
+    ]
+
+
+def _json(visit: Visit, name: str, document: Mapping[str, Any]) -> Response:
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    return visit.file(name, text, "application/json")
+
+
+def _csv(
+    visit: Visit, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> Response:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([f"'{cell}" if _risky(cell) else cell for cell in row])
+    return visit.file(name, file.getvalue(), "text/csv; charset=utf-8")
+
+
+def _risky(cell: object) -> bool:
+    """A spreadsheet would run it as a formula."""
+    return isinstance(cell, str) and cell.startswith(FORMULA)
