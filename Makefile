@@ -22,7 +22,8 @@ loop: setup ## Learn week by week on a synthetic market, and draw what was earne
 test: ## Run all tests.
 	@.ci/setup tests
 	@echo "test: all tests (the slow ones too), a file at a time on each core"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder \
+		$(ARGS)
 
 quick: setup ## Run the tests that take a moment each.
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)

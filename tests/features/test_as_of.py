@@ -69,7 +69,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
 
 
 @pytest.mark.slow
-@examples(200)
+@examples(100)
 @given(pasts(1))
 def test_every_view_of_a_shop_shows_what_the_slow_oracle_says(
     compiled: Compiled, drawn: tuple[datetime, History]
@@ -80,7 +80,7 @@ def test_every_view_of_a_shop_shows_what_the_slow_oracle_says(
 
 
 @pytest.mark.slow
-@examples(1200 // SHOPS)
+@examples(800 // SHOPS)
 @given(pasts(SHOPS))
 def test_so_does_every_view_of_shops_side_by_side(
     compiled: Compiled, drawn: tuple[datetime, History]
@@ -91,7 +91,7 @@ def test_so_does_every_view_of_shops_side_by_side(
 
 
 @pytest.mark.slow
-@examples(600 // SHOPS)
+@examples(400 // SHOPS)
 @given(poisoned(SHOPS))
 def test_the_future_is_invisible(
     compiled: Compiled, drawn: tuple[datetime, History, History]
@@ -103,7 +103,7 @@ def test_the_future_is_invisible(
 
 
 @pytest.mark.slow
-@examples(15, Phase.generate)  # a build takes seconds: too slow to look for the smallest history
+@examples(6, Phase.generate)  # a build takes seconds: too slow to look for the smallest history
 @given(poisoned(1))
 def test_a_build_over_files_shows_the_same_and_does_not_see_later_files(
     compiled: Compiled,
@@ -123,7 +123,7 @@ def test_a_build_over_files_shows_the_same_and_does_not_see_later_files(
 
 
 @pytest.mark.slow
-@examples(5, Phase.generate)
+@examples(2, Phase.generate)
 @given(pasts(1))
 def test_the_vocabulary_holds_what_interests_most_members(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[datetime, History]
