@@ -15,7 +15,6 @@ from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
 if TYPE_CHECKING:
     from experiments.rule_court import Estimate, Findings, Group
     from serving.court import Audit, Mistake, Pool
-    from training.charts import Chart
 
 app = typer.Typer(name="rules", no_args_is_help=True, help="What hand-written rules are worth.")
 
@@ -25,19 +24,6 @@ class Wanted(Enum):
 
     MARGIN = "margin"
     CONVERSIONS = "conversions"
-
-
-_GROUPS = {
-    "picked": "the rule picks",
-    "left_out": "the rule leaves out",
-    "best_left_out": "as many of those, best by the model",
-    "model": "as many of all, best by the model",
-}
-_DIFFERENCES = {
-    "picked_less_left_out": "picked less left out",
-    "picked_less_best_left_out": "picked less the best left out",
-    "picked_less_model": "picked less the model's",
-}
 
 
 @app.callback()
@@ -121,14 +107,16 @@ def _table(answer: Findings) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from dashboard.rule_charts import DIFFERENCES, GROUPS
+
     table = Table("members", "decisions", "gain per contact", "more conversions in 1,000", box=None)
-    for name, words in _GROUPS.items():
+    for name, words in GROUPS.items():
         group: Group = getattr(answer, name)
         table.add_row(
             words, f"{group.decisions:,}", group.gain.told(), group.conversions.told(1000)
         )
     money = answer.objective == "margin"
-    for name, words in _DIFFERENCES.items():
+    for name, words in DIFFERENCES.items():
         less: Estimate = getattr(answer, name)
         row = (less.told(), "") if money else ("", less.told(1000))
         table.add_row(words, "", *row)
@@ -150,25 +138,7 @@ def _plot(found: Audit, file: Path) -> None:
     if isinstance(found.ruling.answer, CannotSay):
         typer.echo("nothing to plot", err=True)
         return
-    chart = _chart(found.ruling.answer, found.question.rule)
+    from dashboard.rule_charts import verdict_chart
+
+    chart = verdict_chart(found.ruling.answer, found.question.rule)
     write_chart(chart, found.ruling.verdict, "rule", file)
-
-
-def _chart(answer: Findings, rule: str) -> Chart:
-    from training.charts import Chart, Series
-
-    groups = {words: answer.judged(getattr(answer, name)) for name, words in _GROUPS.items()}
-    money = answer.objective == "margin"
-    times = 1.0 if money else 1000.0
-    shown = "gain per contact, money" if money else "more conversions in 1,000 contacts"
-    means = [times * one.mean for one in groups.values()]
-    widths = [times * (one.high - one.mean) for one in groups.values()]
-    return Chart(
-        rule,
-        "members",
-        f"{shown}, 95 % interval",
-        (
-            Series("measured", list(groups), means, "points", widths),
-            Series("no send", list(groups), [0.0] * len(groups), "guide"),
-        ),
-    )

@@ -37,7 +37,7 @@ TOLD_EVIDENCE = {
     "prior": "The effect is assumed: nothing was measured of this yet.",
 }
 
-_LIMITS = {
+TOLD_LIMITS = {
     "budget": "the budget", "audience": "the audience", "money": "money", "contacts": "contacts",
 }  # fmt: skip
 
@@ -69,7 +69,7 @@ def _limit(name: str, says: Says) -> str:
         return says("the offer %(offer)s", offer=one)
     if kind == "channel" and found:
         return says("the channel %(channel)s", channel=one)
-    return says(_LIMITS[name]) if name in _LIMITS else name
+    return says(TOLD_LIMITS[name]) if name in TOLD_LIMITS else name
 
 
 def raises(part: float, what: str, says: Says = english) -> str:

@@ -14,6 +14,7 @@ from serving.erasures import Erasure
 from serving.errors import NoErasureKey, UnknownErasure
 from serving.parts import FromApp, Parts
 from serving.problems import documented
+from serving.rights import exported, forgotten
 from serving.schemas import Id
 
 router = APIRouter(prefix="/v1", tags=["members"], dependencies=[Depends(Requires("erase"))])
@@ -44,20 +45,11 @@ def erasure(erasure_id: Annotated[Id, Path()], parts: FromApp) -> ErasureShown:
 def export_member(member_id: MemberId, parts: FromApp) -> MemberExport:
     """Everything that the scorer holds of a member: decisions, events, outcomes, suppression,
     features. Of a stranger, and of one who was erased, that is nothing."""
-    release = parts.decider.release
-    erased = parts.log.erased([member_id])
-    return MemberExport(
-        member_id=member_id,
-        release=release.versions.release,
-        log=parts.erasures.held(member_id),
-        features={} if erased else release.features_of(member_id),
-    )
+    return exported(parts, member_id)
 
 
 def _asked(parts: Parts, members: Sequence[str], response: Response) -> ErasureShown:
-    found = parts.erasures.ask(members, datetime.now(UTC))
-    for member in members:
-        parts.fresh.forget(member)
+    found = forgotten(parts, members, datetime.now(UTC))
     response.headers["Location"] = f"/v1/erasures/{found.erasure_id}"
     return _shown(found)
 
