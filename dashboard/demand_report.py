@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dashboard.charts.figure import csv_link, figure
+from dashboard.insights_words import STAGES, TIERS
 from dashboard.numbers import told
 from dashboard.pages import json_link, page
 from training.charts import Chart, Series
@@ -21,6 +22,7 @@ _REMEDY = (
     "for_sale", "in_stock", "items_before", "items_now", "items_gone", "nearest_band",
     "nearest_low", "nearest_high", "nearest_items", "margin", "at_stake",
 )  # fmt: skip
+_CODES: Mapping[str, Mapping[str, str]] = {"lifecycle": STAGES, "value_tier": TIERS}
 _SHOWN = 12  # findings in the chart: more names than that are not read
 
 
@@ -51,7 +53,7 @@ def rows(document: Document) -> list[list[Any]]:
 def growth_chart(document: Document, words: Words = str) -> Chart:
     """Growth of each finding over the shop's, with its interval, best first."""
     shown: Sequence[Document] = document["findings"][:_SHOWN]
-    names = [f"{one['rank']}. {one['need']['category']}, {segment(one)}" for one in shown]
+    names = [f"{one['rank']}. {one['need']['category']}, {segment(one, words)}" for one in shown]
     growth = [one["growth"] for one in shown]
     found = Series(
         words("growth of demand"),
@@ -65,9 +67,12 @@ def growth_chart(document: Document, words: Words = str) -> Chart:
     return Chart(words("Demand that grows"), words("need"), axis, (found, level))
 
 
-def segment(finding: Document) -> str:
-    """Whose need it is, in one breath."""
-    return " · ".join(finding["segment"].values())
+def segment(finding: Document, words: Words = str) -> str:
+    """Whose need it is, in one breath; our own stages and tiers in the reader's language."""
+    return " · ".join(
+        words(_CODES[name][value]) if value in _CODES.get(name, {}) else value
+        for name, value in finding["segment"].items()
+    )
 
 
 def prices(low: float | None, high: float | None) -> str:

@@ -12,6 +12,9 @@ from markupsafe import Markup
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dashboard.areas.demand_part import NAME as DEMAND
+from dashboard.areas.demand_part import demand_part
+from dashboard.demand_report import prices, segment
 from dashboard.insights_charts import (
     conversion_figure,
     lifecycle_figures,
@@ -46,12 +49,15 @@ def segments(visit: Visit) -> Response:
         tiers=TIERS,
         day=day,
         why=lambda untold: why(untold, visit.words),
+        demand=demand_part(visit),
+        prices=prices,
+        whose=lambda finding: segment(finding, visit.words),
     )
 
 
 def refresh(visit: Visit) -> Response:
     """Count them anew, in a process of its own."""
-    only = [word for name in NAMES for word in ("--only", name)]
+    only = [word for name in (*NAMES, DEMAND) for word in ("--only", name)]
     words = ["insights", "refresh", *only]
     job = visit.ground.work.start(_WORK, words, by=visit.user.name, then=PATH)
     return visit.to(f"/work/{job.job_id}")
