@@ -100,17 +100,14 @@ def _send_of(
     connection: Connection, told: Mapping[str, Any], member_id: str | None
 ) -> tuple[str, str] | None:
     """Day, channel and push of the send that an unsubscription speaks of: the decision that it
-    names, else that of its member in its push, else the member's last before it."""
+    names, else that of its member in its push; None of one that was decided elsewhere."""
     made = tables.decisions.c
     named = select(made.decided_at, made.channel, made.push_id)
     if told.get("decision_id"):
         named = named.where(made.decision_id == told["decision_id"])
-    elif told.get("push_id"):
-        named = named.where(made.push_id == told["push_id"], made.member_id == member_id)
     else:
-        sent = named.where(made.offer_id.is_not(None), made.decided_at <= told["occurred_at"])
-        named = sent.where(made.member_id == member_id)
-    found = connection.execute(named.order_by(made.seq.desc()).limit(1)).one_or_none()
+        named = named.where(made.push_id == told["push_id"], made.member_id == member_id)
+    found = connection.execute(named).one_or_none()
     if found is None:
         return None
     return found.decided_at[:10], f"{found.channel}/{found.push_id}"

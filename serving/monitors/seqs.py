@@ -22,7 +22,7 @@ def newest(connection: Connection, table: Table) -> int:
 def first_since(connection: Connection, table: Table, moments: str, since: datetime) -> int:
     """Number of the first row whose moment is ``since`` or later; one behind the newest where
     there is none. Rows that were committed a little out of the order of time may be missed."""
-    wanted, low, high = iso(since), 0, newest(connection, table) + 1
+    wanted, low, high = iso(since), 1, newest(connection, table) + 1
     column = table.c[moments]
     while low < high:
         middle = (low + high) // 2

@@ -39,27 +39,31 @@ class Stream:
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, workspace: Workspace) -> None:
-        """In few statements: the log's own writing makes one durable commit a call."""
+        """Into the log of a workspace."""
+        self.make()
+        with Log.of(workspace) as log:
+            log.write(self.insert)
+
+    def make(self) -> None:
+        """Draw the rows."""
         rng = np.random.default_rng(self.seed)
         for hour in range(DAYS * 24, self.stopped, -1):
             at = self.now - timedelta(hours=hour)
             for number in range(int(rng.poisson(self.an_hour))):
-                self._decision(rng, at, number, lately=hour <= 7 * 24)
+                self.decide(rng, at, number, lately=hour <= 7 * 24)
                 if hour > self.silent and self.rows[-1]["offer_id"]:
                     self._outcomes(rng, at, lately=hour <= 7 * 24)
-        with Log.of(workspace) as log:
-            log.write(self._work)
 
-    def _work(self, connection: Any) -> None:
+    def insert(self, connection: Any) -> None:
+        """In few statements: the log's own writing makes one durable commit a call."""
         connection.execute(tables.decisions.insert(), self.rows)
         if self.told:
             connection.execute(tables.outcomes.insert(), self.told)
         seen = {"release": "r1", "versions": "{}", "seen_at": iso(self.now - timedelta(days=DAYS))}
         connection.execute(tables.releases_seen.insert(), [seen])
 
-    def _decision(
-        self, rng: np.random.Generator, at: datetime, number: int, *, lately: bool
-    ) -> None:
+    def decide(self, rng: np.random.Generator, at: datetime, number: int, *, lately: bool) -> None:
+        """One decision more."""
         sent = rng.random() < 2 / 3
         low = float(rng.beta(2, 40)) * (self.scores if lately else 1.0)
         member = f"m{len(self.rows)}"

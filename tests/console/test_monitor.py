@@ -18,21 +18,16 @@ from console.main import application
 from console.monitor_data import calibration_of, drift_of_features
 from console.monitor_settings import MonitorSettings
 from console.monitoring import Monitored, run_monitors
-from experiments.assignment import Allocation
-from experiments.design import Arm, Experiment
 from features.ingest.load import ingest_rows
 from features.insights.prepared import prepared
 from features.progress import silent
 from features.record import BuildRecord, Built, view_file
 from features.workspace import Workspace
 from serving import tables
-from serving.experiment_audit import Change
-from serving.experiments import Book
-from serving.ledger import State
 from serving.log import Log
 from serving.moments import iso
 from serving.monitors.counting import brought_up
-from serving.monitors.log_parts import Happened, settled, splits
+from serving.monitors.log_parts import Happened
 from serving.monitors.tally import Tally
 from serving.monitors.thresholds import BY_DEFAULT, Thresholds
 from tests.console.monitored_log import NOW, Stream
@@ -221,45 +216,12 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(
     assert refused.stderr.count("\n") == 1
 
 
-EXPERIMENT = Experiment(
-    "spring-test",
-    (Arm("champion", 0.5, "champion"), Arm("rival", 0.5, "release", release="r2")),
-    control="champion",
-)
-
-
-def test_members_count_in_the_arm_and_under_the_shares_that_they_came_under(
-    tmp_path: Path,
-) -> None:
-    workspace = Workspace(tmp_path)
-    with Log.of(workspace) as log:
-        book = Book(log)
-        book.create(EXPERIMENT, Change(NOW - timedelta(days=9), "key"))
-        book.start("spring-test", Change(NOW - timedelta(days=8), "key"))
-        change = Change(NOW - timedelta(days=4), "key")
-        book.share("spring-test", {"champion": 0.2, "rival": 0.8}, change)
-        stream = Stream()
-        moments = [NOW - timedelta(days=day) for day in (6, 6, 6, 3, 3)]
-        arms = ["champion", "rival", "rival", "rival", "champion"]
-        for number, (arm, at) in enumerate(zip(arms, moments, strict=True)):
-            stream._decision(np.random.default_rng(number), at, number, lately=True)
-            stream.rows[-1] |= {"arm": arm, "experiment": "spring-test", "push_id": f"p{number}"}
-        stream.rows[4]["member_id"] = "m0"  # came on the sixth day, and counts there
-        log.write(stream._work)
-        (found,) = splits(log)
-    first, second = found.epochs
-    assert first[0] == {"champion": 1, "rival": 2}
-    assert second[0] == {"rival": 1}
-    assert second[1] == pytest.approx({"champion": 0.2, "rival": 0.8})
-    assert Allocation.of(dict(first[1])).names == ("champion", "rival")
-
-
 def decided(log: Log, times: float = 1.0) -> list[Happened]:
     """800 sends of a day, as many members held out, and what came of them."""
     rng, stream = np.random.default_rng(5), Stream()
     happened = []
     for number in range(1_600):
-        stream._decision(rng, NOW - timedelta(days=20), number % 60, lately=False)
+        stream.decide(rng, NOW - timedelta(days=20), number % 60, lately=False)
         row = stream.rows[-1]
         sent = number % 2 == 0
         told = {"p_if_sent": 0.2, "p_if_not": 0.1, "evidence": "modelled"}
@@ -267,31 +229,8 @@ def decided(log: Log, times: float = 1.0) -> list[Happened]:
         row |= {"answer": json.dumps(answer), "offer_id": "ten" if sent else None}
         chance = times * (0.2 if sent else 0.1)
         happened.append(Happened(row["decision_id"], number, bool(rng.random() < chance)))
-    log.write(stream._work)
+    log.write(stream.insert)
     return happened
-
-
-def test_what_was_sent_is_held_against_the_estimate_of_a_send(tmp_path: Path) -> None:
-    with Log.of(Workspace(tmp_path)) as log:
-        found = settled(log, decided(log))
-        assert set(found) == {"sent", "held_out"}
-        assert len(found["sent"].converted) == 800
-        assert set(found["sent"].predicted) == {0.2}
-        assert set(found["held_out"].predicted) == {0.1}
-
-
-def test_a_send_that_failed_or_was_never_reported_is_left_out(tmp_path: Path) -> None:
-    with Log.of(Workspace(tmp_path)) as log:
-        happened = decided(log)
-        held = [
-            {"decision_id": one.decision_id, "push_id": "spring", "takes": "{}",
-             "state": state, "expires_at": iso(NOW)}
-            for one, state in zip(
-                happened[:6:2], (State.ACTIVATED, State.FAILED, State.EXPIRED), strict=True
-            )
-        ]  # fmt: skip
-        log.write(lambda connection: connection.execute(tables.reservations.insert(), held))
-        assert len(settled(log, happened)["sent"].converted) == 1
 
 
 def test_calibration_waits_for_the_window_and_for_the_newest_event(tmp_path: Path) -> None:
