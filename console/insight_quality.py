@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from features.workspace import Workspace
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _STAGE = "quality"
 _STEPS = 4
+_DAY = timedelta(days=1)
 
 
 def quality_document(workspace: Workspace, as_of: datetime, progress: Progress) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def _report(workspace: Workspace, as_of: datetime) -> tuple[dict[str, Any] | Non
     built = sorted(BuildRecord.load(workspace).moments)
     if not built:
         return None, "no features are built yet; run `pushwise features build`"
-    earlier = [moment for moment in built if moment <= as_of]
+    # Features are built at some hour of the newest event's day, and a refresh is of its start.
+    earlier = [moment for moment in built if moment < as_of + _DAY]
     moment = (earlier or built)[-1]
     reference = reference_moments(workspace, moment, built, ())
     limits = Limits(**load_settings().quality.model_dump())

@@ -20,6 +20,7 @@ from features.tables import opened
 from features.workspace import Workspace
 
 _SHARES = re.compile(r"_share(_|$)|_rate(_|$)")  # names of what lies between 0 and 1
+FINDINGS = ("drift", "missing", "range", "age", "behind", "coverage")
 _FEEDS = {"events": "occurred_at", "decisions": "decided_at", "outcomes": "occurred_at"}
 
 
@@ -63,10 +64,11 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something beyond its limit, in words."""
+    """Something beyond its limit, in words. kind: one of ``FINDINGS``."""
 
     subject: str
     text: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +202,13 @@ def _behind(workspace: Workspace, as_of: datetime) -> float:
 
 def _feature_findings(features: Iterable[FeatureHealth], limits: Limits) -> Iterable[Finding]:
     for health in features:
-        for text in (
-            _drifted(health, limits),
-            _missing(health, limits),
-            _out_of_range(health, limits),
+        for kind, text in (
+            ("drift", _drifted(health, limits)),
+            ("missing", _missing(health, limits)),
+            ("range", _out_of_range(health, limits)),
         ):
             if text:
-                yield Finding(health.subject, text)
+                yield Finding(health.subject, text, kind)
 
 
 def _drifted(health: FeatureHealth, limits: Limits) -> str:
@@ -243,6 +245,7 @@ def _feed_findings(fed: Iterable[Feed], limits: Limits) -> Iterable[Finding]:
             yield Finding(
                 feed.table,
                 f"the newest row is {feed.age_days:.1f} days old, limit {limits.age_days:g}",
+                "age",
             )
 
 
@@ -252,6 +255,7 @@ def _stale(behind_days: float, limits: Limits) -> Iterable[Finding]:
             "features",
             f"the newest were built {behind_days:.1f} days before the newest event, limit "
             f"{limits.age_days:g}; run `pushwise features build`",
+            "behind",
         )
 
 
@@ -263,4 +267,5 @@ def _coverage_findings(covered: Iterable[Coverage], limits: Limits) -> Iterable[
                 one.name,
                 f"{one.count:,} of {one.of:,} members {one.text} ({one.share:.1%}), "
                 f"wanted at least {least:.1%}",
+                "coverage",
             )
