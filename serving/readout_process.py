@@ -111,7 +111,8 @@ class ReadoutProcess:
                     raise ReadoutUnderWay
                 found = self._pool.submit(self._read, *key, moments)
                 kept = _Kept(stamp, now, moments, found)
-                found.add_done_callback(partial(self._keep_last, entry.experiment_id, moments))
+                if as_of is None:
+                    found.add_done_callback(partial(self._keep_last, entry.experiment_id))
                 self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
@@ -119,8 +120,8 @@ class ReadoutProcess:
         return kept.found
 
     def last(self, experiment_id: str) -> dict[str, Any] | None:
-        """The newest document with earlier moments that was made, however much came in since;
-        None before the first. Nothing is read for it."""
+        """The newest document of a now that was made, however much came in since; None before the
+        first. Nothing is read for it."""
         with self._lock:
             return self._last.get(experiment_id)
 
@@ -150,8 +151,8 @@ class ReadoutProcess:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def _keep_last(self, experiment_id: str, moments: int, found: Future[dict[str, Any]]) -> None:
-        if not moments or found.cancelled() or found.exception() is not None:
+    def _keep_last(self, experiment_id: str, found: Future[dict[str, Any]]) -> None:
+        if found.cancelled() or found.exception() is not None:
             return
         with self._lock:
             self._last[experiment_id] = found.result()

@@ -46,7 +46,9 @@ def readout(visit: Visit) -> Response:
     """The piece with the results, once there are others than those ``seen``; until then nothing."""
     entry = found(visit)
     seen = last_seen(readouts_of(visit), entry)
-    if seen.under_way and seen.as_of == visit.query("seen"):
+    if seen.as_of != visit.query("seen"):
+        seen = ask_anew(readouts_of(visit), entry, visit.now)
+    elif seen.under_way:
         return Response(status_code=204)
     return visit.page("experiments/readout.html", **readout_values(visit, entry, seen))
 

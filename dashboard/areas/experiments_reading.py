@@ -12,7 +12,7 @@ from serving.experiment_entry import Entry
 from serving.experiment_errors import ReadoutUnderWay
 from serving.readout_process import ReadoutProcess
 
-MOMENTS = 8  # that the curves have beside the planned looks
+MOMENTS = 6  # that the curves have beside the planned looks
 GOOD_FOR = timedelta(minutes=5)
 Document: TypeAlias = Mapping[str, Any]
 Health: TypeAlias = Literal["good", "bad", "wait", "unknown"]
@@ -24,6 +24,11 @@ class Seen:
 
     results: Document | None
     under_way: bool
+
+    @property
+    def brief(self) -> bool:
+        """Whether the results lack the earlier moments that the curves are made of."""
+        return self.results is not None and "srm" in self.results and "history" not in self.results
 
     @property
     def as_of(self) -> str:
@@ -44,8 +49,9 @@ def ask_anew(readouts: ReadoutProcess | None, entry: Entry, now: datetime) -> Se
     seen = last_seen(readouts, entry)
     if readouts is None or entry.started_at is None or seen.under_way or _good(seen, entry, now):
         return seen
+    first = seen.results is None  # soon there; what the curves need takes several times as long
     try:
-        readouts.results(entry, None, MOMENTS)
+        readouts.results(entry, None, 0 if first else MOMENTS)
     except ReadoutUnderWay:  # enough others wait; whoever looks again asks again
         return seen
     return last_seen(readouts, entry)
@@ -53,7 +59,7 @@ def ask_anew(readouts: ReadoutProcess | None, entry: Entry, now: datetime) -> Se
 
 def _good(seen: Seen, entry: Entry, now: datetime) -> bool:
     found = seen.results
-    if found is None or found.get("version", entry.version) != entry.version:
+    if found is None or found.get("version", entry.version) != entry.version or seen.brief:
         return False
     return now - datetime.fromisoformat(found["as_of"]) < GOOD_FOR
 
