@@ -6,36 +6,47 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboard.numbers import told
+from dashboard.terms import Words, in_english
 from training.charts import Chart, Series
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def promise_chart(beside: Rows) -> Chart | None:
+def promise_chart(beside: Rows, words: Words = in_english) -> Chart | None:
     """The gain promised and the gain that came; None where nothing was promised, or it cannot be
     told what came."""
     gains = [row for row in beside if row["name"].startswith("gain")]
     real = gains[0]["real"]
+    names = (
+        words("planned: by the estimates as they were"),
+        words("planned: as such estimates come true"),
+    )
     promised = [
-        (f"planned: {row['name'].removeprefix('gain, ')}", row["planned"])
-        for row in gains
+        (name, row["planned"])
+        for name, row in zip(names, gains, strict=True)
         if row["planned"] is not None
     ]
     promised += [
-        ("when it was decided", row["logged"]) for row in gains if row["logged"] is not None
+        (words("when it was decided"), row["logged"]) for row in gains if row["logged"] is not None
     ]
     if not promised or "told" in real:
         return None
     return Chart(
-        "Promised and earned",
+        words("Promised and earned"),
         "",
-        "gain of the whole push, money",
-        (_points("promised", promised), _points("earned", [("earned", real)])),
+        words("gain of the whole push, money"),
+        (
+            _points(words("promised"), promised),
+            _points(words("earned"), [(words("earned"), real)]),
+        ),
     )
 
 
 def frontier_chart(
-    frontier: Mapping[str, Any] | None, planned: Mapping[str, Any] | None, beside: Rows
+    frontier: Mapping[str, Any] | None,
+    planned: Mapping[str, Any] | None,
+    beside: Rows,
+    words: Words = in_english,
 ) -> Chart | None:
     """The expected gain at every budget, with the plan's place and the push's own."""
     if frontier is None or planned is None or frontier["along"] != "cost":
@@ -49,15 +60,18 @@ def frontier_chart(
     real = rows["gain, by the estimates as they were"]["real"]
     mine = planned["calibrated_gain"] if measured else planned["expected_gain"]
     series = [
-        Series("was to be gained", [one["cost"] for one in points], gains, ends=ends),
-        Series("as planned", [planned["expected_cost"]], [mine], "points"),
+        Series(words("was to be gained"), [one["cost"] for one in points], gains, ends=ends),
+        Series(words("as planned"), [planned["expected_cost"]], [mine], "points"),
     ]
     if "told" not in real:
-        series.append(_at("as it came", cost, real))
-    return Chart("What more, or less, was to bring", "cost, money", "gain, money", tuple(series))
+        series.append(_at(words("as it came"), cost, real))
+    return Chart(
+        words("What more, or less, was to bring"), words("cost, money"), words("gain, money"),
+        tuple(series),
+    )  # fmt: skip
 
 
-def offers_chart(offers: Rows) -> Chart | None:
+def offers_chart(offers: Rows, words: Words = in_english) -> Chart | None:
     """The gain per member of each offer beyond members held out; None unless it was drawn who got
     which."""
     found = [
@@ -68,7 +82,8 @@ def offers_chart(offers: Rows) -> Chart | None:
     known = [(name, gain) for name, gain in found if "value" in gain]
     if not known:
         return None
-    return Chart("Offers", "", "gain per member, money", (_points("offer", known),))
+    axis = words("gain per member, money")
+    return Chart(words("Offers"), "", axis, (_points(words("offer"), known),))
 
 
 def _points(name: str, found: Sequence[tuple[str, Any]]) -> Series:

@@ -11,18 +11,49 @@ from dashboard.experiment_charts import Document, funnel, per_member, segments, 
 from dashboard.numbers import Unit, told
 from dashboard.pages import json_link, page
 from dashboard.push_charts import frontier_chart, offers_chart, promise_chart
+from dashboard.terms import Words, in_english, untold
+from dashboard.web.language import ENGLISH, Language, noted
 from training.charts import Chart
 
 _ENDS = ("value", "low", "high")
-_SAYS = {
-    "promise": "The gain of the whole push: as the estimates had it, as such estimates come true, "
-    "and as it came, with its interval.",
-    "frontier": "What more or less money was to bring, and where the push ended.",
-    "segments": "Those sent to against those held out within each segment; a tick marks what is "
-    "told apart from zero once it is taken into account how many were looked at.",
-    "offers": "Who got which offer was drawn, so each can be compared with the members held out.",
-    "funnel": "How many of the members came how far; members, and their share.",
+_SENTENCES = {
+    "good": noted(
+        "The push earned %(each)s per member (%(low)s to %(high)s) beyond what members held out "
+        "did."
+    ),
+    "bad": noted(
+        "The push did harm: %(each)s per member (%(low)s to %(high)s) against members held out."
+    ),
+    "": noted(
+        "Nothing shows that the push changed anything: %(each)s per member (%(low)s to %(high)s)."
+    ),
 }
+_AMOUNTS: Mapping[Unit, str] = {
+    "points": noted("%(amount)s members converting"),
+    "money": noted("%(amount)s money"),
+}
+_SAYS = {
+    "promise": noted(
+        "The gain of the whole push: as the estimates had it, as such estimates come true, and as "
+        "it came, with its interval."
+    ),
+    "frontier": noted("What more or less money was to bring, and where the push ended."),
+    "segments": noted(
+        "Those sent to against those held out within each segment; a tick marks what is told apart "
+        "from zero once it is taken into account how many were looked at."
+    ),
+    "offers": noted(
+        "Who got which offer was drawn, so each can be compared with the members held out."
+    ),
+    "funnel": noted("How many of the members came how far; members, and their share."),
+}
+ROWS = (  # of what was promised beside what came
+    noted("contacts"),
+    noted("conversions that would not have come"),
+    noted("cost, coupons included"),
+    noted("gain, by the estimates as they were"),
+    noted("gain, as such estimates come true"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,36 +90,38 @@ class PushReport:
     @property
     def sentence(self) -> str:
         """What came of it, in one sentence."""
+        return self.said(ENGLISH)
+
+    def said(self, spoken: Language) -> str:
+        """The same in the reader's language."""
+        words = spoken.words
         if self.results["srm"]["passed"] is False:
-            return (
+            return words(
                 "Cannot say: members are not split between the push and its holdout as chance "
                 "would have it, so something is wrong with the data."
             )
-        metric, primary = self.results["metric"], self.contrast["primary"]
-        money = metric != "converted"
-        found = (
-            self.contrast["incremental"]["gain"] if money else primary.get("difference", primary)
-        )
+        found, unit = self._earned
         if "told" in found:
-            return f"Cannot say: {found['told']}."
-        unit: Unit = unit_of(metric)
-        what = "money" if money else "members converting"
-        each = f"{told(found['value'], unit, signed=True)} {what} per member"
-        around = (
-            f"({told(found['low'], unit, signed=True)} to {told(found['high'], unit, signed=True)})"
-        )
-        if found["low"] > 0:
-            return f"The push earned {each} {around} beyond what members held out did."
-        if found["high"] < 0:
-            return f"The push did harm: {each} {around} against members held out."
-        return f"Nothing shows that the push changed anything: {each} {around}."
+            return words("Cannot say: %(why)s.", why=untold(spoken, found))
+        each = words(_AMOUNTS[unit], amount=told(found["value"], unit, signed=True))
+        low, high = (told(found[end], unit, signed=True) for end in ("low", "high"))
+        return words(_SENTENCES[self.tone], each=each, low=low, high=high)
 
     @property
     def tone(self) -> str:
         """good, bad, or nothing."""
-        if self.sentence.startswith("The push earned"):
-            return "good"
-        return "" if self.sentence.startswith("Nothing") else "bad"
+        found, _ = self._earned
+        if self.results["srm"]["passed"] is False or "told" in found or found["high"] < 0:
+            return "bad"
+        return "good" if found["low"] > 0 else ""
+
+    @property
+    def _earned(self) -> tuple[Document, Unit]:
+        """What one member brought beyond those held out, and its unit."""
+        metric, primary = self.results["metric"], self.contrast["primary"]
+        if metric == "converted":
+            return primary.get("difference", primary), unit_of(metric)
+        return self.contrast["incremental"]["gain"], unit_of(metric)
 
     def beside(self) -> list[dict[str, Any]]:
         """What was promised beside what came: rows of ``name``, ``unit``, ``planned``, ``logged``,
@@ -142,17 +175,7 @@ def push_page(report: PushReport) -> str:
     """The whole page, HTML."""
     results = report.results
     unit = unit_of(results["metric"])
-    charts: dict[str, tuple[Chart | None, Unit]] = {
-        "promise": (promise_chart(report.beside()), "money"),
-        "frontier": (frontier_chart(report.frontier, report.planned, report.beside()), "money"),
-        "segments": (segments(results, report.contrast), unit),
-        "offers": (offers_chart(report.offers), "money"),
-        "funnel": (funnel(report.funnel) if report.funnel else None, "share"),
-    }
-    drawn = {
-        name: "" if chart is None else figure(chart, name, _SAYS[name], shown)
-        for name, (chart, shown) in charts.items()
-    }
+    drawn = drawn_charts(report, in_english)
     values = {
         "title": f"Push {report.push['push_id']}",
         "report": report,
@@ -166,6 +189,24 @@ def push_page(report: PushReport) -> str:
         "files": {"push.json": json_link(report.to_json())},
     }
     return page("push_report.html", values)
+
+
+def drawn_charts(report: PushReport, words: Words) -> Mapping[str, str]:
+    """The charts as figures, by name, in the reader's language; empty where one has nothing to
+    show."""
+    results, beside = report.results, report.beside()
+    unit = unit_of(results["metric"])
+    charts: dict[str, tuple[Chart | None, Unit]] = {
+        "promise": (promise_chart(beside, words), "money"),
+        "frontier": (frontier_chart(report.frontier, report.planned, beside, words), "money"),
+        "segments": (segments(results, report.contrast, words), unit),
+        "offers": (offers_chart(report.offers, words), "money"),
+        "funnel": (funnel(report.funnel, words) if report.funnel else None, "share"),
+    }
+    return {
+        name: "" if chart is None else figure(chart, name, words(_SAYS[name]), shown, words)
+        for name, (chart, shown) in charts.items()
+    }
 
 
 def _row(name: str, unit: Unit, planned: Any, logged: Any, real: Any) -> dict[str, Any]:

@@ -10,17 +10,16 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.areas import pushes_audience, pushes_plan
+from dashboard.areas import pushes_audience, pushes_form, pushes_plan, pushes_results
 from dashboard.areas.pushes_known import (
     MEANINGS,
     SIGNS,
     STATES,
     KnownPush,
-    known_push,
+    asked_push,
     known_pushes,
 )
 from dashboard.areas.pushes_told import JOB_STATES
-from dashboard.web.errors import NotFound
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
 from serving.audiences import Audiences
@@ -48,19 +47,12 @@ def listed(visit: Visit) -> Response:
 
 def shown(visit: Visit) -> Response:
     """One push: what it is, its plans, and what comes next."""
-    push = _asked(visit)
+    push = asked_push(visit)
     plans = Audiences(visit.ground.log).of_push(push.push_id)
     return visit.page(
         "pushes/push.html", push=push, states=STATES, signs=SIGNS, meanings=MEANINGS, plans=plans,
         job_states=JOB_STATES, release=_release_id(visit), here=f"/pushes/{quote(push.push_id)}",
     )  # fmt: skip
-
-
-def _asked(visit: Visit) -> KnownPush:
-    found = known_push(visit, visit.path("push_id"))
-    if found is None:
-        raise NotFound("neither the release in use nor the catalogue has a push of this name")
-    return found
 
 
 def _fits(push: KnownPush, wanted: str, state: str) -> bool:
@@ -79,5 +71,7 @@ ROUTES: Sequence[Route] = (
     look("/pushes", listed),
     *pushes_audience.ROUTES,
     *pushes_plan.ROUTES,
+    *pushes_form.ROUTES,
+    *pushes_results.ROUTES,
     look("/pushes/{push_id:path}", shown),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from dashboard.web.errors import NotFound
 from dashboard.web.language import noted
 from dashboard.web.visit import Visit
 from decisions.catalogue import Push
@@ -72,6 +73,14 @@ def known_push(visit: Visit, push_id: str) -> KnownPush | None:
     versions = {} if version is None else {push_id: version}
     found = _known(release, versions, _shown(contributions(visit)), visit.now)
     return next((one for one in found if one.push_id == push_id), None)
+
+
+def asked_push(visit: Visit) -> KnownPush:
+    """The push of the address. Raises ``NotFound``."""
+    found = known_push(visit, visit.path("push_id"))
+    if found is None:
+        raise NotFound("neither the release in use nor the catalogue has a push of this name")
+    return found
 
 
 def contributions(visit: Visit) -> Prepared | None:

@@ -100,7 +100,9 @@ def funnel_chart(words: Words, funnel: Document) -> Chart:
     names = [words(STAGES[one["stage"]]) for one in stages]
     left = [float(one["members"]) for one in stages]
     whole = max(left, default=0.0) or 1.0
-    labels = [f"{told(count, 'count')} · {told(count / whole, 'share')}" for count in left]
+    labels = [
+        f"{told(count, 'count')} · {told(count / whole, 'share', decimals=1)}" for count in left
+    ]
     bars = Series(words("members left"), names, left, "bars", labels=labels)
     return Chart(words("Who is left at each step"), words("step"), words("members"), (bars,))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from serving.errors import (
 )
 from serving.if_match import Wanted
 from serving.parts import FromApp, Parts
+from serving.preconditions import Conditions
 from serving.problems import documented
 from serving.schemas import Id
 
@@ -96,15 +97,29 @@ def put_push(
 ) -> CataloguePush:
     """A row of the table `pushes`. It is decided once a release was built with it; once its
     `send_at` has passed, it can no longer be changed."""
+    kept = kept_push(push_id, given, key_id(request), wanted, parts)
+    _head(response, kept)
+    return _push(kept.version, parts)
+
+
+def kept_push(
+    push_id: str,
+    given: Mapping[str, object],
+    by: str | None,
+    conditions: Conditions,
+    parts: Parts,
+) -> Kept:
+    """Put a push: what the call and the dashboard share.
+
+    Raises:
+        InvalidEntry: a field does not fit.
+        PreconditionFailed, PushIsHistory, LogUnavailable: see ``Catalogue.put``.
+    """
     release = parts.decider.release
     row = read_entry("pushes", push_id, given, release)
     put = parts.catalogue.among("offers", offers_named(row))
     check_offers(row, release.offers.keys() | put)
-    kept = parts.catalogue.put(
-        Given("pushes", push_id, row, datetime.now(UTC), key_id(request)), wanted
-    )
-    _head(response, kept)
-    return _push(kept.version, parts)
+    return parts.catalogue.put(Given("pushes", push_id, row, datetime.now(UTC), by), conditions)
 
 
 @router.get(

@@ -8,18 +8,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
 
+from dashboard.web.work import Job, Work
 from decisions.infeasible import Infeasible
+from features.insights.prepared import keep
 from features.workspace import Workspace
 from serving.audience_worker import job_command
 from serving.audiences import Audience, Audiences, Wanted
+from serving.catalogue import Catalogue
 from serving.log import Log
 from serving.planning import plan_for_all
 from serving.release import Release
 from serving.settings import Settings
+from tests.dashboard.given import push_report
 from tests.dashboard.web.conftest import House, Opens
 from tests.dashboard.web.reading import Reader, text_of
 from tests.serving.conftest import AS_OF, Bench
@@ -241,11 +246,132 @@ def test_a_viewer_sees_plans_and_can_start_or_download_nothing(
         assert reader.send(path).status_code == 403
 
 
+SUMMER = {
+    "channel": "push", "send_at": "2031-06-01T09:00", "offer_ids": "ten\ngift",
+    "objective": "margin", "budget": "100", "holdout": "0.1",
+}  # fmt: skip
+
+
+def etag_in(reader: Reader, path: str) -> str:
+    """Which version the form of a push is about."""
+    found = re.findall(r'name="etag" value="([^"]+)"', reader.get(f"{path}/edit").text)
+    return unescape(found[0])
+
+
+def test_a_new_push_goes_into_the_catalogue_and_waits_for_a_release(planned: House) -> None:
+    reader = planned.reader("editor")
+    page = reader.send("/pushes/catalogue/new", {"push_id": "summer", **SUMMER})
+    assert page.url.path == "/pushes/summer"
+    text = text_of(page.text)
+    assert "Kept as version 1." in text
+    assert "draft" in text
+    assert "pushwise release build --publish" in text
+    found = Catalogue(planned.ground.log).find("pushes", "summer")
+    assert found is not None
+    assert (found.row["offer_ids"], found.changed_by) == (["ten", "gift"], "user editor")
+    assert "summer" in reader.text("/pushes?state=draft")
+    again = reader.send("/pushes/catalogue/new", {"push_id": "summer", **SUMMER, "budget": "5"})
+    assert again.status_code == 422
+    assert "There is a push of this name already" in text_of(again.text)
+
+
+def test_each_field_that_does_not_fit_has_one_message(planned: House) -> None:
+    reader = planned.reader("editor")
+    reader.get("/pushes/catalogue/new")
+    wrong = {**SUMMER, "push_id": "-x", "send_at": "soon", "budget": "-1", "holdout": "2"}
+    page = reader.send("/pushes/catalogue/new", {**wrong, "offer_ids": ""})
+    assert page.status_code == 422
+    told = re.findall(r'id="(\w+)-error"', page.text)
+    assert told == ["push_id", "send_at", "offer_ids", "budget", "holdout"]
+    for field, value in (("offer_ids", "none"), ("eligibility", "no rule (")):
+        page = reader.send("/pushes/catalogue/new", {"push_id": "misfit", **SUMMER, field: value})
+        assert re.findall(r'id="(\w+)-error"', page.text) == [field]
+    assert Catalogue(planned.ground.log).find("pushes", "misfit") is None
+
+
+def test_two_who_change_a_push_at_once_do_not_undo_each_other(planned: House) -> None:
+    mine, theirs = planned.reader("editor"), planned.reader("publisher")
+    mine.send("/pushes/catalogue/new", {"push_id": "shared", **SUMMER})
+    fields = {"push_id": "shared", **SUMMER, "etag": etag_in(theirs, "/pushes/shared")}
+    assert mine.send("/pushes/shared/edit", {**fields, "budget": "7"}).status_code == 200
+    refused = theirs.send("/pushes/shared/edit", {**fields, "budget": "9"})
+    assert "Somebody changed it meanwhile" in text_of(refused.text)
+    assert 'value="7"' in refused.text
+    found = Catalogue(planned.ground.log).find("pushes", "shared")
+    assert found is not None
+    assert (found.number, found.row["budget"]) == (2, 7)
+
+
+def test_names_of_pushes_stay_text_and_reach_their_pages(planned: House) -> None:
+    name = "a/b ?x=1&<script>alert(1)</script> 春"
+    reader = planned.reader("editor")
+    page = reader.send("/pushes/catalogue/new", {**SUMMER, "push_id": name})
+    assert f"<h1>{escape(name)}</h1>" in page.text
+    path = page.url.raw_path.decode()
+    for one in ("/pushes", path, f"{path}/edit", f"{path}/results"):
+        assert "<script>alert" not in reader.get(one).text
+        assert reader.get(one).status_code == 200
+    again = reader.send(f"{path}/edit", {**SUMMER, "budget": "77", "etag": etag_in(reader, path)})
+    assert "77.00" in text_of(again.text)
+
+
+def test_before_a_push_goes_out_nothing_is_said_of_what_it_earned(planned: House) -> None:
+    reader = planned.reader("editor")
+    reader.send("/pushes/catalogue/new", {"push_id": "later", **SUMMER})
+    assert "nothing can be said of it" in reader.text("/pushes/later/results")
+
+
+def test_what_was_prepared_of_past_pushes_is_shown(planned: House) -> None:
+    estimate = {"value": 1.5, "low": 0.5, "high": 2.5}
+    facts = {"campaign_id": None, "channel": "push", "objective": "margin",
+             "send_at": AS_OF.isoformat()}  # fmt: skip
+    figures = dict.fromkeys(("margin", "cost", "gain", "total_gain"), estimate)
+    earned = {"push_id": "winter", **facts, "sent": 90, "held": 10, "whole": True, **figures}
+    untold = {"push_id": "easter", **facts, "cannot_say": {"reason": "no_holdout", "told": "why"}}
+    document = {"pushes": 2, "shown": [earned, untold]}
+    keep(planned.ground.workspace, "pushes", document, as_of=AS_OF, made_at=AS_OF)
+    reader = planned.reader("viewer")
+    assert "+1.50" in reader.text("/pushes?state=sent")
+    text = reader.text("/pushes/winter/results")
+    assert "90 members left to chance who got it" in text
+    assert "+1.50 ( +0.500 to +2.50 )" in text
+    assert "cannot be told why" in reader.text("/pushes/easter/results")
+    assert "Read it out" not in text
+
+
+def test_what_was_read_out_stands_beside_what_was_promised(
+    planned: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = push_report().to_json()
+    job = Job("w_1", "x", "editor", NOW, state="done", answer=answer)
+    monkeypatch.setattr(Work, "newest", lambda self, name: job)
+    for language in ("en", "zh-TW"):
+        page = planned.reader("viewer", language).get("/pushes/spring/results")
+        assert page.status_code == 200
+        found = answer["results"]["contrasts"][0]["incremental"]["total_gain"]
+        assert f'<data value="{found["value"]!r}">' in page.text
+        assert (
+            "The push earned" in page.text if language == "en" else "推播每位會員多賺" in page.text
+        )
+        assert page.text.count("<figure") >= 3
+
+
+def test_a_push_is_read_out_by_the_command_beside_the_pages(planned: House) -> None:
+    reader = planned.reader("editor")
+    reader.get("/pushes/spring")
+    page = reader.send("/pushes/spring/results")
+    assert page.url.path == "/pushes/spring/results"
+    assert "<progress" in page.text or "failed" in page.text
+    job = planned.ground.work.newest("Promised and earned: spring")
+    assert job is not None
+    planned.ground.work.cancel(job.job_id)
+
+
 def test_the_pages_speak_chinese(planned: House, plans: Plans) -> None:
     reader = planned.reader("editor", "zh-TW")
     for path in (
-        "/pushes", "/pushes/spring", "/pushes/spring/plan", f"/pushes/plans/{plans.done}",
-        f"/pushes/plans/{plans.failed}",
+        "/pushes", "/pushes/spring", "/pushes/spring/plan", "/pushes/catalogue/new",
+        f"/pushes/plans/{plans.done}", f"/pushes/plans/{plans.failed}",
     ):  # fmt: skip
         text = reader.text(path)
         assert "推播" in text
