@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from features.encode import KEYS
+from features.encode import KEYS, encoding
+from features.encoding import EncodingError
 from features.health import FeatureHealth
 from features.insights.prepared import Prepared
 from features.record import BuildRecord
@@ -100,12 +101,20 @@ def drift_of_features(
 def _examined(
     workspace: Workspace, moment: datetime, reference: tuple[datetime, ...], words: str
 ) -> Iterator[Drifted]:
+    """Those of items and offers are few; those that count down to a date drift by themselves."""
     from features.quality import Limits, quality
 
-    report = quality(workspace, moment, reference, Limits())
+    report, left_out = quality(workspace, moment, reference, Limits()), _counting_down(workspace)
     for one in report.features:
-        if one.view not in KEYS and one.psi is not None:
+        if one.view not in KEYS and one.psi is not None and one.name not in left_out:
             yield _drifted(one, f"; beside {words}")
+
+
+def _counting_down(workspace: Workspace) -> tuple[str, ...]:
+    try:
+        return encoding(workspace).until
+    except EncodingError:  # nothing was encoded yet
+        return ()
 
 
 def _drifted(one: FeatureHealth, words: str) -> Drifted:

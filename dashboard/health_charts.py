@@ -64,16 +64,16 @@ def lesser_figure(days: Sequence[Mapping[str, Any]], words: Words) -> Markup:
     reasons = sorted({reason for day in days for reason in day["counts"]})
     if not reasons:
         return Markup("")
-    places = [day["day"] for day in days]
+    x = [float(number + 1 - len(days)) for number in range(len(days))]
     series = tuple(
         Series(
             words(LACKING[reason]) if reason in LACKING else reason,
-            places,
+            x,
             [float(day["counts"].get(reason, 0)) for day in days],
-            style="bars",
         )
         for reason in reasons
     )
-    chart = Chart(words("Lesser decisions"), words("day"), words("decisions"), series)
+    before = words("days before the monitors ran")
+    chart = Chart(words("Lesser decisions"), before, words("decisions a day"), series)
     says = words("Decisions that were made with less than everything, by what was missing.")
     return figure(chart, "lesser-decisions", says, "count", words)

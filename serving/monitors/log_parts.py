@@ -116,6 +116,8 @@ def score_drift(log: Log, limits: Thresholds, now: datetime) -> Compared:
         only = release if ripe else None
         recent = _estimates(connection, (now - days, now), only)
         before = _estimates(connection, (since, since + days), only)
+    if not any(recent.values()):
+        return Compared(why=f"nothing was estimated in the last {limits.recent_days} days")
     what = f"after release {release} came" if ripe else "before"
     found = []
     for name in _ESTIMATES:

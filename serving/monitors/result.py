@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 State = Literal["ok", "warn", "alert", "cannot_say"]
-STATES: tuple[State, ...] = ("alert", "warn", "cannot_say", "ok")  # the worst first
+STATES: tuple[State, ...] = ("alert", "warn", "cannot_say", "ok")  # what wants a look first
 _LONGEST = 120  # characters of a subject: names are data of others
 
 
@@ -91,9 +91,10 @@ def plain(text: str, most: int = _LONGEST) -> str:
 
 
 def worst(results: Sequence[Result]) -> State:
-    """The worst state among ``results``; ``cannot_say`` where there is none."""
+    """The worst state among ``results``; ``cannot_say`` where nothing can be said of any."""
     found = {one.state for one in results}
-    return next((state for state in STATES if state in found), "cannot_say")
+    order: tuple[State, ...] = ("alert", "warn", "ok")
+    return next((state for state in order if state in found), "cannot_say")
 
 
 def _finite(value: float | None) -> float | None:

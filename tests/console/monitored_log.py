@@ -27,7 +27,7 @@ class Stream:
     scores: factor of the estimates of the last week. lesser: share of lesser decisions.
     """
 
-    an_hour: int = 8
+    an_hour: int = 5
     stopped: int = 0
     silent: int = 0
     leaves: float = 0.003

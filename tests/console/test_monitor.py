@@ -33,7 +33,7 @@ from serving.monitors.thresholds import BY_DEFAULT, Thresholds
 from tests.console.monitored_log import NOW, Stream
 from tests.serving.monitors.test_webhook import receiver
 
-SETTINGS = MonitorSettings(least_sends=300, least_volume=40)
+SETTINGS = MonitorSettings(least_sends=300, least_volume=20, silent_sends=50)
 
 
 def run(workspace: Workspace, settings: MonitorSettings = SETTINGS, **given: Any) -> Monitored:
@@ -82,7 +82,7 @@ def test_what_was_added_up_is_not_added_again(quiet: Workspace) -> None:
     with Log.of(quiet) as log:
         again = brought_up(log, Tally.load(quiet), NOW, silent)
     assert again == first
-    assert sum(first.decided.values()) > 7_000
+    assert sum(first.decided.values()) > 4_500
 
 
 def test_planted_faults_alarm(faulty: Workspace) -> None:
@@ -103,8 +103,8 @@ def test_the_document_has_what_the_page_shows_and_no_member(faulty: Workspace) -
     assert document["state"] == "alert"
     assert document["results"][0]["state"] == "alert"
     assert len(document["hours"]) == 14 * 24
-    assert sum(one["decided"] for one in document["hours"]) > 2_000
-    assert sum(one["counts"].get("features_late", 0) for one in document["degraded"]) > 300
+    assert sum(one["decided"] for one in document["hours"]) > 1_400
+    assert sum(one["counts"].get("features_late", 0) for one in document["degraded"]) > 250
     written = (faulty.insights / "monitor.json").read_text() + "".join(
         path.read_text() for path in faulty.monitor.glob("*.json")
     )

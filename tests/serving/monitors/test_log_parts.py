@@ -103,6 +103,11 @@ def test_estimates_are_held_against_those_after_the_release(
     assert "after release r1 came" in found.drifted[0].words
 
 
+def test_where_nothing_was_estimated_lately_there_is_no_drift_to_tell(log: Log) -> None:
+    written(log, Stream(an_hour=1, stopped=8 * 24))
+    assert score_drift(log, BY_DEFAULT, NOW).why == "nothing was estimated in the last 7 days"
+
+
 def test_an_empty_log_has_no_estimates_experiments_or_pace(log: Log) -> None:
     assert score_drift(log, BY_DEFAULT, NOW).why == "nothing was decided yet"
     assert splits(log) == []
