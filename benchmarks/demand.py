@@ -150,9 +150,9 @@ def figures(quick: bool) -> Iterator[Figure]:
     yield _gaps(f"demand_gaps_in_first_{GAPS}_mean", ours, ratio)
     yield _share("demand_told_in_vain", [one.idle for one in found], [one.told for one in found])
     yield _share(
-        "demand_told_in_vain_where_nothing_grew",
+        "demand_told_in_vain_where_nothing_was_sown",
         [one.quiet_idle for one in found],
-        [one.told for one in found],
+        [one.quiet for one in found],
     )
     plain = [_plain(MarketConfig(MEMBERS, seed)) for seed in seeds]
     yield Figure(
@@ -178,7 +178,7 @@ def _gaps(name: str, ours: float, ratio: float) -> Figure:
 
 
 def _share(name: str, idle: Sequence[int], told: Sequence[int]) -> Figure:
-    """Findings in vain beside all those of the markets with gaps."""
+    """Findings in vain beside all findings."""
     share = sum(idle) / max(sum(told), 1)
     return Figure(
         name, float(sum(idle)), float(sum(told)), "findings", share, "at most 0.05", share <= 0.05

@@ -53,7 +53,7 @@ def rows(document: Document) -> list[list[Any]]:
 def growth_chart(document: Document, words: Words = str) -> Chart:
     """Growth of each finding over the shop's, with its interval, best first."""
     shown: Sequence[Document] = document["findings"][:_SHOWN]
-    names = [f"{one['rank']}. {one['need']['category']}, {segment(one, words)}" for one in shown]
+    names = [f"{one['rank']}. {need(one)}: {segment(one, words)}" for one in shown]
     growth = [one["growth"] for one in shown]
     found = Series(
         words("growth of demand"),
@@ -62,9 +62,8 @@ def growth_chart(document: Document, words: Words = str) -> Chart:
         style="points",
         ends=[(one["low"], one["high"]) for one in growth],
     )
-    level = Series(words("as the shop"), names, [1.0] * len(names), style="guide")
     axis = words("times the growth of all demand, 90 % interval")
-    return Chart(words("Demand that grows"), words("need"), axis, (found, level))
+    return Chart(words("Demand that grows"), words("need"), axis, (found,))
 
 
 def segment(finding: Document, words: Words = str) -> str:
@@ -73,6 +72,17 @@ def segment(finding: Document, words: Words = str) -> str:
         words(_CODES[name][value]) if value in _CODES.get(name, {}) else value
         for name, value in finding["segment"].items()
     )
+
+
+def need(finding: Document) -> str:
+    """What is wanted: a category at a price."""
+    wanted = finding["need"]
+    return f"{wanted['category']}, {prices(wanted['low'], wanted['high'])}"
+
+
+def chance(p: float) -> str:
+    """A p-value; none is told as nought."""
+    return "< 0.001" if p < 0.001 else told(p)
 
 
 def prices(low: float | None, high: float | None) -> str:
@@ -85,13 +95,14 @@ def prices(low: float | None, high: float | None) -> str:
 def demand_page(document: Document) -> str:
     """The whole page, HTML."""
     chart = growth_chart(document) if document["findings"] else None
-    says = "Each mark is how much more than all demand a need grew; the line, the shop itself."
+    says = "Each mark is how much more than all demand a need grew; 1 is the shop itself."
     values = {
         "title": "Growing demand that the catalogue does not serve",
         "report": document,
         "chart": figure(chart, "growth", says) if chart else None,
         "segment": segment,
         "prices": prices,
+        "chance": chance,
         "files": {
             "demand.json": json_link(document),
             "demand.csv": csv_link(columns(document), rows(document)),

@@ -45,8 +45,7 @@ def demand_part(visit: Visit) -> DemandPart | None:
     chart = None
     if document["findings"]:
         says = words(
-            "How much more each need grew than all demand, with its interval; the dotted line is "
-            "the shop itself."
+            "How much more each need grew than all demand, with its interval; 1 is the shop itself."
         )
         chart = figure(growth_chart(document, words), "growing-demand", says, words=words)
     return DemandPart(

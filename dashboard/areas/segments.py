@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from dashboard.areas.demand_part import NAME as DEMAND
 from dashboard.areas.demand_part import demand_part
-from dashboard.demand_report import prices, segment
+from dashboard.demand_report import chance, need, prices, segment
 from dashboard.insights_charts import (
     conversion_figure,
     lifecycle_figures,
@@ -50,6 +50,8 @@ def segments(visit: Visit) -> Response:
         day=day,
         why=lambda untold: why(untold, visit.words),
         demand=demand_part(visit),
+        chance=chance,
+        need=need,
         prices=prices,
         whose=lambda finding: segment(finding, visit.words),
     )
