@@ -19,7 +19,7 @@ from dashboard.web.visit import Visit
 REFRESH = noted("Look at all models anew")
 TRAIN = noted("Train the models")
 BUILD = noted("Build a release")
-_ASIDE = {"feature_moments"}  # facts for machines
+_ASIDE = {"feature_moments", *INTERVALS}  # for machines, or in the table of intervals
 
 
 def overview(visit: Visit) -> Response:
@@ -97,7 +97,8 @@ def _figure(visit: Visit, figure: object) -> dict[str, object]:
 
 
 def _facts(visit: Visit, one: Version) -> list[tuple[str, str]]:
-    shown = [(name, text) for name, text in one.facts.items() if name not in _ASIDE]
+    told = {name for name in _ASIDE if name not in INTERVALS or one.interval(name)}
+    shown = [(name, text) for name, text in one.facts.items() if name not in told]
     return [(said(visit, FACTS, name), text) for name, text in shown]
 
 

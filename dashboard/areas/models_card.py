@@ -69,4 +69,4 @@ def _rule(row: Sequence[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    return text.replace("**", "")
+    return text.replace("**", "").replace("`", "")

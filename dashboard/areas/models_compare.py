@@ -20,6 +20,7 @@ from training.charts import Chart, Series
 
 _MOST = 4
 _DATA = ("data_window", "measured_from", "known_until", "dataset_digest", "evidence")
+_DAY = len("2026-05-01")
 _DIGEST = 12  # characters that tell two apart
 _TOGETHER = ("reliability", "uplift_by_tenth", "qini", "gain_by_budget", "gain", "lift")
 
@@ -65,7 +66,7 @@ def compare(visit: Visit) -> Response:
     return visit.page(
         "models/compare.html", versions=found, title=said(visit, MODELS, first),
         data=[_row(visit, fact, found) for fact in _DATA if any(fact in v.facts for v in found)],
-        periods=len({one.facts.get("measured_from") for one in found}) > 1,
+        periods=len({one.facts.get("measured_from", "")[:_DAY] for one in found}) > 1,
         shared=len(shared), own=own, figures=_figures(visit, found), estimates=estimates,
         charts=_charts(visit, found),
     )  # fmt: skip

@@ -85,7 +85,7 @@ def test_every_version_is_listed_with_its_deciding_figure_and_gates(known: House
     assert "✓ champion" in text
     assert "✗ 1 not passed" in text
     assert "4 older ones are not shown" in text
-    assert "✓ published" in text
+    assert "✓ now published" in text
 
 
 def test_a_version_shows_figures_with_intervals_and_charts_as_data(known: House) -> None:
@@ -128,7 +128,7 @@ def test_a_publisher_publishes_and_rolls_back_and_nobody_else_may(
     bench.release("r2")
     for role in ("viewer", "editor"):
         reader = known.reader(role)
-        assert "Publish" not in reader.text("/models").replace("✓ published", "")
+        assert "Publish" not in reader.text("/models").replace("✓ now published", "")
         assert reader.send("/models/releases/r2/publish").status_code == 403
         assert reader.send("/models/rollback").status_code == 403
     assert current(bench.workspace.releases) == "r1"
