@@ -101,7 +101,9 @@ def reasons_chart(told: AttributionTold, what: str, language: Language) -> Marku
     words = language.words
     rows = [(words("all members"), told.base)]
     rows += [(phrase(one.feature, one.value, words), one.part) for one in told.features]
-    rows += [(words("everything else"), told.rest), (words("the estimate"), told.estimate)]
+    if told.rest:
+        rows.append((words("everything else"), told.rest))
+    rows.append((words("the estimate"), told.estimate))
     title = words("What makes %(what)s", what=words(what))
     chart = Chart(
         title, words("reason"), words("percentage points"),

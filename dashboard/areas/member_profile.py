@@ -221,12 +221,15 @@ _CAPS = {
 }  # fmt: skip
 
 
+_WINDOWS = (noted("%(what)s, %(days)s days"), noted("%(what)s, %(hours)s hours"))
+
+
 def _cap(scope: str, name: str, window: tuple[int | None, float | None], says: Says) -> str:
     days, hours = window
     what = says(_CAPS[scope]) + (f" ({name})" if name else "")
     if days is not None:
-        return says("%(what)s, %(days)s days", what=what, days=days)
-    return says("%(what)s, %(hours)s hours", what=what, hours=f"{hours:g}")
+        return says(_WINDOWS[0], what=what, days=days)
+    return says(_WINDOWS[1], what=what, hours=f"{hours:g}")
 
 
 def _channels(parts: Parts, release: Release, member: str, says: Says) -> Sequence[Channel]:

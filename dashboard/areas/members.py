@@ -85,7 +85,7 @@ def why(visit: Visit) -> Response:
     charts += [
         decided.reasons_chart(one, what, language)
         for one, what in ((told.effect, EFFECT), (told.chance_without, CHANCE))
-        if one is not None
+        if one is not None and one.features  # else it is alike for all members
     ]
     return visit.page(
         "members/why.html", why=told, handle=visit.handle(member_id), member_id=member_id,

@@ -116,10 +116,9 @@ def _wrong(message: str, rule: str) -> Wrong:
 
 def _shown(visit: Visit, told: Answered | None) -> Response:
     release = _release(visit)
-    status = 422 if told is not None and told.wrong is not None else 200
     template = "rules/answer.html" if visit.partial and told is not None else "rules/rules.html"
     return visit.page(
-        template, status,
+        template,
         answered=told, release=release.versions, pools=POOLS, objectives=OBJECTIVES,
         offers=_offers(release), has_court=release.court is not None,
         examples=rule_language.examples(release.encoding),
