@@ -76,12 +76,12 @@ FROM typed ORDER BY second
 """
 
 
-def lay_out(root: Path, events: int) -> Workspace:
-    """Write a workspace of about ``events`` events and a hundredth as many members."""
+def lay_out(root: Path, events: int, members: int | None = None) -> Workspace:
+    """Write a workspace of about ``events`` events and ``members``, or a hundredth as many."""
     workspace = Workspace(root)
     visits = int(events / _EVENTS_A_VISIT)
     scale = {
-        "members": events // 100, "items": _ITEMS, "categories": _CATEGORIES,
+        "members": members or events // 100, "items": _ITEMS, "categories": _CATEGORIES,
         "first": FIRST.isoformat(), "days": _DAYS, "visits": visits,
     }  # fmt: skip
     with duckdb.connect() as connection:

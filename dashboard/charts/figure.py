@@ -114,9 +114,9 @@ def _row(row: dict[str, str | float | None], unit: Unit) -> list[str]:
 
 def _shown(data: Data, frame: Frame) -> Markup:
     head = joined(Markup("<th scope=col>{}</th>").format(words) for words in data.head)
+    between = Markup("</td><td>")
     body = joined(
-        Markup("<tr>{}</tr>").format(joined(Markup("<td>{}</td>").format(c) for c in cells))
-        for cells in data.cells
+        Markup("<tr><td>{}</td></tr>").format(between.join(cells)) for cells in data.cells
     )
     return Markup(
         '<div class="scrolls" tabindex="0"><table><thead><tr>{}</tr></thead><tbody>{}</tbody>'
