@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -99,6 +99,30 @@ def _guarded(words: Words, contrast: Document) -> dict[str, str]:
                     "most": told(one["most"], "points"),
                 }
     return {}
+
+
+def last_look_in(
+    language: Language, results: Document, history: Sequence[Document]
+) -> tuple[str, Document] | None:
+    """What the newest planned look said, in words and as its verdict; None where the results are
+    that look's own, or none has come.
+
+    Args:
+        history: results of earlier moments, from which the look's numbers are taken.
+    """
+    look = results.get("at_look")
+    if look is None or look["as_of"] == results["as_of"]:
+        return None
+    verdict: Document = look["verdict"]
+    then = next((one for one in history if one["as_of"] == look["as_of"]), None)
+    said = str(verdict["sentence"]) if then is None else verdict_in(language, then, verdict)
+    moment = f"{datetime.fromisoformat(look['as_of']):%Y-%m-%d %H:%M} UTC"
+    number, of = look["look"]["number"], look["look"]["of"]
+    words = language.words
+    told_there = words(
+        "At look %(number)s of %(of)s, %(moment)s:", number=number, of=of, moment=moment
+    )
+    return f"{told_there} {said}", verdict
 
 
 def look_in(words: Words, results: Document) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dashboard.areas.experiments_reading import Health, ask_anew, health_of, last_seen
 from dashboard.experiment_report import MARK, TONE
-from dashboard.experiment_verdict import verdict_in
+from dashboard.experiment_verdict import last_look_in, verdict_in
 from dashboard.web.visit import Visit
 from serving.experiment_entry import Entry, State
 from serving.experiments import Book
@@ -62,8 +62,11 @@ def line_of(visit: Visit, entry: Entry) -> Line:
     if results is None or "verdict" not in results:
         return Line(entry, wants(visit, entry, ""), health_of(results), "", "", "")
     verdict = results["verdict"]
-    kind = verdict["kind"]
     sentence = verdict_in(visit.language, results, verdict)
+    said = last_look_in(visit.language, results, results.get("history", ()))
+    if said is not None and verdict["kind"] == "wait":  # between looks the last one's stands
+        sentence, verdict = said
+    kind = verdict["kind"]
     return Line(
         entry, wants(visit, entry, kind), health_of(results), sentence, MARK.get(kind, "="),
         TONE.get(kind, ""),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from dashboard.areas.experiments_reading import Seen, ask_anew, health_of, last_seen, report_of
 from dashboard.experiment_report import ARM_COLUMNS, told_in
-from dashboard.experiment_verdict import verdict_in
+from dashboard.experiment_verdict import last_look_in, verdict_in
 from dashboard.numbers import told
 from dashboard.terms import term
 from dashboard.web.errors import NotFound
@@ -66,6 +66,9 @@ def readout_values(visit: Visit, entry: Entry, seen: Seen) -> dict[str, Any]:
         return values
     values |= told_in(report_of(entry, seen.results), visit.language)
     values["sentence"] = verdict_in(visit.language, seen.results, seen.results["verdict"])
+    history = seen.results.get("history", ())
+    said = last_look_in(visit.language, seen.results, history)
+    values["last_look"] = None if said is None else said[0]
     return values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
@@ -11,6 +12,7 @@ from training.charts import Chart, Series
 
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring", "bar")
 CHARACTER = 7.0  # pixels that one takes at the size of the labels
+_WIDE = 12.0  # pixels of a Chinese one
 Place = tuple[float, float]
 
 
@@ -23,13 +25,20 @@ def text(at: Place, words: str, kind: str = "", anchor: str = "start") -> Markup
 
 def lines(words: str, width: float) -> list[str]:
     """``words`` as lines that fit ``width``."""
-    return wrap(words, int(width / CHARACTER)) or [""]
+    return wrap(words, _fit(words, width)) or [""]
 
 
 def cut(words: str, width: float) -> str:
     """``words``, or as much of them as fits ``width``; the table has them all."""
-    most = int(width / CHARACTER)
+    most = _fit(words, width)
     return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _fit(words: str, width: float) -> int:
+    """How many characters of ``words`` fit ``width``; Chinese ones are wider than Latin ones."""
+    wide = sum(east_asian_width(one) in "WF" for one in words)
+    each = CHARACTER + (_WIDE - CHARACTER) * wide / max(len(words), 1)
+    return int(width / each)
 
 
 def line(one: Place, other: Place, kind: str) -> Markup:

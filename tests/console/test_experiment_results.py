@@ -96,7 +96,10 @@ def test_the_command_tells_the_same_as_the_document(workspace: Workspace) -> Non
     command += ["--as-of", "2026-03-21"]
     shown = CliRunner().invoke(application(), command)
     assert shown.exit_code == 0, shown.output
-    document = json.loads(CliRunner().invoke(application(), [*command, "--json"]).stdout)
+    told = CliRunner().invoke(application(), [*command, "--json", "--moments", "1"])
+    document = json.loads(told.stdout)
+    looks = [one["as_of"] for one in document["history"] if one["look"]["due"]]
+    assert looks == ["2026-03-11T00:00:00+00:00"], "the look at the end is the document itself"
     assert shown.stdout.startswith(document["verdict"]["sentence"])
     assert document["verdict"]["kind"] == "promote"
     assert document["as_of"] == "2026-03-21T00:00:00+00:00"

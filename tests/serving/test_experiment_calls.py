@@ -165,6 +165,20 @@ def test_without_a_verdict_an_arm_is_promoted_only_anyway_and_with_a_reason(call
     assert (otherwise[0], code(otherwise[1])) == (409, "decided_otherwise")
 
 
+def test_a_draft_can_be_deleted_and_nothing_that_was_started(caller: Scored) -> None:
+    call(caller, "POST", "", SPRING)
+    assert caller.client.delete("/v1/experiments/spring").status_code == 204
+    assert call(caller, "GET", "/spring")[0] == 404
+    trail = call(caller, "GET", "/spring/audit")[1]["changes"]
+    assert [one["action"] for one in trail] == ["created", "discarded"]
+    assert trail[1]["changed"]["experiment"]["after"] is None
+    assert call(caller, "POST", "", SPRING)[0] == 201, "nobody was ever in it"
+    call(caller, "POST", "/spring:start")
+    status, problem = call(caller, "DELETE", "/spring")
+    assert (status, code(problem)) == (409, "wrong_state")
+    assert call(caller, "DELETE", "/nowhere")[0] == 404
+
+
 def test_the_list_comes_in_pages_and_by_state(caller: Scored) -> None:
     for name in ("c", "a", "b"):
         call(caller, "POST", "", {**SPRING, "experiment_id": name, "traffic": 0.2})

@@ -156,6 +156,22 @@ def test_a_promotion_hears_the_verdict_or_that_there_is_none(log: Log) -> None:
     slow.stop()
 
 
+def test_the_last_readout_is_kept_while_another_is_made(log: Log) -> None:
+    entry = Book(log).find(ID)
+    code = "import json, sys; print(json.dumps({'look': None, 'asked': sys.argv[1:]}))"
+    readouts = ReadoutProcess(log, [sys.executable, "-c", code], {})
+    assert readouts.last(ID) is None
+    assert not readouts.under_way(ID)
+    first = readouts.results(entry, None).result(60)
+    assert first["asked"] == ["--", ID]
+    assert readouts.results(entry, None).result(60) is first, "kept while the log stands"
+    told = readouts.results(entry, None, 6).result(60)
+    assert told["asked"] == ["--moments", "6", "--", ID]
+    assert readouts.results(entry, None).result(60) is told, "earlier moments do no harm"
+    readouts.stop()
+    assert readouts.last(ID) == told
+
+
 @pytest.fixture
 def slow(log: Log) -> Iterator[ReadoutProcess]:
     made = ReadoutProcess(log, [sys.executable, "-c", "import time; time.sleep(60)"], {})
