@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from time import sleep
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -47,17 +47,35 @@ def monitor(
     ([monitor]); the document is kept for the dashboard and the scorer's metrics.
     """
     opened, settings = load_workspace(workspace, database), load_settings().monitor
-    while True:
-        found = _run(opened, settings, tell=not no_alert)
-        if as_json:
-            typer.echo(json.dumps(_shown(found), ensure_ascii=False, allow_nan=False))
-        else:
-            _print(found)
-        if watch is None:
-            break
-        sleep(watch)
+    if watch is not None:
+        _watch(opened, settings, watch, tell=not no_alert, as_json=as_json)
+    found = _run(opened, settings, tell=not no_alert)
+    _show(found, as_json=as_json)
     if found.alerting and not exit_zero:
         raise typer.Exit(ALERTING)
+
+
+def _watch(
+    workspace: Workspace, settings: MonitorSettings, seconds: float, *, tell: bool, as_json: bool
+) -> NoReturn:
+    """Again and again. What fails once, such as a log that cannot be read, may be back next time;
+    settings that do not fit fail at once."""
+    from console.main import TOLD
+
+    settings.webhook()
+    while True:
+        try:
+            _show(_run(workspace, settings, tell=tell), as_json=as_json)
+        except TOLD as error:
+            typer.echo(f"error: {error}", err=True)
+        sleep(seconds)
+
+
+def _show(found: Monitored, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_shown(found), ensure_ascii=False, allow_nan=False))
+    else:
+        _print(found)
 
 
 def _run(workspace: Workspace, settings: MonitorSettings, *, tell: bool) -> Monitored:

@@ -147,6 +147,8 @@ def calibration_of(
 def _happened(workspace: Workspace, now: datetime) -> list[Happened]:
     """Where events stop coming in, nothing that came after them has settled: a window counts once
     it lies a day behind the newest event."""
+    if not any((workspace.tables / "decisions").glob("*.parquet")):
+        return []
     import ibis
     import numpy as np
 
@@ -156,7 +158,7 @@ def _happened(workspace: Workspace, now: datetime) -> list[Happened]:
     with opened(workspace) as tables:
         events = tables.events.filter(tables.events.occurred_at < now)
         newest: datetime | None = events.occurred_at.max().to_pyarrow().as_py()
-        if newest is None or not tables.has_pushes:
+        if newest is None:
             return []
         until = newest - _LATE
         since = ibis.literal(until - timedelta(days=_SETTLED_DAYS))

@@ -18,8 +18,9 @@ class MonitorSettings(BaseModel, extra="forbid"):
     """See ``serving.monitors.thresholds.Thresholds`` and ``docs/monitor.md``.
 
     mute: monitors, or ``monitor:subject``, that are shown and never alert. dashboard_url: where
-    links in alerts lead. webhook_*: see ``serving.monitors.webhook.Webhook``. reminder_hours: after
-    so many an alert that stays is told again.
+    links in alerts lead. runbook_url: where the folder that holds ``docs/`` can be read.
+    webhook_*: see ``serving.monitors.webhook.Webhook``. reminder_hours: after so many an alert
+    that stays is told again.
     """
 
     alarm_rate: float = Field(default=0.001, gt=0, lt=1)
@@ -40,6 +41,7 @@ class MonitorSettings(BaseModel, extra="forbid"):
     silent_sends: int = Field(default=100, ge=1)
     mute: list[str] = []
     dashboard_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+    runbook_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
     webhook_url: str = ""
     webhook_hosts: list[str] = []
     webhook_private_hosts: list[str] = []
@@ -87,4 +89,5 @@ class MonitorSettings(BaseModel, extra="forbid"):
             self.webhook_secret.get_secret_value().encode(),
             tuple(self.webhook_private_hosts),
             self.dashboard_url,
+            self.runbook_url,
         )

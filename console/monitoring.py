@@ -86,6 +86,7 @@ def run_monitors(
         _keep_alerts(workspace, alerts)
         written = document(results, alerts, found.tally, found.paced, now)
         written["features"] = found.features
+        written["runbook_url"] = settings.runbook_url.rstrip("/")
         written["webhook"] = {"set": bool(settings.webhook_url), "failed": failed}
         keep(workspace, NAME, written, as_of=now, made_at=clock())
     return Monitored(written, results, sent, failed)

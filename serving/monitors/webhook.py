@@ -36,7 +36,7 @@ class Webhook:
 
     hosts: that ``url`` may name; private_hosts: those of them whose addresses may be private.
     secret: signs every call; without one nothing is sent. dashboard: address of the dashboard,
-    before links; empty where there is none.
+    before links; empty where there is none. runbooks: the same of where ``docs/`` is shown.
 
     Raises:
         WebhookError: the URL may not be called.
@@ -47,6 +47,7 @@ class Webhook:
     secret: bytes = field(repr=False)
     private_hosts: tuple[str, ...] = ()
     dashboard: str = ""
+    runbooks: str = ""
 
     def __post_init__(self) -> None:
         parts = _split(self.url)
@@ -105,6 +106,8 @@ def told(notice: Notice, webhook: Webhook) -> dict[str, Any]:
     written = notice.result.to_json()
     page = written["link"]
     written["link"] = f"{webhook.dashboard.rstrip('/')}{page}" if webhook.dashboard else ""
+    if webhook.runbooks:
+        written["runbook"] = f"{webhook.runbooks.rstrip('/')}/{written['runbook']}"
     return {"event": notice.event, **written, "since": notice.since.isoformat()}
 
 

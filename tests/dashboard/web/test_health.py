@@ -39,6 +39,7 @@ def monitored(workspace: Workspace, failed: str = "") -> None:
     alerts = [Standing("pacing", "spring money", NOW - timedelta(hours=5), "behind", NOW)]
     paced = [Paced("spring", MONEY, Use(10 * UNIT, 90 * UNIT, 400 * UNIT), 1_000 * UNIT)]
     written = document(results, alerts, tally, paced, NOW)
+    written["runbook_url"] = "https://git.example/main"
     written["webhook"] = {"set": bool(failed), "failed": failed}
     keep(workspace, "monitor", written, as_of=NOW, made_at=NOW)
 
@@ -55,7 +56,8 @@ def test_alerts_are_shown_with_since_when_why_and_what_to_do(watched: House) -> 
     assert "since 2026-05-01 07:00 UTC" in text
     assert "behind, it stays unspent" in text
     assert "See whether sends are reported: what nobody reports is given back." in text
-    assert "docs/runbook/BudgetOffPace.md" in text
+    link = 'href="https://git.example/main/docs/runbook/BudgetOffPace.md"'
+    assert link in watched.reader("viewer").get("/health").text
     assert "the webhook at hooks.example answered 500" in text
     assert "1 warning" in text
     assert "and 21 more" in text

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,6 +24,7 @@ from serving.monitors.webhook import (
     Webhook,
     WebhookError,
     deliver,
+    told,
 )
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -105,6 +106,8 @@ def test_an_alert_arrives_signed_with_links_and_without_control_characters() -> 
     assert int(at) == NOW.timestamp()
     assert digest == hmac.new(SECRET, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     assert headers[EVENT] == "alert"
+    named = replace(webhook(here.url), runbooks="https://git.example/")
+    assert told(NOTICE, named)["runbook"] == "https://git.example/docs/runbook/BudgetOffPace.md"
 
 
 def test_a_redirect_is_not_followed() -> None:
