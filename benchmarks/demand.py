@@ -5,8 +5,9 @@ wants more and more. As many needs grow and are served; what is closed, every ot
 much as ever. The reference ranks the same cells by growth × share unmet, plainly: no members are
 added to small cells, and there is no bound, least size or money. Bands of one gap count once.
 
-Then what is told where nothing was to be found: the same markets without what was sown (a need that
-grows with its season is none), and markets without gaps.
+Then what is told in vain, where nothing grew: of all findings, of those in the same markets without
+what was sown (there a closed need may still grow, with its season or by a push), and of markets
+without gaps.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ Told = tuple[dict[str, str], str, float, float]  # segment, category, lowest and
 @dataclass(frozen=True, slots=True)
 class Found:
     """Of one market. ours, ratio: gaps among the first eight. told: findings in all; idle: those
-    that nothing was sown for, and no season. quiet, quiet_idle: the same without what was sown."""
+    whose need does not grow in truth. quiet, quiet_idle: the same without what was sown."""
 
     ours: int
     ratio: int
@@ -67,7 +68,7 @@ def measure(config: MarketConfig) -> Found:
         ingest(workspace, "events", events)
         without = _told(workspace, config)
         ingest(workspace, "events", [sown])
-        told, growing = _told(workspace, config), _in_season(config)
+        told, growing = _told(workspace, config), _truly_growing(config)
         return Found(
             ours=hits(told[:GAPS], gaps),
             ratio=hits(_by_ratio(workspace, config), gaps),
@@ -119,8 +120,9 @@ def _by_ratio(workspace: Workspace, config: MarketConfig) -> list[Told]:
     return told
 
 
-def _in_season(config: MarketConfig) -> set[str]:
-    """Categories whose season grows faster than that of all, by what is behind the market."""
+def _truly_growing(config: MarketConfig) -> set[str]:
+    """Categories that grow without any sowing: their season grows faster than that of all, or a
+    push went out for them in the later window."""
     world = make_world(config)
     start, split, end = (
         shopping_days(config.history_end - timedelta(days=WINDOW_DAYS * back)) for back in (2, 1, 0)
@@ -135,7 +137,8 @@ def _in_season(config: MarketConfig) -> set[str]:
     before = np.array([mean(start, split, place) for place in places])
     now = np.array([mean(split, end, place) for place in places])
     shop = (seasons.popularity @ now) / (seasons.popularity @ before)
-    return {DESTINATIONS[place] for place in places if now[place] / before[place] > shop}
+    seasonal = {DESTINATIONS[place] for place in places if now[place] / before[place] > shop}
+    return seasonal | {DESTINATIONS[one.place] for one in world.past if one.day >= split}
 
 
 def figures(quick: bool) -> Iterator[Figure]:

@@ -24,7 +24,7 @@ GAPS = 4
 @pytest.fixture(scope="module")
 def gapped(tmp_path_factory: pytest.TempPathFactory) -> Market:
     folder = tmp_path_factory.mktemp("gaps") / "market"
-    return make_market(folder, MarketConfig(3_000, seed=1, gaps=GAPS))
+    return make_market(folder, MarketConfig(1_500, seed=1, gaps=GAPS))
 
 
 def rows(market: Market, table: str) -> pa.Table:
