@@ -13,7 +13,7 @@ from features.progress import Progress
 from serving import tables
 from serving.log import Log
 from serving.monitors.seqs import first_since, newest
-from serving.monitors.tally import WEEKS, Counts, Tally
+from serving.monitors.tally import SPLIT, WEEKS, Counts, Tally
 from serving.row_fields import field_of
 
 _AT_ONCE = 100_000  # rows that one transaction adds up
@@ -67,7 +67,7 @@ def _add_decisions(connection: Connection, tally: Tally, after: int, stop: int) 
         _add(tally.decided, row.hour, row.many)
         _add(tally.sends, row.hour, row.sent)
         _add(tally.asked.setdefault(day, {}), row.push_id, row.many)
-        _add(tally.contacts.setdefault(day, {}), f"{row.channel}/{row.push_id}", row.sent)
+        _add(tally.contacts.setdefault(day, {}), f"{row.channel}{SPLIT}{row.push_id}", row.sent)
     lacking = field_of(connection, made.inputs, "degraded").label("lacking")
     lesser = inside & made.inputs.is_not(None) & made.inputs.not_like(_WHOLE)
     grouped = select(hour, lacking, func.count()).where(lesser).group_by(hour, lacking)
@@ -110,7 +110,7 @@ def _send_of(
     found = connection.execute(named).one_or_none()
     if found is None:
         return None
-    return found.decided_at[:10], f"{found.channel}/{found.push_id}"
+    return found.decided_at[:10], f"{found.channel}{SPLIT}{found.push_id}"
 
 
 def _add(counts: Counts, key: str, many: int) -> None:

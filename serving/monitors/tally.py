@@ -17,8 +17,9 @@ from typing import Any, Self
 from features.workspace import Workspace, write_atomically
 
 WEEKS = 6  # that are kept
+SPLIT = "\x00"  # between channel and push: no name holds it
 Counts = dict[str, int]
-_FORMAT = 1
+_FORMAT = 2
 
 
 def hour_of(moment: datetime) -> str:
@@ -33,7 +34,7 @@ class Tally:
     decided, sends: decisions, and those for an offer, by hour. degraded: decisions made with less
     than everything, by hour and what was missing. outcomes: by hour received and type.
     asked: decisions by day and push. contacts: sends, left: unsubscriptions after a send of that
-    day, by day and ``channel/push``.
+    day, by day and channel, ``SPLIT``, push.
     """
 
     decisions_seq: int = 0

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from experiments.watching import Counted
 from serving.monitors.silence import Heard
-from serving.monitors.tally import Tally, hour_of
+from serving.monitors.tally import SPLIT, Tally, hour_of
 from serving.monitors.thresholds import Thresholds
 from serving.monitors.unsubscribes import Leaving
 
@@ -55,11 +55,13 @@ def leaving(tally: Tally, limits: Thresholds, now: datetime) -> Mapping[str, Lea
     for day in recent:
         sent.update(tally.contacts.get(day, {}))
     found: dict[str, Leaving] = {}
-    for channel in sorted({key.split("/", 1)[0] for key in sent}):
-        found[f"channel {channel}"] = _leaving(tally, recent, past, f"{channel}/", whole=False)
+    for channel in sorted({key.split(SPLIT, 1)[0] for key in sent}):
+        found[f"channel {channel}"] = _leaving(
+            tally, recent, past, f"{channel}{SPLIT}", whole=False
+        )
     for key, many in sent.most_common(_PUSHES):
         if many:
-            channel, push = key.split("/", 1)
+            channel, push = key.split(SPLIT, 1)
             own = _leaving(tally, recent, past, key, whole=True)
             if own.before.chances < limits.least_sends:
                 of_channel = found[f"channel {channel}"].past

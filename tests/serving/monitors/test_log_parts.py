@@ -19,7 +19,7 @@ from serving.moments import iso
 from serving.monitors.counting import brought_up
 from serving.monitors.log_parts import Happened, paced, score_drift, settled, splits
 from serving.monitors.seqs import first_since, newest, spread_rows
-from serving.monitors.tally import Tally
+from serving.monitors.tally import SPLIT, Tally
 from serving.monitors.thresholds import BY_DEFAULT
 from tests.console.monitored_log import NOW, Stream
 
@@ -45,13 +45,13 @@ def test_the_log_is_added_up_by_hour_day_and_push(log: Log) -> None:
     lesser = sum('"degraded":[]' not in row["inputs"] for row in stream.rows)
     assert sum(tally.decided.values()) == len(stream.rows)
     assert sum(tally.sends.values()) == sends
-    assert sum(one["push/spring"] for one in tally.contacts.values()) == sends
+    assert sum(one[f"push{SPLIT}spring"] for one in tally.contacts.values()) == sends
     assert sum(one["spring"] for one in tally.asked.values()) == len(stream.rows)
     assert sum(one["features_late"] for one in tally.degraded.values()) == lesser
     told = tally.between("outcomes", NOW - timedelta(days=60), NOW)
     assert told == {kind: kinds.count(kind) for kind in set(kinds)}
     assert tally.between("left", NOW - timedelta(days=60), NOW + timedelta(days=1)) == {
-        "push/spring": kinds.count("unsubscribed")
+        f"push{SPLIT}spring": kinds.count("unsubscribed")
     }
 
 
@@ -72,7 +72,7 @@ def test_an_unsubscription_counts_for_the_send_that_it_speaks_of(log: Log) -> No
     ]  # fmt: skip
     assert not log.keep_outcomes(rows, NOW).refused
     tally = brought_up(log, Tally(), NOW, silent)
-    assert tally.left == {"2026-04-22": {"push/p0": 1}, "2026-04-26": {"push/p1": 1}}
+    assert tally.left == {"2026-04-22": {f"push{SPLIT}p0": 1}, "2026-04-26": {f"push{SPLIT}p1": 1}}
 
 
 def test_a_moment_is_found_without_reading_the_log(log: Log) -> None:
