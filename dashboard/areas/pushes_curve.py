@@ -12,6 +12,7 @@ from training.charts import Chart, Series
 Words: TypeAlias = Callable[[str], str]
 Document: TypeAlias = Mapping[str, Any]
 _STEPS = 200  # of a slider, about
+_FINEST = 1e-8  # step of a slider, as a share of its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Slider:
     def over(cls, low: float, high: float, value: float | None, *, whole: bool = False) -> Self:
         """From ``low`` to ``high``, both moved up to a round step; at ``value``, else at the
         end."""
-        step = _round_step(max(high - low, 0.0) / _STEPS, whole=whole)
+        step = _round_step(max((high - low) / _STEPS, _FINEST * high), whole=whole)
         first, last = (step * ceil(end / step - 1e-9) for end in (low, high))
         last = max(last, first + step)
         at = last if value is None else min(max(value, first), last)

@@ -55,6 +55,9 @@ def start(visit: Visit) -> Response:
         wanted["max_audience"] = _everybody(parts)
     try:
         asked = AudienceAsked.model_validate({"push_id": push.push_id, **wanted}, strict=False)
+        if _crossed(asked, push):
+            told = visit.words("more members than there may be at most")
+            return _refused(visit, push, given, {"min_audience": told})
         job = ask_for_audience(asked, parts, Response())
     except ValidationError as error:
         return _refused(visit, push, given, _faults(visit, error))
@@ -162,6 +165,13 @@ def _refused(
 ) -> Response:
     at = {"budget": _number(given["budget"]), "size": _number(given["max_audience"])}
     return _page(visit, push, ready_plan(visit.parts, push), at, errors, given)
+
+
+def _crossed(asked: AudienceAsked, push: Push) -> bool:
+    """Whether more members are asked for than there may be."""
+    least = push.min_audience if asked.min_audience is None else asked.min_audience
+    most = push.max_audience if asked.max_audience is None else asked.max_audience
+    return least is not None and most is not None and least > most
 
 
 def _faults(visit: Visit, error: ValidationError) -> Mapping[str, str]:

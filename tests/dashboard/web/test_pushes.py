@@ -167,6 +167,13 @@ def test_a_limit_that_does_not_fit_is_told_at_its_field(
     assert value in answer.text
 
 
+def test_more_members_than_there_may_be_are_told_before_a_job_is_started(planned: House) -> None:
+    reader = planned.reader("editor")
+    answer = reader.send("/pushes/autumn/plan", {"min_audience": "9", "max_audience": "5"})
+    assert answer.status_code == 422
+    assert 'id="min_audience-error"' in answer.text
+
+
 def test_a_finished_plan_tells_what_it_promises(planned: House, plans: Plans) -> None:
     reader = planned.reader("viewer")
     text = reader.text(f"/pushes/plans/{plans.done}")
