@@ -27,7 +27,7 @@ _AXES = {
     "money": noted("gain per contact, money, 95 % interval"),
     "conversions": noted("more conversions in 1,000 contacts, 95 % interval"),
 }
-_PLACES = noted("members")
+_PLACES = noted("group of members")
 _SERIES = (noted("measured"), noted("no send"))
 
 
