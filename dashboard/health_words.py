@@ -30,7 +30,8 @@ TITLES: Mapping[str, str] = {
 }
 SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "freshness": {
-        "events": noted("events"), "decisions": noted("decisions"), "outcomes": noted("outcomes"),
+        "events": noted("events"), "decisions": noted("decisions made"),
+        "outcomes": noted("outcomes"),
         "features": noted("features"), "release": noted("published release"),
     },
     "score_drift": {
