@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from serving import evaluations as module
 from serving.evaluation_errors import NoEvaluations, TooManyEvaluations, UnknownEvaluation
 from serving.evaluation_schemas import EvaluationAsked
-from serving.evaluations import MOST_STARTS, MOST_WAITING, Evaluations
+from serving.evaluations import CANCELLED, MOST_STARTS, MOST_WAITING, Evaluations
 from serving.log import Log
 from tests.serving.conftest import Scored
 
@@ -66,6 +66,24 @@ def test_a_job_that_lost_its_worker_starts_again_and_is_given_up_in_the_end(
         assert taken is not None
     assert jobs.take(NOW) is None
     assert "worker ended" in (jobs.find(job.evaluation_id).failure or "")
+
+
+def test_what_was_cancelled_stays_so_and_what_has_ended_is_not_cancelled(
+    jobs: Evaluations,
+) -> None:
+    first, second = (jobs.ask(asked(objective=one), NOW) for one in ("margin", "revenue"))
+    jobs.take(NOW)
+    assert jobs.cancel(first.evaluation_id, LATER).failure == CANCELLED
+    jobs.finish(first.evaluation_id, {"decisions": 3}, LATER)
+    assert jobs.find(first.evaluation_id).state == "failed"
+    jobs.take(LATER)
+    jobs.finish(second.evaluation_id, {"decisions": 3}, LATER)
+    assert jobs.cancel(second.evaluation_id, LATER).state == "done"
+    assert [one.evaluation_id for one in jobs.newest()] == [
+        second.evaluation_id, first.evaluation_id,
+    ]  # fmt: skip
+    with pytest.raises(UnknownEvaluation):
+        jobs.cancel("ev_none", NOW)
 
 
 def test_only_so_many_wait(jobs: Evaluations) -> None:
