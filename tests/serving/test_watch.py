@@ -91,12 +91,14 @@ def test_a_broken_release_leaves_the_old_one_until_it_is_published_again(
     policy.write_bytes(good + b" ")
     published.look()
     assert published.release.versions.release == "r1"
+    assert "policy.json" in published.refusal
     policy.write_bytes(good)
     published.look()
     assert published.release.versions.release == "r1"
     publish(bench.workspace.releases, "r2", bench.trusted)
     published.look()
     assert published.release.versions.release == "r2"
+    assert published.refusal == ""
 
 
 def test_a_look_that_fails_is_not_the_last() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from serving.parts import Parts
 from serving.pointer import current
 from serving.publishing import Publishing
 from serving.telemetry import Telemetry
+from serving.verify import ReleaseError
+from serving.watch import Published
 from tests.dashboard.web.conftest import House, Opens
 from tests.dashboard.web.reading import text_of
 from tests.serving.conftest import AS_OF, Bench, FakeDecider, FakeRelease
@@ -148,6 +151,29 @@ def test_a_release_that_was_changed_is_refused_with_the_reason(known: House, ben
     assert "offers.json" in text_of(answer.text)
     assert str(bench.workspace.root) not in answer.text
     assert reader.send("/models/releases/r9/publish").status_code == 404
+
+
+def test_a_release_that_the_scorer_refuses_is_told_with_the_reason(
+    house: Opens, bench: Bench, log: Log, tmp_path: Path
+) -> None:
+    def load(folder: Path, trusted: Mapping[str, object]) -> FakeRelease:
+        if folder.name == "r2":
+            raise ReleaseError(f"{folder}: golden request 3 is answered otherwise")
+        return FakeRelease()
+
+    for release_id in ("r1", "r2"):
+        bench.release(release_id)
+    publishing = Publishing(bench.workspace.releases, bench.trusted)
+    publishing.publish("r1")
+    published = Published(bench.workspace.releases, bench.trusted, Telemetry(), load)
+    files = tmp_path / "audiences"
+    parts = Parts(published, log, Access(log, "live"), Telemetry(), files, publishing=publishing)
+    opened = house(bench.workspace, parts)
+    publishing.publish("r2")
+    published.look()
+    page = opened.reader("viewer").get("/models").text
+    assert "golden request 3 is answered otherwise" in text_of(page)
+    assert str(bench.workspace.root / "releases") not in page
 
 
 def test_releases_side_by_side_tell_which_files_differ(known: House, bench: Bench) -> None:
