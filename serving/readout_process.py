@@ -62,9 +62,12 @@ class _Kept:
         if not self.found.done():
             # Whoever asks meanwhile waits for the same, but not once it was stopped or changed.
             return self.stamp[0] == stamp[0]
-        if self.stamp != stamp or self.found.cancelled() or self.found.exception() is not None:
+        if self.found.cancelled() or self.found.exception() is not None:
             return False
-        look = self.found.result().get("look")  # a shadow has none
+        document = self.found.result()  # it waited, and tells the version of when it was read
+        if (document.get("version", self.stamp[0]), *self.stamp[1:]) != stamp:
+            return False
+        look = document.get("look")  # a shadow has none
         came = look and look["next_at"] and datetime.fromisoformat(look["next_at"]) <= now
         return as_of is not None or not (came or now - self.at > _GOOD_FOR)
 

@@ -47,7 +47,9 @@ def last_seen(readouts: ReadoutProcess | None, entry: Entry) -> Seen:
 def ask_anew(readouts: ReadoutProcess | None, entry: Entry, now: datetime) -> Seen:
     """The same, and where it is old, or of before a change, a new one is begun beside us."""
     seen = last_seen(readouts, entry)
-    if readouts is None or entry.started_at is None or seen.under_way or _good(seen, entry, now):
+    if readouts is None or entry.started_at is None or seen.under_way:
+        return seen
+    if is_good(seen, entry, now) and not seen.brief:
         return seen
     first = seen.results is None  # soon there; what the curves need takes several times as long
     try:
@@ -57,9 +59,10 @@ def ask_anew(readouts: ReadoutProcess | None, entry: Entry, now: datetime) -> Se
     return last_seen(readouts, entry)
 
 
-def _good(seen: Seen, entry: Entry, now: datetime) -> bool:
+def is_good(seen: Seen, entry: Entry, now: datetime) -> bool:
+    """Whether the results are of the experiment as it is, and of the last minutes."""
     found = seen.results
-    if found is None or found.get("version", entry.version) != entry.version or seen.brief:
+    if found is None or found.get("version", entry.version) != entry.version:
         return False
     return now - datetime.fromisoformat(found["as_of"]) < GOOD_FOR
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from dashboard.areas.experiments_reading import is_good, last_seen
 from dashboard.web.errors import BadForm
 from dashboard.web.visit import Visit
 from experiments.errors import ExperimentError
 from serving.experiment_audit import Change
 from serving.experiment_entry import Entry
+from serving.experiment_errors import ReadoutUnderWay
 from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.preconditions import Conditions
@@ -50,10 +52,21 @@ def promoted(visit: Visit) -> Response:
         raise BadForm(visit.words("Choose the arm that goes on."))
 
     def read(entry: Entry) -> Reading | None:
+        """The verdict that the page shows, while that is good; else a new one."""
+        seen = last_seen(parts.readouts, entry)
+        live = entry.declared.mode == "live"
+        if live and seen.results is not None and is_good(seen, entry, visit.now):
+            return Reading.told_by(seen.results)
         return None if parts.readouts is None else parts.readouts.reading(entry, _READ_SECONDS)
 
     asked = Promotion(_id(visit), arm, anyway=visit.form.get("anyway") == "yes")
-    promote(parts.book, asked, _change(visit), read, parts.publishing)
+    try:
+        promote(parts.book, asked, _change(visit), read, parts.publishing)
+    except ReadoutUnderWay:
+        told = visit.words(
+            "Nothing is decided yet: the verdict is being read. Decide once it shows."
+        )
+        return _back(visit, told)
     return _back(visit, visit.words("It is decided for %(arm)s.", arm=arm))
 
 

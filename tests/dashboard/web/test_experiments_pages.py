@@ -178,6 +178,7 @@ def test_a_publisher_decides_by_the_verdict_as_the_api_does(ran: Ran) -> None:
     assert "the readout does not allow it" in forbidden.text
     nowhere = publisher.send(f"{PATH}/promote", {"arm": "challenger", "why": "better"})
     assert nowhere.status_code == 409, "a release wins, and no folder of releases is served"
+    assert "verdict is being read" not in nowhere.text
     done = publisher.send(f"{PATH}/promote", {"arm": "champion", "why": "too dear"})
     assert "It is decided for champion." in done.text
     decision = ran.book.find(ID).decision
