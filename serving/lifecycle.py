@@ -178,7 +178,8 @@ def promote(
         return entry
     if releases is None:
         raise NoPublishing
-    return book.published(wanted.experiment_id, releases.publish(release), change)
+    ours = replace(change, conditions=Conditions())  # they were asked of what was decided on
+    return book.published(wanted.experiment_id, releases.publish(release), ours)
 
 
 def _release(entry: Entry, arm: str) -> str:

@@ -38,6 +38,7 @@ def shown(visit: Visit) -> Response:
         "experiments/one.html",
         trail=[(one, changed_words(visit, one)) for one in reversed(trail)],
         arms=decidable(entry, seen),
+        unfinished=_unfinished(entry),
         **readout_values(visit, entry, seen),
     )
 
@@ -79,6 +80,14 @@ def decidable(entry: Entry, seen: Seen) -> Sequence[tuple[str, str, bool]]:
     if seen.results is not None and "contrasts" in seen.results:
         allowed |= Reading.told_by(seen.results).allows
     return [(arm.name, arm.release, arm.name in allowed) for arm in entry.declared.arms]
+
+
+def _unfinished(entry: Entry) -> bool:
+    """Whether something is left to do: also of a decision whose release was not published yet."""
+    decision = entry.decision
+    if decision is None:
+        return True
+    return decision.published is None and bool(entry.declared.arm(decision.arm).release)
 
 
 def results_file(visit: Visit) -> Response:

@@ -26,6 +26,7 @@ from serving.experiment_errors import (
 from serving.experiments import Book
 from serving.lifecycle import Promotion, Reading, promote, start
 from serving.pointer import current
+from serving.preconditions import Conditions
 from serving.publishing import Publishing
 from tests.experiments.members import ab, cell, cells, look, spenders
 
@@ -150,6 +151,16 @@ def test_the_winner_is_published_and_the_verdict_kept(
     assert promote(stopped, wanted, now(), wait, publishing).version == entry.version
     trail = stopped.audit("spring", 0, 10)
     assert [one.action for one in trail[-2:]] == ["decided", "published"]
+
+
+def test_whoever_promotes_the_version_they_saw_gets_its_winner_published(
+    stopped: Book, publishing: Publishing
+) -> None:
+    seen = Conditions((stopped.find("spring").etag,))
+    change = replace(now(), conditions=seen)
+    entry = promote(stopped, Promotion("spring", "challenger"), change, better, publishing)
+    assert entry.decision is not None
+    assert entry.decision.published == "r2"
 
 
 def test_a_readout_allows_the_arms_that_are_better_and_its_verdict_is_kept() -> None:

@@ -181,6 +181,7 @@ def test_a_publisher_decides_by_the_verdict_as_the_api_does(ran: Ran) -> None:
     assert "verdict is being read" not in nowhere.text
     done = publisher.send(f"{PATH}/promote", {"arm": "champion", "why": "too dear"})
     assert "It is decided for champion." in done.text
+    assert "Which arm goes on?" not in done.text
     decision = ran.book.find(ID).decision
     assert decision is not None
     assert (decision.arm, decision.by, decision.why) == ("champion", "user publisher", "too dear")
