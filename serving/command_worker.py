@@ -30,8 +30,11 @@ class Chore:
 
 
 def pushwise_command(*words: str) -> list[str]:
-    """The command line of ``pushwise`` with these words."""
-    return [sys.executable, "-c", "from console.main import main; main()", *words]
+    """The command line of ``pushwise`` with these words.
+
+    Nothing is imported from the current folder, whose files may have the name of a library's.
+    """
+    return [sys.executable, "-P", "-c", "from console.main import main; main()", *words]
 
 
 def erase_command(workspace: str) -> list[str]:

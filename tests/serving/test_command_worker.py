@@ -57,5 +57,5 @@ def test_a_failure_leaves_the_erasure_waiting(log: Log, tmp_path: Path) -> None:
 
 
 def test_the_commands_name_nobody() -> None:
-    assert erase_command("/w")[3:] == ["members", "erase", "--pending", "--workspace", "/w"]
-    assert evaluate_command("/w")[3:] == ["evaluate", "pending", "--workspace", "/w"]
+    assert erase_command("/w")[4:] == ["members", "erase", "--pending", "--workspace", "/w"]
+    assert evaluate_command("/w")[4:] == ["evaluate", "pending", "--workspace", "/w"]
