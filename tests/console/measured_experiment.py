@@ -32,13 +32,13 @@ def arm_of(member: str) -> str:
     return allocation.names[int(allocation.arms_of(EXPERIMENT.experiment_id, [member])[0])]
 
 
-def measured(workspace: Workspace) -> None:
+def measured(workspace: Workspace, experiment: Experiment = EXPERIMENT) -> None:
     """Everybody is decided on the second day; the challenger sells more. Of two thirds it is known
     by the first look, a day late of the rest."""
     with Log.of(workspace) as log:
         book = Book(log)
-        book.create(EXPERIMENT, Change(START - timedelta(days=1), "key"))
-        book.start(EXPERIMENT.experiment_id, Change(START, "key"))
+        book.create(experiment, Change(START - timedelta(days=1), "key"))
+        book.start(experiment.experiment_id, Change(START, "key"))
         taken = log.keep_outcomes(
             [
                 {
