@@ -17,7 +17,7 @@ from features.rolled import day_of
 NTH = (1, 2, 3, 4)  # purchases that are told apart
 
 
-def first_purchases(lines: ir.Table, as_of: datetime) -> ir.Table:
+def first_purchases(lines: ir.Table, as_of: datetime, joined: ir.Table | None = None) -> ir.Table:
     """When each member bought first, again, a third and a fourth time, as known at ``as_of``.
 
     A purchase is a buying day, as in ``features.purchases``: a UTC calendar day on which an order
@@ -25,6 +25,8 @@ def first_purchases(lines: ir.Table, as_of: datetime) -> ir.Table:
 
     Args:
         lines: of ``rolled.lines``, by UTC days; ``as_of`` is a midnight UTC.
+        joined: of ``joining_days``: its members alone, and of what they bought only what they
+            bought on the day they joined or later.
 
     Returns:
         One row per member with a purchase: ``member_id``, ``bought_1`` … ``bought_4`` (day since
@@ -36,6 +38,10 @@ def first_purchases(lines: ir.Table, as_of: datetime) -> ir.Table:
         second=seen.second.min(), amount=seen.amount.sum().cast("float64")
     )
     orders = orders.mutate(day=utc_day(orders.second))
+    if joined is not None:
+        began = joined.select(joiner="member_id", began=joined.joined)
+        both = orders.join(began, orders.member_id == began.joiner)
+        orders = both.filter(both.day >= both.began).select(*orders.columns)
     daily = orders.group_by("member_id", "day").agg(amount=orders.amount.sum())
     ordered = ibis.window(group_by=daily.member_id, order_by=daily.day)
     daily = daily.mutate(place=ibis.row_number().over(ordered) + 1)
@@ -79,16 +85,15 @@ def waits(
     """Count waits from one day to another, by cohort (months since the year 0).
 
     Args:
-        rows: a row per member. begins, event: columns, days since 1970; rows without the first are
-            left out, an event before it counts on its day. cohort: the day by whose month members
+        rows: a row per member. begins, event: columns, days since 1970, the event not before the
+            other; rows without the first are left out. cohort: the day by whose month members
             belong together.
     """
     last = day_of(as_of) - 1  # the last whole day that is known
     begun = rows.filter(rows[begins].notnull(), rows[begins] <= last)
     begun = begun.mutate(
         month=month_of(begun[cohort]),
-        # Engines leave nulls out of greatest.
-        wait=only(ibis.greatest(begun[event] - begun[begins], 0), begun[event].notnull()),
+        wait=begun[event] - begun[begins],
         watched=last - begun[begins],
     )
     # One pass: with the event, by the wait; without, by how long they were watched.

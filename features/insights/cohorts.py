@@ -24,6 +24,7 @@ from features.insights.survival import FEWEST, Untold, by_day, incidence, mean
 from features.moments import moment as in_utc
 from features.progress import Progress, silent
 from features.rolled import day_of
+from features.tables import any_row
 from features.workspace import Workspace
 
 STAGE = "cohorts"
@@ -63,8 +64,12 @@ def new_members(
         keep = tables.engine.keep
         bought = keep("first_purchases", first_purchases(rolled.lines, as_of))
         progress(STAGE, 1, _STEPS)
+        begin = _first_month(as_of, months)
         joined = keep("joined", joining_days(tables.members, as_of))
-        source = _Source(bought, joined, as_of, first, _first_month(as_of, months))
+        lately = joined.filter(joined.joined >= day_of(begin))
+        since = first_purchases(rolled.lines, as_of, lately)
+        both = keep("joined_bought", lately.left_join(since, "member_id").drop("member_id_right"))
+        source = _Source(bought, both, any_row(joined), as_of, first, begin)
         by_first = source.by_first_purchase()
         progress(STAGE, 2, _STEPS)
         curves = source.curves()
@@ -82,8 +87,12 @@ def new_members(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
+    """bought: of ``first_purchases``. joined: the same since they joined, a row for each member who
+    joined in the months looked at. joining_told: whether any member says when."""
+
     bought: ir.Table
     joined: ir.Table
+    joining_told: bool
     as_of: datetime
     data_from: datetime
     first_month: datetime
@@ -106,12 +115,11 @@ class _Source:
         return {"cohorts": cohorts}
 
     def by_joining(self) -> dict[str, Any]:
-        if not self.joined.limit(1).count().execute():
+        if not self.joining_told:
             return asdict(
                 Untold("no_joining_dates", "no member says when they joined (members.joined_at)")
             )
-        rows = self.joined.filter(self.joined.joined >= day_of(self.first_month))
-        rows = rows.left_join(self.bought, "member_id").drop("member_id_right")
+        rows = self.joined
         first = waits(rows, "joined", "bought_1", "joined", self.as_of)
         second = waits(rows, "bought_1", "bought_2", "joined", self.as_of)
         basket = baskets(rows, "joined", self.as_of)

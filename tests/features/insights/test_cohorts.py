@@ -106,3 +106,16 @@ def test_months_are_those_of_the_calendar(given: Given) -> None:
     for second, month in zip(lines.second, lines.month, strict=True):
         when = datetime.fromtimestamp(second, UTC)
         assert month == when.year * 12 + when.month - 1
+
+
+def test_what_members_bought_before_they_joined_is_no_conversion(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    rows = [bought("early", 0), *(bought(f"m{n}", 20 + n % 3) for n in range(60))]
+    rows += [bought(f"m{n}", 130) for n in range(15)]
+    write_batch(workspace, "events", events(*rows))
+    joined = START + timedelta(days=120)
+    members = [{"member_id": f"m{n}", "joined_at": joined} for n in range(60)]
+    write_batch(workspace, "members", members)
+    (cohort,) = new_members(workspace, AS_OF)["by_joining"]["cohorts"]
+    assert (cohort["members"], cohort["buyers"]) == (60, 15)
+    assert cohort["conversion"]["30"]["value"] == pytest.approx(0.25)
