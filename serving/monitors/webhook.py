@@ -22,7 +22,6 @@ from serving.scorer_error import ScorerError
 SECONDS = 5.0  # that a connection, and an answer, may take
 WAITS = (1.0, 4.0)  # seconds before the second try, and before the third
 SIGNATURE, EVENT = "Pushwise-Signature", "Pushwise-Event"
-_ANSWER = 4_096  # bytes of an answer that are read
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -163,9 +162,8 @@ def _post(webhook: Webhook, address: str, body: bytes, event: str, now: datetime
             SIGNATURE: signature(webhook.secret, now, body),
         }
         connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        answer.read(_ANSWER)
-        return answer.status
+        # The status alone: who has answered it took the call, whatever becomes of the rest.
+        return connection.getresponse().status
     finally:
         connection.close()
         opened.close()
@@ -177,9 +175,11 @@ def _split(url: str) -> SplitResult:
         named = parts.hostname is not None and (parts.port is None or parts.port > 0)
     except ValueError:
         named = False
-    if not named or parts.username is not None or parts.fragment or not url.isprintable():
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not named or parts.username is not None or parts.fragment or not plain:
         raise WebhookError(
-            "[monitor] webhook_url does not read; wanted https://HOST/PATH without a user name"
+            "[monitor] webhook_url does not read; wanted https://HOST/PATH without a user name, "
+            "other characters as %XX, another alphabet's host as xn--…"
         )
     return parts
 
@@ -190,7 +190,7 @@ def _address(webhook: Webhook) -> IPv4Address | IPv6Address:
     host = str(parts.hostname)
     try:
         found = socket.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a label longer than 63
         raise WebhookError(f"the webhook's host {host} has no address ({error})") from error
     address = ip_address(str(found[0][4][0]).split("%", 1)[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -157,6 +158,9 @@ def test_nobody_there_is_a_failure_in_one_line() -> None:
         ("https://hooks.example:99999/", "does not read"),
         ("https:///path", "does not read"),
         ("https://hooks.example/\r\nHost: other", "does not read"),
+        ("https://hooks.example/höok", "does not read"),
+        ("https://hooks.example/a b", "does not read"),
+        ("https://höoks.example/", "does not read"),
         ("nonsense", "does not read"),
     ],
 )
@@ -169,6 +173,30 @@ def test_a_webhook_needs_a_secret_and_never_shows_it() -> None:
     with pytest.raises(WebhookError, match="webhook_secret is empty"):
         Webhook("https://hooks.example/", ("hooks.example",), b"")
     assert "of both" not in repr(webhook("http://127.0.0.1/"))
+
+
+def test_a_host_that_cannot_be_one_is_an_alert_not_told() -> None:
+    host = f"{'a' * 70}.example"
+    assert "has no address" in deliver(webhook(f"https://{host}/", host), [NOTICE], NOW).failed
+
+
+def test_an_answer_whose_end_does_not_come_was_given_all_the_same() -> None:
+    """A server may keep the connection open without saying how long its answer is."""
+    held: list[socket.socket] = []
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        held.append(connection)
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        here = webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        assert deliver(here, [NOTICE], NOW, no_wait()[1]).keys == (NOTICE.key,)
+        thread.join()
+    held[0].close()
 
 
 @pytest.mark.parametrize(
