@@ -120,7 +120,7 @@ def test_a_list_read_too_long_ago_is_not_fresh(
 
 def test_who_is_about_to_stop_is_not_ready(scored: Scored) -> None:
     app = create_app(scored.parts)
-    server = _Server(app, lambda: None)
+    server = _Server(app, app, lambda: None)
     with TestClient(app) as client:
         assert client.get("/readyz").status_code == 200
         server.handle_exit(signal.SIGTERM, None)
