@@ -1,7 +1,8 @@
-"""``pushwise experiment list|show|start|stop|shares|promote|audit``: from a draft to a decision."""
+"""``pushwise experiment list|show|start|stop|shares|delete|promote|audit``: draft to decision."""
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,6 +100,19 @@ def stop(
         show(opened.book.stop(experiment_id, change(why)), as_json)
 
 
+def delete(
+    experiment_id: IdArgument,
+    why: WhyOption = "",
+    workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a draft; its trail stays."""
+    with opened_book(workspace, database) as opened:
+        opened.book.discard(experiment_id, change(why))
+    typer.echo(json.dumps({"deleted": experiment_id}) if as_json else f"deleted {experiment_id}")
+
+
 def shares(
     experiment_id: IdArgument,
     share: Annotated[list[str], typer.Argument(metavar="ARM=SHARE...", help="Of every arm.")],
@@ -157,6 +171,7 @@ def audit(
 ) -> None:
     """Show who changed what, when and why, oldest first."""
     with opened_book(workspace, database) as opened:
-        opened.book.find(experiment_id)
         trail = opened.book.audit(experiment_id, 0, _MOST)
+        if not trail:  # what was deleted has one still
+            opened.book.find(experiment_id)
         show_trail(trail, opened.labels(), as_json)

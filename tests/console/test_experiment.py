@@ -96,6 +96,18 @@ def test_an_experiment_goes_its_way(workspace: Workspace) -> None:
     assert {one["by"] for one in found} == {"command line: ann"}
 
 
+def test_a_draft_can_be_deleted_and_leaves_its_trail(workspace: Workspace) -> None:
+    told(workspace, *PLAIN, "--push", "spring")
+    assert told(workspace, "delete", "spring", "--why", "a slip") == {"deleted": "spring"}
+    assert json.loads(pushwise(workspace, "list", "--json").stdout) == []
+    found = json.loads(pushwise(workspace, "audit", "spring", "--json").stdout)
+    assert [(one["action"], one["why"]) for one in found] == [
+        ("created", ""),
+        ("discarded", "a slip"),
+    ]
+    assert "no experiment" in refused(workspace, "audit", "autumn")
+
+
 @pytest.mark.slow
 def test_the_winner_of_the_last_look_is_published(workspace: Workspace) -> None:
     measured(workspace)
