@@ -56,8 +56,9 @@ def incidence(happened: NDArray[np.int64], ended: NDArray[np.int64]) -> Incidenc
             for all on one calendar day.
 
     The interval is that of log(−log S) with Greenwood's variance, which stays within 0 and 1.
-    While nobody, or once everybody, has had the event, that has no width; the one-sided exact
-    binomial bound of the members at risk stands in.
+    While nobody has had the event, that has no width; the one-sided exact binomial bound of the
+    members at risk stands in. So it does once everybody has, on the day when the last of them had
+    it, unless the bound of the day before says more: shares do not fall.
 
     Source: Kaplan and Meier, JASA 53, 1958; Greenwood, 1926; Kalbfleisch and Prentice, The
     Statistical Analysis of Failure Time Data, 2002, section 1.4.
@@ -71,9 +72,13 @@ def incidence(happened: NDArray[np.int64], ended: NDArray[np.int64]) -> Incidenc
     inner = (kept > 0.0) & (kept < 1.0)
     logs = np.log(np.where(inner, kept, 0.5))
     wide = np.exp(Z * spread / np.abs(logs))
-    least = _exact(np.minimum.accumulate(risk))
+    # Nobody is at risk after the last one: that day tells nothing.
+    least = _exact(np.minimum.accumulate(np.where(at_risk > 0, risk, np.inf)))
     low_kept = np.where(inner, np.exp(logs * wide), np.where(kept >= 1.0, 1.0 - least, 0.0))
     high_kept = np.where(inner, np.exp(logs / wide), np.where(kept >= 1.0, 1.0, least))
+    over = np.flatnonzero(kept <= 0.0)
+    if len(over):
+        high_kept[over] = min(high_kept[max(over[0] - 1, 0) : over[0] + 1])
     return Incidence(1.0 - kept, 1.0 - high_kept, 1.0 - low_kept, at_risk.astype(np.int64))
 
 

@@ -49,6 +49,18 @@ def test_where_nobody_has_had_it_the_share_may_still_be_above_none() -> None:
     assert found.high[4] == pytest.approx(1 - 0.025 ** (1 / 99))
 
 
+@pytest.mark.parametrize(("last", "low"), [(0, 0.9404), (5, 0.8301)])
+def test_once_everybody_has_had_it_the_share_is_known_as_well_as_on_that_day(
+    last: int, low: float
+) -> None:
+    """60 at once; or 55, and the other five three days later."""
+    happened = np.zeros(40, dtype=np.int64)
+    happened[0], happened[3] = 60 - last, last
+    found = incidence(happened, np.zeros(40, dtype=np.int64))
+    assert (found.share[30], found.high[30]) == (1.0, 1.0)
+    assert found.low[30] == pytest.approx(low, abs=1e-4)
+
+
 @pytest.mark.parametrize("day", [10, 30])
 def test_the_interval_holds_as_often_as_it_says(day: int) -> None:
     rng = np.random.default_rng(5)
