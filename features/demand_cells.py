@@ -22,6 +22,7 @@ from features.demand_score import (
     pulled_share,
     score,
 )
+from features.demand_wants import ANY_PRICE
 
 COUNTS = ("members", "before", "now", "judged", "bought", "no_item", "no_stock", "not_bought")
 Key = tuple[str, int]  # category and band
@@ -77,7 +78,8 @@ class Shelves:
 
     wanted: lowest, highest and mean price looked at. for_sale: items, items in stock, cheapest,
     dearest of the last day. assortment: items wanted before, now, and before but not now.
-    order_margin: margin of an order, where some were bought.
+    order_margin: margin of an order, where some were bought; under ``ANY_PRICE`` of the whole
+    category, and there "" is all categories together.
     margin_rates: margin over revenue by category, "" of all.
     """
 
@@ -98,15 +100,18 @@ class Shelves:
     ) -> Shelves:
         """Args: ``demand_wants.ranges`` and ``.assortment``, the last day of
         ``demand_supply.supply``, and ``demand_supply.earnings``."""
-        money: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        money: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         margins: dict[Key, float] = {}
         for row in _rows(earned):
             for name in (row["category"], ""):
-                money[name][0] += row["margin"]
-                money[name][1] += row["revenue"]
+                for place, what in enumerate(("margin", "revenue", "orders")):
+                    money[name][place] += row[what]
             if row["band"] is not None and row["orders"]:
                 margins[row["category"], row["band"]] = row["margin"] / row["orders"]
-        rates = {name: margin / revenue for name, (margin, revenue) in money.items() if revenue > 0}
+        margins |= {
+            (name, ANY_PRICE): margin / orders for name, (margin, _, orders) in money.items()
+        }
+        rates = {name: margin / gained for name, (margin, gained, _) in money.items() if gained > 0}
         return cls(
             {_key(row): (row["low"], row["high"], row["middle"]) for row in _rows(prices)},
             {
@@ -123,11 +128,14 @@ class Shelves:
 
     def margin(self, need: Key) -> float:
         """Of one order: what those of the last year earned; where nothing was bought at that price,
-        the category's margin rate × the mean price looked at."""
+        the category's margin rate × the mean price looked at; without a price, what an order of
+        any category earned. 0 where nothing tells."""
         if need in self.order_margin:
             return self.order_margin[need]
         rate = self.margin_rates.get(need[0], self.margin_rates[""])
-        return rate * self.wanted[need][2] if need in self.wanted else 0.0
+        if need in self.wanted:
+            return rate * self.wanted[need][2]
+        return self.order_margin.get(("", ANY_PRICE), 0.0)
 
     def nearest(self, need: Key) -> tuple[int, tuple[int, int, float | None, float | None]] | None:
         """The nearest other band of the category with an item in stock; the cheaper of two."""
@@ -135,7 +143,7 @@ class Shelves:
         near = [
             (abs(other - band), other)
             for (of, other), (_, stock, _, _) in self.for_sale.items()
-            if of == category and other not in (0, band) and stock
+            if of == category and other not in (ANY_PRICE, band) and stock
         ]
         return (min(near)[1], self.for_sale[category, min(near)[1]]) if near else None
 

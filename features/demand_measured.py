@@ -32,6 +32,10 @@ _ALWAYS_FOR_SALE = (
     "no item was ever delisted or sold out: every item counts as for sale, and members go unserved "
     "only at prices that no item has"
 )
+_EARNS_NOTHING = (
+    "no need earns anything as far as amounts, prices and margin rates tell, so that none can be "
+    "ranked and nothing is found"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +89,14 @@ def measured(
     last = on_sale.filter(on_sale.day == windows.days - 1)
     earned = earnings(tables, items, edges, windows.as_of, rate)
     newcomers = needs.anti_join(stood, "member_id").member_id.nunique()
-    return Measured(
-        placed,
-        cells_of(placed, names),
-        Shelves.of(ranges(looked, edges), assortment(rows, edges, windows), last, earned, rate),
-        int(newcomers.execute()),
-        *_limits(rows, items, gone),
+    cells = cells_of(placed, names)
+    shelves = Shelves.of(
+        ranges(looked, edges), assortment(rows, edges, windows), last, earned, rate
     )
+    unmet_cannot_say, notes = _limits(rows, items, gone)
+    if not any(shelves.margin(need) > 0 for need in cells.needs):
+        notes = (*notes, _EARNS_NOTHING)
+    return Measured(placed, cells, shelves, int(newcomers.execute()), unmet_cannot_say, notes)
 
 
 def history_too_short(tables: Tables, windows: Windows) -> str:

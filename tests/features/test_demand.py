@@ -271,3 +271,29 @@ def test_no_such_segment_is_said_with_what_there_is(example: Workspace) -> None:
 def test_windows_leave_time_to_buy() -> None:
     with pytest.raises(DemandError, match="windows of 14 days, wanted 15 to 366"):
         DemandQuestion(AS_OF, window_days=14)
+
+
+def searches(count: int, days: float, category: str) -> list[Row]:
+    """Of as many members, without a price."""
+    return [
+        {"member_id": f"m{n:03d}", "type": "search", "occurred_at": ago(days), "category": category}
+        for n in range(count)
+    ]
+
+
+def test_a_need_of_any_price_is_worth_what_an_order_earns(workspace: Workspace) -> None:
+    """Members of whom no price is known search what nobody ever bought."""
+    bought = [
+        look(f"m{n}", 100, f"{where}-40", "purchase", quantity=1.0, unit_price=40, margin=earned)
+        for n, where, earned in ((210, "sea", 9), (211, "sea", 3), (212, HOSTILE, 30))
+    ]
+    steady = [*searches(150, 40, "sea"), *searches(150, 20, "sea")]
+    isle = [*searches(20, 40, "isle"), *searches(150, 20, "isle")]
+    (found,) = by_region(shop(workspace, [*steady, *isle, *bought])).report.findings
+    assert (found.need.category, found.need.band, found.evidence.no_item) == ("isle", 0, 150)
+    assert found.remedy.margin == pytest.approx(42 / 3)
+
+
+def test_where_nothing_tells_what_an_order_earns_the_report_says_so(workspace: Workspace) -> None:
+    rows = [*searches(60, 40, "sea"), *searches(60, 20, "sea")]
+    assert any("none can be ranked" in one for one in by_region(shop(workspace, rows)).report.notes)
