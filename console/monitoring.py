@@ -75,9 +75,10 @@ def run_monitors(
     with one_at_a_time(workspace.monitor / ".lock"):
         now = clock()
         found = _Found(workspace, settings, now, progress)
-        results = tuple(_muted(one, settings.mute) for one in found.results())
-        before = _alerts(workspace)
-        made = step(before, results, now, timedelta(hours=settings.reminder_hours))
+        judged = found.results()
+        results = tuple(_shown(one, settings.mute) for one in judged)
+        heard = [_heard(one, settings.mute) for one in judged]
+        made = step(_alerts(workspace), heard, now, timedelta(hours=settings.reminder_hours))
         alerts, sent, failed = made.alerts, 0, ""
         if webhook is not None:
             done = deliver(webhook, made.notices, now)
@@ -151,10 +152,22 @@ def _idle(monitor: str, what: str, now: datetime) -> Result:
     return Result(monitor, "all", "ok", f"no {what} runs", now)
 
 
-def _muted(result: Result, mute: Sequence[str]) -> Result:
-    if result.state == "alert" and (result.monitor in mute or result.key in mute):
+def _shown(result: Result, mute: Sequence[str]) -> Result:
+    """A muted alert is shown as a warning."""
+    if result.state == "alert" and _muted(result, mute):
         return replace(result, state="warn", words=f"muted: {result.words}")
     return result
+
+
+def _heard(result: Result, mute: Sequence[str]) -> Result:
+    """What is muted is told to be over, if it was told of before."""
+    if result.state in ("alert", "warn") and _muted(result, mute):
+        return replace(result, state="ok", words=f"muted: {result.words}")
+    return result
+
+
+def _muted(result: Result, mute: Sequence[str]) -> bool:
+    return result.monitor in mute or result.key in mute
 
 
 def _has_outcomes(workspace: Workspace) -> bool:

@@ -73,10 +73,11 @@ def step(
 ) -> Step:
     """From the alerts of before and the results of a run to the alerts that stand now.
 
-    A change is told once, an alert that stays every ``remind``. Where nothing can be said of a
-    subject any more its alert stays, but is not told again; so does that of a subject that is gone
-    while its monitor cannot say anything. An alert that ended before anybody was told of it is
-    dropped.
+    A change is told once, an alert that stays every ``remind``. An alert is over once its subject
+    is ``ok``: one that has eased to ``warn`` stays, and is not told again, so that a value that
+    wavers around its limit does not ring in every run. Where nothing can be said of a subject any
+    more its alert stays too; so does that of a subject that is gone while its monitor cannot say
+    anything. An alert that ended before anybody was told of it is dropped.
     """
     found = {one.key: one for one in results}
     alerts = {one.key: one for one in before if one.over}
@@ -107,7 +108,7 @@ def _standing(
             continue
         result = found.get(key) or _gone(standing, now)
         silent = key in found or standing.monitor not in speaking
-        if result.state == "cannot_say" and silent:
+        if result.state == "warn" or (result.state == "cannot_say" and silent):
             alerts[key] = standing
         elif standing.told_at is not None:
             alerts[key] = replace(standing, words=result.words, over=True)

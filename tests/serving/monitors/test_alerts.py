@@ -60,6 +60,19 @@ def test_where_nothing_can_be_said_the_alert_stays_and_is_not_told_again() -> No
     assert silent.alerts == (stands(),)
 
 
+def test_a_value_that_wavers_around_its_limit_rings_once() -> None:
+    """From alert to warn and back, every five minutes."""
+    alerts: tuple[Standing, ...] = ()
+    said = []
+    states: list[State] = ["alert", "warn"] * 100
+    for number, state in enumerate([*states, "ok"]):
+        now = NOW + number * timedelta(minutes=5)
+        made = step(alerts, [found(state)], now, DAY)
+        said += [one.event for one in made.notices]
+        alerts = told(made.alerts, [one.key for one in made.notices], now)
+    assert said == ["alert", "resolved"]
+
+
 def test_the_alert_of_a_subject_that_is_gone_is_over() -> None:
     made = step((stands(),), [found("ok", "decisions")], NOW, DAY)
     assert events(made) == [("resolved", "events")]
