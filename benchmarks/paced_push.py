@@ -142,6 +142,7 @@ def unpriced(shape: Shape) -> Release:
         contacts=Contacts.none(),
         hours=None,
         court=None,
+        lifetime_values=None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.lifetime_values import LifetimeValue
 from serving.erasures import State
 from serving.schemas import Id
 
@@ -36,13 +37,15 @@ class ErasureShown(BaseModel):
 
 
 class MemberExport(BaseModel):
-    """What the scorer holds of a member: the rows of its log by table, and the features of the
-    release in use by name. The workspace's own tables: ``pushwise members export``."""
+    """What the scorer holds of a member: the rows of its log by table, the features of the
+    release in use by name, and what it expects of them; null where it cannot say. The workspace's
+    own tables: ``pushwise members export``."""
 
     member_id: str
     release: str
     log: dict[str, list[dict[str, Any]]]
     features: dict[str, float | str | None]
+    lifetime_value: LifetimeValue | None
 
 
 class ReleaseShown(BaseModel):

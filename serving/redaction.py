@@ -25,6 +25,8 @@ from features.snapshot import Snapshot
 from features.workspace import write_atomically
 from models.artifact import Artifact
 from models.forget import forget_members, named_models
+from models.lifetime_values import FOLDER as CLV
+from models.lifetime_values import LifetimeValues
 from models.manifest import MANIFEST, Manifest, key_id
 from serving import pointer
 from serving.contacts import KIND as CONTACTS
@@ -152,6 +154,10 @@ def _without(folder: Path, members: frozenset[str]) -> None:
     left.save(folder / "snapshot")
     if (folder / "contacts").is_dir():
         _save_contacts(contacts.of_members(kept), folder / "contacts")
+    if (folder / CLV).is_dir():
+        worth = LifetimeValues.load(folder / CLV).of_rows(kept)
+        shutil.rmtree(folder / CLV)  # mapped as well
+        worth.save(folder / CLV)
     for model in named_models(folder):
         forget_members(model, members)
     asked = [

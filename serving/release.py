@@ -38,6 +38,8 @@ from features.snapshot import Snapshot
 from features.workspace import write_atomically
 from models.errors import ModelError
 from models.estimator import load_estimator
+from models.lifetime_values import FOLDER as CLV
+from models.lifetime_values import LifetimeValue, LifetimeValues
 from models.manifest import MANIFEST, Manifest, TrackedVersion, file_entry
 from serving.choice import NOTHING, Choice, Picked, choices_of
 from serving.contacts import load_contacts
@@ -62,6 +64,7 @@ class Release:
 
     means: what the estimator expects of members in each stage of life, for when it fails.
     court: what rules are judged by; None where no response model left evidence.
+    lifetime_values: rows as in the snapshot; None where no model of them served when it was built.
     """
 
     versions: Versions
@@ -76,6 +79,7 @@ class Release:
     court: Court | None
     contacts: Contacts
     hours: ActiveHours | None
+    lifetime_values: LifetimeValues | None
 
     @property
     def encoding(self) -> Encoding:
@@ -164,6 +168,11 @@ class Release:
     def features_of(self, member_id: str) -> dict[str, float | str | None]:
         """What this release knows of a member, by feature; empty for a stranger."""
         return known_features(self.snapshot, member_id)
+
+    def lifetime_value_of(self, member_id: str) -> LifetimeValue | None:
+        """None for a stranger, one who had never bought, and where no model tells it."""
+        (row,) = self.snapshot.rows([member_id]).tolist()
+        return None if self.lifetime_values is None or row < 0 else self.lifetime_values.at(row)
 
     def check_rule(self, rule: str) -> None:
         """Raises ``RuleError`` when ``rule`` cannot be evaluated on this release's members."""
@@ -332,6 +341,7 @@ def _parsed(folder: Path, manifest: Manifest | None) -> Release:
             court=Court.load(folder / FOLDER) if (folder / FOLDER).is_dir() else None,
             contacts=load_contacts(folder / "contacts"),
             hours=_hours(folder / "hours.json"),
+            lifetime_values=_lifetime_values(folder / CLV, snapshot),
         )
     except KeyError as error:
         raise ReleaseError(f"{folder}: prices.json has no prices for push {error}") from error
@@ -361,6 +371,17 @@ def _versions(manifest: Manifest | None, snapshot: Snapshot, policy: bytes) -> V
 
 def _hours(path: Path) -> ActiveHours | None:
     return ActiveHours.from_json(_json(path)) if path.exists() else None
+
+
+def _lifetime_values(folder: Path, snapshot: Snapshot) -> LifetimeValues | None:
+    if not folder.is_dir():
+        return None
+    found = LifetimeValues.load(folder)
+    if len(found) != len(snapshot.member_ids):
+        raise ReleaseError(
+            f"{folder}: values of {len(found)} members, wanted {len(snapshot.member_ids)}"
+        )
+    return found
 
 
 def _json(path: Path) -> Any:

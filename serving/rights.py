@@ -24,6 +24,7 @@ def exported(parts: Parts, member_id: str) -> MemberExport:
         release=release.versions.release,
         log=parts.erasures.held(member_id),
         features={} if erased else release.features_of(member_id),
+        lifetime_value=None if erased else release.lifetime_value_of(member_id),
     )
 
 

@@ -13,6 +13,7 @@ from decisions.pacing import Part, Terms, Use
 from decisions.reasons import SUPPRESSED
 from decisions.variant import AS_IS, Variant
 from features.encoding import Encoding
+from models.lifetime_values import LifetimeValue
 from serving import guard
 from serving.before import Before, look
 from serving.choice import Choice, Picked
@@ -66,6 +67,7 @@ class Answering(Protocol):
     def barred(self, channel: str, members: Sequence[str]) -> dict[str, str]: ...
     def check_rule(self, rule: str) -> None: ...
     def features_of(self, member_id: str) -> dict[str, float | str | None]: ...
+    def lifetime_value_of(self, member_id: str) -> LifetimeValue | None: ...
 
 
 class Decider(Protocol):

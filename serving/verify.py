@@ -19,6 +19,7 @@ _ALLOWED = re.compile(
     r"|snapshot/(snapshot\.json|encoding\.json|members\.npy|values\.npy)"
     r"|(response|prior|propensity|recommender|contacts)(/[a-z0-9_-]+)?"
     r"/(artifact\.json|arrays\.npz|[A-Za-z0-9_-]+\.txt)"
+    r"|clv/(clv\.json|values\.npy)"
     r"|court/(artifact\.json|arrays\.npz|values\.npy|encoding\.json)"
 )
 REQUIRED = (

@@ -21,6 +21,10 @@ from training.errors import TrainingError
 Numbers = NDArray[np.float64]
 
 
+class NobodyBoughtError(TrainingError):
+    """No purchase was known at the moment."""
+
+
 @dataclass(frozen=True, eq=False)
 class Buyers:
     """Members with a purchase, by id, and their histories as known at ``as_of``."""
@@ -56,7 +60,7 @@ def buyers(tables: Tables, as_of: datetime, default_rate: float) -> Buyers:
     spend and margin.
 
     Raises:
-        TrainingError: nobody had bought.
+        NobodyBoughtError: nobody had bought.
     """
     events = typed(tables.events, phase(as_of))
     habits = purchase_habits(lines(events), as_of)
@@ -74,7 +78,7 @@ def buyers(tables: Tables, as_of: datetime, default_rate: float) -> Buyers:
     ).order_by("member_id")
     found = frame.execute()
     if found.empty:
-        raise TrainingError(f"nobody bought before {as_of:%Y-%m-%d}; ingest purchases")
+        raise NobodyBoughtError(f"nobody bought before {as_of:%Y-%m-%d}; ingest purchases")
     column = {name: found[name].to_numpy(dtype=np.float64) for name in found if name != "member_id"}
     age = column["recency"] + np.maximum(column.pop("since"), 0.0)
     return Buyers(as_of, found["member_id"].to_numpy(dtype=str), Histories(age=age, **column))

@@ -31,6 +31,7 @@ from features.tombstones import Tombstones
 from features.workspace import Workspace
 from models.estimator import load_estimator
 from models.forget import forget_members, known_members, named_models
+from models.lifetime_values import FOLDER as CLV
 from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
@@ -38,6 +39,7 @@ from models.response import ResponseModel
 from training.catalogue import categories, offers_as_of, pushes_from, with_categories
 from training.contact_history import contact_history, save_contacts
 from training.errors import TrainingError
+from training.lifetime_values import lifetime_values
 from training.rule_evidence import FOLDER
 from training.tracking import champion
 
@@ -92,9 +94,13 @@ def assemble(
     with opened(workspace) as tables:
         pushes, offers = _catalogue(tables, contents)
         models = _models(workspace, tables, contents, folder)
+        worth = lifetime_values(workspace, tables, snapshot)
         contacts = contact_history(tables, snapshot, contents.policy.caps, contents.as_of)
         _write(folder / "items.json", categories(tables, contents.as_of))
     save_contacts(contacts, folder / "contacts")
+    if worth is not None:
+        models[CLV], of_members = worth
+        of_members.save(folder / CLV)
     estimator = load_estimator(folder)
     crowd = Crowd.of(snapshot, contacts)
     prices = {}

@@ -13,6 +13,7 @@ from dashboard.web.language import noted
 from decisions.local_time import utc_offsets
 from decisions.members import Members
 from experiments.saying import Says
+from models.lifetime_values import LifetimeValue
 from serving.contacts import contacts_since
 from serving.explanation_words import why
 from serving.feature_words import Spoken, phrase
@@ -100,11 +101,15 @@ class Profile:
     """One member, as the release in use knows them.
 
     worth: money that pushes expect of being able to reach the member, lost with an unsubscription;
-        None where no model tells it. since: contacts of the log after the release was made.
+        None where no model tells it. lifetime: what they are expected to buy, whatever is sent;
+        unsaid: why there is none, in words, else empty.
+    since: contacts of the log after the release was made.
     """
 
     known: Mapping[str, Spoken | None]
     worth: float | None
+    lifetime: LifetimeValue | None
+    unsaid: str
     affinities: Sequence[Affinity]
     since: int
     allowances: Sequence[Allowance]
@@ -131,9 +136,12 @@ def profile(parts: Parts, release: Release, member: str, at: datetime, says: Say
     known = release.features_of(member)
     one = _alone(release, member)
     allowances, since = _allowances(parts, release, one, at, says)
+    lifetime = release.lifetime_value_of(member)
     return Profile(
         known=known,
         worth=_worth(release, one) if known else None,
+        lifetime=lifetime,
+        unsaid=_unsaid(release, says) if lifetime is None else "",
         affinities=affinities(known, release.encoding.vocabulary),
         since=since,
         allowances=allowances,
@@ -187,6 +195,22 @@ def _worth(release: Release, one: Members) -> float | None:
         return None
     value = release.estimator.estimate(one.values, one.encoding.names, offers).member_value[0]
     return float(value) if np.isfinite(value) else None
+
+
+_NEVER_BOUGHT = noted(
+    "Cannot say what they will buy: they had not bought by the release's moment, and the model of "
+    "lifetime values knows members by their purchases."
+)
+_NO_VALUES = noted(
+    "Cannot say what they will buy: no model of lifetime values served when the release was built. "
+    "Train one by %(train)s, then build a release by %(build)s."
+)
+
+
+def _unsaid(release: Release, says: Says) -> str:
+    if release.lifetime_values is None:
+        return says(_NO_VALUES, train="pushwise train clv", build="pushwise release build")
+    return says(_NEVER_BOUGHT)
 
 
 def _allowances(

@@ -30,6 +30,7 @@ from features.snapshot import Snapshot
 from features.workspace import Workspace
 from models.calibration import Platt
 from models.keys import trainer_key, trusted_keys
+from models.lifetime_values import LifetimeValue, LifetimeValues
 from models.manifest import TrackedVersion
 from models.prior import PriorResponse
 from models.propensity import Propensity
@@ -117,6 +118,9 @@ class FakeRelease:
 
     def features_of(self, member_id: str) -> dict[str, float | str | None]:
         return {"recency_days": 3.0} if member_id in MEMBERS else {}
+
+    def lifetime_value_of(self, member_id: str) -> LifetimeValue | None:
+        return None
 
     def check_rule(self, rule: str) -> None:
         check(parse(rule), Encoding(NAMES, {}))
@@ -221,18 +225,15 @@ def candidate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An unsigned release folder of 50 members, two offers and a prior; golden answers included."""
     folder = tmp_path_factory.mktemp("candidate")
     rng = np.random.default_rng(5)
-    values = np.column_stack(
-        [
-            rng.exponential(40, 50),
-            rng.gamma(4, 20, 50),
-            rng.integers(0, 3, 50),
-            rng.random(50) < 0.8,
-        ]
-    ).astype(np.float32)
+    columns = (rng.exponential(40, 50), rng.gamma(4, 20, 50), rng.integers(0, 3, 50))
+    values = np.column_stack([*columns, rng.random(50) < 0.8]).astype(np.float32)
     members = np.array([member.encode() for member in MEMBERS])
     Snapshot(AS_OF, Encoding(NAMES, {}), members, values).save(folder / "snapshot")
     _propensity(values).save(folder / "prior")
     _recommender(members).save(folder / "recommender")
+    worth = np.full((len(MEMBERS), 3), np.nan, dtype=np.float32)
+    worth[1:3] = [[1.25, 250.0, 60.0], [0.5, 90.0, 20.0]]  # the others never bought
+    LifetimeValues(90, worth).save(folder / "clv")
     offers = (
         Offer("ten", "percent_off", 10.0),
         Offer("gift", "gift", redemption_cost=1.0, categories=("shoes",)),

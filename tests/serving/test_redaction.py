@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from models.lifetime_values import LifetimeValues
 from serving.pointer import current, history, publish
 from serving.redaction import redact, successor
 from serving.release import load_release
@@ -85,3 +86,6 @@ def test_contacts_and_snapshot_still_fit_each_other(bench: Bench, gone: tuple[st
     golden = json.loads((bench.workspace.releases / "r1-e1" / "golden.json").read_text())
     assert set(gone).isdisjoint(golden[0]["member_ids"])
     assert np.isfinite(left.contacts.at).all()
+    worth = LifetimeValues.load(bench.candidate / "clv")
+    for row, member in enumerate(MEMBERS):
+        assert left.lifetime_value_of(member) == (None if member in gone else worth.at(row))

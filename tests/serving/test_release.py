@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from models.manifest import key_id
-from serving.release import load_release
+from serving.release import golden, load_release
 from serving.situation import Situation
 from serving.verify import ReleaseError, verified
 
@@ -211,3 +214,21 @@ def test_the_application_imports_no_training_code() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda values: values[1:], "values of 49 members, wanted 50"),
+        (lambda values: values[:, :2], r"lifetime values are \(50, 2\), wanted 3 a member"),
+        (lambda values: values.astype(np.float64), "lifetime values are float64"),
+    ],
+)
+def test_lifetime_values_that_do_not_fit_the_snapshot_are_refused(
+    bench: Bench, change: Callable[[NDArray[np.float32]], NDArray[Any]], said: str
+) -> None:
+    folder = bench.draft("r1")
+    path = folder / "clv" / "values.npy"
+    np.save(path, change(np.load(path)))
+    with pytest.raises(ReleaseError, match=said):
+        golden(folder, [])

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 
 import httpx2
@@ -52,6 +53,24 @@ def test_the_profile_tells_fatigue_caps_and_consent(served: House, scorer: RealS
     assert "all messages, 7 days" in text
     assert "Decided since the release was made, and sent for all we know: 1." in text
     assert re.search(r"push (yes|never said) ✓ yes", text)
+
+
+def test_the_profile_tells_the_lifetime_value_or_why_it_cannot(
+    served: House, scorer: RealScorer
+) -> None:
+    reader = served.reader("viewer")
+    page = looked_up(reader, "m01").text
+    assert re.search(r"250(\.0+)? lifetime value: expected spend in the 90 days", text_of(page))
+    assert '<data value="60.0">' in page
+    assert '<data value="1.25">1.25</data>' in page
+    assert "they had not bought by the release's moment" in text_of(looked_up(reader, "m04").text)
+    exported = scorer.client.get("/v1/members/m01/export").json()["lifetime_value"]
+    assert exported == {"purchases": 1.25, "spend": 250.0, "margin": 60.0, "horizon_days": 90}
+    assert scorer.client.get("/v1/members/m04/export").json()["lifetime_value"] is None
+    scorer.holder.release = replace(scorer.holder.release, lifetime_values=None)
+    text = text_of(looked_up(served.reader("viewer", "zh-TW"), "m01").text)
+    assert "無法預估未來購買" in text
+    assert "pushwise train clv" in text
 
 
 def test_the_timeline_pages_back_newest_first_in_both_languages(
