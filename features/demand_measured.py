@@ -12,6 +12,7 @@ from features.demand_cells import Cells, Shelves, cells_of
 from features.demand_segments import segments
 from features.demand_supply import earnings, judged, sold_out, supply, tells_supply
 from features.demand_wants import (
+    BUYING,
     WANTING,
     Windows,
     assortment,
@@ -22,7 +23,7 @@ from features.demand_wants import (
     ranges,
     wanted,
 )
-from features.moments import newest, only, seen_at
+from features.moments import newest, seen_at
 from features.progress import Progress
 from features.tables import Tables, any_row
 from features.workspace import Workspace
@@ -70,7 +71,8 @@ def measured(
     """
     keep = tables.engine.keep
     known = newest(tables.items, "item_id", windows.as_of)
-    rows = keep("demand_wanted", wanted(tables, known, windows))
+    kinds, left_out = _recorded(tables, windows)
+    rows = keep("demand_wanted", wanted(tables, known, windows, kinds))
     progress(STAGE, 1, STEPS)
     looked = keep("demand_looks", looks(rows, windows))
     edges = keep("demand_edges", band_edges(looked))
@@ -94,6 +96,7 @@ def measured(
         ranges(looked, edges), assortment(rows, edges, windows), last, earned, rate
     )
     unmet_cannot_say, notes = _limits(rows, items, gone)
+    notes = (*left_out, *notes)
     if not any(shelves.margin(need) > 0 for need in cells.needs):
         notes = (*notes, _EARNS_NOTHING)
     return Measured(placed, cells, shelves, int(newcomers.execute()), unmet_cannot_say, notes)
@@ -105,25 +108,43 @@ def history_too_short(tables: Tables, windows: Windows) -> str:
     Searches, views and carts that begin within the windows would look like growth, however long
     purchases are known.
     """
-    events = tables.events
-    wanting = events.filter(
-        events["type"].isin(WANTING), seen_at(events) < ibis.literal(windows.as_of)
-    )
-    found = wanting.agg(
-        any_first=wanting.occurred_at.min(),
-        clicks_first=only(wanting.occurred_at, wanting["type"] != "purchase").min(),
-    )
-    row = found.to_pyarrow().to_pylist()[0]
-    first: datetime | None = row["clicks_first"] or row["any_first"]
+    began = _beginnings(tables, windows)
+    clicks = [first for kind, first in began.items() if kind != BUYING]
+    first = min(clicks or began.values(), default=None)
     if first is None:
         return f"nothing was searched, viewed, carted or bought before {windows.as_of:%Y-%m-%d}"
     if first > windows.start:
-        what = "searches, views and carts" if row["clicks_first"] else "purchases"
+        what = "searches, views and carts" if clicks else "purchases"
         return (
             f"{what} begin on {first:%Y-%m-%d}, wanted some from {windows.start:%Y-%m-%d} or "
             f"before: two windows of {windows.days} days; take shorter ones"
         )
     return ""
+
+
+def _beginnings(tables: Tables, windows: Windows) -> dict[str, datetime]:
+    """The first time of each type of event by which members want something."""
+    events = tables.events
+    wanting = events.filter(
+        events["type"].isin(WANTING), seen_at(events) < ibis.literal(windows.as_of)
+    )
+    found = wanting.group_by("type").agg(first=wanting.occurred_at.min()).to_pyarrow().to_pydict()
+    return dict(zip(found["type"], found["first"], strict=True))
+
+
+def _recorded(tables: Tables, windows: Windows) -> tuple[list[str], tuple[str, ...]]:
+    """The types of events that both windows may hold, and notes on the others: what a shop begins
+    to record in between is no growth. Purchases count always, since they tell who was served."""
+    late = {
+        kind: first
+        for kind, first in sorted(_beginnings(tables, windows).items())
+        if kind != BUYING and first > windows.start
+    }
+    notes = tuple(
+        f"events of type {kind} begin on {first:%Y-%m-%d}, within the windows, and are left out"
+        for kind, first in late.items()
+    )
+    return [kind for kind in WANTING if kind not in late], notes
 
 
 def _limits(rows: ir.Table, items: ir.Table, gone: ir.Table) -> tuple[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,8 @@ import ibis.expr.types as ir
 from features.moments import only, seen_at
 from features.tables import MONEY, Tables
 
-WANTING = ("view", "search", "wishlist", "add_to_cart", "purchase")
+BUYING = "purchase"
+WANTING = ("view", "search", "wishlist", "add_to_cart", BUYING)
 BANDS = 5
 ANY_PRICE = 0  # the band of what names no price, by members whose usual prices are not known
 SERVED_DAYS = 14
@@ -62,11 +64,13 @@ def priced_items(items: ir.Table, rows: ir.Table) -> ir.Table:
     )
 
 
-def wanted(tables: Tables, items: ir.Table, windows: Windows) -> ir.Table:
+def wanted(
+    tables: Tables, items: ir.Table, windows: Windows, kinds: Sequence[str] = WANTING
+) -> ir.Table:
     """Every event of the two windows, known at ``as_of``, by which a member wants something.
 
     Args:
-        items: the newest version of each item known at ``as_of``.
+        items: the newest version of each item known at ``as_of``. kinds: types of events.
 
     Returns:
         ``member_id``, ``at``, ``bought`` (a purchase), ``item_id``; ``category``, of the event,
@@ -75,7 +79,7 @@ def wanted(tables: Tables, items: ir.Table, windows: Windows) -> ir.Table:
     """
     events, as_of = tables.events, ibis.literal(windows.as_of)
     seen = events.filter(
-        events["type"].isin(WANTING),
+        events["type"].isin(kinds),
         events.occurred_at >= ibis.literal(windows.start),
         seen_at(events) < as_of,
     )
@@ -88,7 +92,7 @@ def wanted(tables: Tables, items: ir.Table, windows: Windows) -> ir.Table:
         "member_id",
         "item_id",
         at=joined.occurred_at,
-        bought=joined["type"] == "purchase",
+        bought=joined["type"] == BUYING,
         category=ibis.coalesce(joined.category, joined.listed_category),
         own_price=own,
         price=ibis.coalesce(own, joined.listed_price),

@@ -172,7 +172,8 @@ def test_searches_count_at_the_price_that_the_member_usually_looks_at(
         for row in worked_example()
     ]
     hats = [look(f"m{number:03d}", 20, f"{HOSTILE}-30") for number in range(130, 140)]
-    shop(workspace, [*rows, *hats], {"sea-30": 100})
+    known = {**LONG_AGO, "event_id": "first search", "type": "search"}
+    shop(workspace, [known, *rows, *hats], {"sea-30": 100})
     (found,) = by_region(workspace).report.findings
     # They looked at the second band of another category, and so they search here.
     assert found.need == told.report.findings[0].need
@@ -287,7 +288,7 @@ def test_a_need_of_any_price_is_worth_what_an_order_earns(workspace: Workspace) 
         look(f"m{n}", 100, f"{where}-40", "purchase", quantity=1.0, unit_price=40, margin=earned)
         for n, where, earned in ((210, "sea", 9), (211, "sea", 3), (212, HOSTILE, 30))
     ]
-    steady = [*searches(150, 40, "sea"), *searches(150, 20, "sea")]
+    steady = [*searches(150, 40, "sea"), *searches(150, 20, "sea"), *searches(1, 400, "sea")]
     isle = [*searches(20, 40, "isle"), *searches(150, 20, "isle")]
     (found,) = by_region(shop(workspace, [*steady, *isle, *bought])).report.findings
     assert (found.need.category, found.need.band, found.evidence.no_item) == ("isle", 0, 150)
@@ -295,5 +296,18 @@ def test_a_need_of_any_price_is_worth_what_an_order_earns(workspace: Workspace) 
 
 
 def test_where_nothing_tells_what_an_order_earns_the_report_says_so(workspace: Workspace) -> None:
-    rows = [*searches(60, 40, "sea"), *searches(60, 20, "sea")]
+    rows = [*searches(1, 400, "sea"), *searches(60, 40, "sea"), *searches(60, 20, "sea")]
     assert any("none can be ranked" in one for one in by_region(shop(workspace, rows)).report.notes)
+
+
+def test_what_a_shop_begins_to_record_within_the_windows_is_no_growth(workspace: Workspace) -> None:
+    """Views have long been known; searches come from half-way through, and of the sea alone."""
+    steady = [
+        row
+        for days in (40, 20)
+        for category in ("sea", HOSTILE)
+        for row in several(60, days, f"{category}-30")
+    ]
+    report = by_region(shop(workspace, [*steady, *searches(200, 20, "sea")])).report
+    assert (report.shop_growth, report.growing) == (1.0, 0)
+    assert f"events of type search begin on {ago(20):%Y-%m-%d}" in report.notes[0]
