@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import Response
 
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
-from features.insights.prepared import prepared
+from features.insights.prepared import Prepared, PreparedError, prepared
 from features.workspace import Workspace
 from serving import pointer
 from serving.experiment_entry import Entry
@@ -43,8 +44,7 @@ class Running:
 
 def home(visit: Visit) -> Response:
     steps = first_steps(visit)
-    monitored = prepared(visit.ground.workspace, "monitor")
-    results = [] if monitored is None else monitored.document["results"]
+    monitored, results = _monitored(visit)
     return visit.page(
         "web/home.html",
         steps=steps,
@@ -54,6 +54,15 @@ def home(visit: Visit) -> Response:
         experiments=running(visit),
         changes=visit.ground.changes.newest(_MOST_CHANGES),
     )
+
+
+def _monitored(visit: Visit) -> tuple[Prepared | None, Sequence[Mapping[str, Any]]]:
+    """What the monitors found last; a document that does not read hides nothing else."""
+    try:
+        found = prepared(visit.ground.workspace, "monitor")
+        return found, [] if found is None else found.document["results"]
+    except PreparedError:
+        return None, []
 
 
 def running(visit: Visit) -> Sequence[Running]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ _NAME = re.compile(r"[a-z][a-z_]*")
 
 class PreparedError(FeatureError):
     """A prepared document that cannot be read, or a name that none can have."""
+
+
+class _Kept(dict[str, Any]):
+    """An object of a document. What it lacks is no fault of who asks: an earlier version of
+    Pushwise made the document, and it has to be made anew."""
+
+    def __init__(self, name: str, found: Mapping[str, Any]) -> None:
+        super().__init__(found)
+        self._name = name  # a template that asks for a key finds no attribute before it
+
+    def __missing__(self, key: str) -> Any:
+        raise PreparedError(f"the document {self._name} has no {key!r}; {_anew(self._name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +71,17 @@ def prepared(workspace: Workspace, name: str) -> Prepared | None:
     """The document kept last under ``name``; None where there is none.
 
     Raises:
-        PreparedError: the file is damaged.
+        PreparedError: the file is damaged. Of an object of the document, for a key that it lacks.
     """
     path = _path(workspace, name)
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes(), object_hook=partial(_Kept, name))
         as_of, made_at = (datetime.fromisoformat(found[key]) for key in ("as_of", "made_at"))
-        return Prepared(name, as_of, made_at, dict(found["document"]))
+        return Prepared(name, as_of, made_at, _Kept(name, found["document"]))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise PreparedError(
-            f"{path}: not readable ({error}); make it anew with `pushwise insights refresh "
-            f"--only {name}`"
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise PreparedError(f"{path}: not readable ({error}); {_anew(name)}") from error
 
 
 def forget_prepared(workspace: Workspace, members: Collection[str]) -> int:
@@ -91,6 +101,11 @@ def prepared_naming(workspace: Workspace, member: str) -> list[str]:
     """The documents that name ``member``, as paths within the workspace."""
     found = [path for path in _files(workspace) if _names_any(path, frozenset([member]))]
     return [path.relative_to(workspace.root).as_posix() for path in found]
+
+
+def _anew(name: str) -> str:
+    command = "monitor" if name == "monitor" else f"insights refresh --only {name}"
+    return f"make it anew with `pushwise {command}`"
 
 
 def _path(workspace: Workspace, name: str) -> Path:

@@ -78,3 +78,19 @@ def test_one_insight_that_fails_stops_no_other(tmp_path: Path) -> None:
     ]
     assert prepared(workspace, "values") is None
     assert prepared(workspace, "cohorts") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("cohorts", "pushwise insights refresh --only cohorts"), ("monitor", "pushwise monitor")],
+)
+def test_what_an_older_document_lacks_says_how_to_make_it_anew(
+    tmp_path: Path, name: str, command: str
+) -> None:
+    workspace = Workspace(tmp_path)
+    keep(workspace, name, {"rows": [{"old": 1}]}, as_of=AS_OF, made_at=MADE)
+    found = prepared(workspace, name)
+    assert found is not None
+    for old in (found.document, found.document["rows"][0]):
+        with pytest.raises(PreparedError, match=command):
+            old["results"]
