@@ -175,7 +175,7 @@ class Running:
 def _counts(shares: Mapping[str, float]) -> NDArray[np.int64]:
     """(arms,) buckets by largest remainder, so that they add up."""
     share = np.fromiter(shares.values(), dtype=np.float64)
-    if abs(share.sum() - 1) > 1e-9 or (share < 0).any():
+    if not (abs(share.sum() - 1) <= 1e-9 and (share >= 0).all()):  # NaN is refused too
         raise ExperimentError(f"shares of the arms add up to {share.sum():g}, wanted 1")
     # Rounded first: 0.29 × 10,000 is a little less than 2,900.
     exact = np.round(share * BUCKETS, 6)

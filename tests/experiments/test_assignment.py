@@ -151,3 +151,9 @@ def test_a_share_of_less_than_a_bucket_is_refused() -> None:
 def test_shares_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(ExperimentError, match=r"add up to 0\.9, wanted 1"):
         experiment({"a": 0.5, "b": 0.4})
+
+
+@pytest.mark.parametrize("shares", [{"a": float("nan"), "b": 0.5}, {"a": 1.5, "b": -0.5}])
+def test_a_share_that_is_no_share_moves_nobody(shares: dict[str, float]) -> None:
+    with pytest.raises(ExperimentError, match="wanted 1"):
+        Allocation.of({"a": 0.5, "b": 0.5}).changed(shares)
