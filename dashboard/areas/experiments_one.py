@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from dashboard.areas.experiments_reading import Seen, ask_anew, health_of, last_seen, report_of
+from dashboard.charts.figure import safe_cell
 from dashboard.experiment_report import ARM_COLUMNS, told_in
 from dashboard.experiment_verdict import last_look_in, verdict_in
 from dashboard.numbers import told
@@ -18,7 +19,6 @@ from dashboard.terms import term
 from dashboard.web.errors import NotFound
 from dashboard.web.visit import Visit
 from experiments.declaration import to_json
-from serving.audience_file import FORMULA
 from serving.experiment_audit import Audited
 from serving.experiment_entry import Entry
 from serving.experiments import Book
@@ -173,10 +173,5 @@ def _csv(
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([f"'{cell}" if _risky(cell) else cell for cell in row])
+        writer.writerow([safe_cell(cell) for cell in row])
     return visit.file(name, file.getvalue(), "text/csv; charset=utf-8")
-
-
-def _risky(cell: object) -> bool:
-    """A spreadsheet would run it as a formula."""
-    return isinstance(cell, str) and cell.startswith(FORMULA)
