@@ -82,7 +82,7 @@ def _id(visit: Visit) -> str:
 def _change(visit: Visit) -> Change:
     """Of the version that the form was made of, so that nobody undoes what another did."""
     why = visit.form.get("why", "").strip()
-    if len(why) > _MOST_WHY or "\x00" in why:
+    if len(why) > _MOST_WHY:
         raise BadForm(visit.words("The reason is too long."))
     etag = visit.form.get("etag", "")
     return visit.change(why, Conditions((etag,) if etag else ()))

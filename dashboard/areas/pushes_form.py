@@ -152,7 +152,7 @@ def _faults(visit: Visit, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _name_fault(visit: Visit, name: str) -> dict[str, str]:
-    good = 0 < len(name) <= _MOST_LETTERS and not name.startswith("-") and "\x00" not in name
+    good = 0 < len(name) <= _MOST_LETTERS and not name.startswith("-")
     return {} if good else {"push_id": visit.words(_BAD_NAME)}
 
 

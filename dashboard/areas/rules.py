@@ -82,7 +82,7 @@ def _question(visit: Visit, court: Court | None) -> Question:
     """What the form asks. Raises ``BadForm``."""
     rule = visit.form.get("rule", "").strip()
     pool, objective = visit.form.get("pool", "all"), visit.form.get("objective", "margin")
-    if not rule or "\x00" in rule:
+    if not rule:
         raise BadForm("the rule is empty; wanted a sentence over features")
     if pool not in get_args(Pool) or objective not in get_args(Objective):
         raise BadForm(f"pool is {pool!r} and objective {objective!r}, wanted one of the form's")

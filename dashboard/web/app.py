@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from dashboard.web.language import wanted
 from dashboard.web.routing import refused, session_of, to_log_in
 from dashboard.web.security import HEADERS, NOT_KEPT
 from dashboard.web.visit import Visit
+from serving.errors import LogUnavailable
 from serving.limits import LimitedBody
 
 _PACKAGE = files("dashboard")
@@ -47,10 +49,11 @@ def create_dashboard(ground: Ground) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guarded), Middleware(LimitedBody)],
-        exception_handlers={HTTPException: _missing, Exception: _fault},
+        exception_handlers={HTTPException: _missing, LogUnavailable: _no_log, Exception: _fault},
     )
     app.state.ground = ground
     app.state.token = secrets.token_urlsafe(32)
+    app.state.one_try = asyncio.Lock()  # to log in
     return app
 
 
@@ -74,6 +77,10 @@ class Guarded:
                     headers.update(NOT_KEPT)
             await send(message)
 
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:  # no text of a log may
+            refusal = PlainTextResponse("the address holds a NUL character\n", 400)
+            await refusal(scope, receive, guarded)
+            return
         await self._app(scope, receive, guarded)
 
 
@@ -111,16 +118,26 @@ def _missing(request: Request, error: Exception) -> Response:
     return _told(request, told, error.status_code)
 
 
+def _no_log(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("the log cannot be read or written; try again soon\n", 503)
+
+
 def _fault(request: Request, error: Exception) -> Response:
-    return _told(request, PageError("a fault of the dashboard; its log tells more"), 500)
+    answer = _told(request, PageError("a fault of the dashboard; its log tells more"), 500)
+    answer.headers.update({**HEADERS, **NOT_KEPT})  # faults are told outside of `Guarded`
+    return answer
 
 
 def _told(request: Request, error: PageError, status: int) -> Response:
     now = datetime.now(UTC)
     ground: Ground = request.app.state.ground
-    session = session_of(request, ground, now)
+    try:
+        session = session_of(request, ground, now)
+    except LogUnavailable as unavailable:
+        return _no_log(request, unavailable)
     if session is None:
-        return to_log_in(request)
+        # The page to log in may be what has the fault.
+        return PlainTextResponse(f"{error}\n", 500) if status == 500 else to_log_in(request)
     error.status = status
     return refused(Visit(ground, request, session, wanted(request), {}, now), error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from dashboard.pages import environment
 from dashboard.web.ground import Ground
 from dashboard.web.language import CODES, COOKIE, noted, wanted
 from dashboard.web.routing import COOKIE as SESSION
-from dashboard.web.routing import session_of
+from dashboard.web.routing import form_of, session_of
 from dashboard.web.security import from_here, proves
 from dashboard.web.sessions import LONGEST
 
@@ -25,24 +26,31 @@ _YEAR = 365 * 86_400
 _log = structlog.get_logger("pushwise.dashboard")
 
 
-async def log_in(request: Request) -> Response:
+def log_in(request: Request) -> Response:
     """The page with the form."""
     return _page(request, _next(request.query_params.get("next", "")))
 
 
 async def logged_in(request: Request) -> Response:
     """The form that was sent."""
-    async with request.form(max_files=0, max_fields=8) as form:
-        name, password = str(form.get("name", "")), str(form.get("password", ""))
-        onward = _next(str(form.get("next", "")))
+    form = await form_of(request)
+    # One at a time, so that each try counts before the next, and no thread of the pages waits.
+    async with request.app.state.one_try:
+        return await run_in_threadpool(_tried, request, form)
+
+
+def _tried(request: Request, form: Mapping[str, str]) -> Response:
+    name, password = form.get("name", ""), form.get("password", "")
+    onward = _next(form.get("next", ""))
     if not from_here(request):
         return _page(request, onward, noted("The form is not from this page; try again."), 403)
     ground: Ground = request.app.state.ground
     address = request.client.host if request.client else ""
-    knocks = ((f"{address} {name[:64]}", _TRIES_AT_A_NAME), (address, _TRIES))
+    # The address first: an address without tries left adds no names to what is remembered.
+    knocks = ((address, _TRIES), (f"{address} {name[:64]}", _TRIES_AT_A_NAME))
     if any(ground.knocks.empty(who, _TRIES_A_SECOND, most) for who, most in knocks):
         return _page(request, onward, noted("Too many tries; wait a minute."), 429)
-    token = await run_in_threadpool(_token, ground, name, password)
+    token = _token(ground, name, password)
     if token is None:
         for who, most in knocks:
             ground.knocks.wait(who, _TRIES_A_SECOND, most)
@@ -60,8 +68,7 @@ async def logged_in(request: Request) -> Response:
 async def logged_out(request: Request) -> Response:
     """End the session."""
     ground: Ground = request.app.state.ground
-    async with request.form(max_files=0, max_fields=8) as form:
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    fields = await form_of(request)
     session = await run_in_threadpool(session_of, request, ground, datetime.now(UTC))
     answer = RedirectResponse(f"{_base(request)}/login", 303)
     if session is not None and from_here(request) and proves(request, fields, session.csrf):
@@ -72,8 +79,8 @@ async def logged_out(request: Request) -> Response:
 
 async def choose_language(request: Request) -> Response:
     """Keep the language that was chosen, and go back to where the reader was."""
-    async with request.form(max_files=0, max_fields=8) as form:
-        code, onward = str(form.get("language", "")), _next(str(form.get("next", "")))
+    form = await form_of(request)
+    code, onward = form.get("language", ""), _next(form.get("next", ""))
     answer = RedirectResponse(f"{_base(request)}{onward}", 303)
     if code in CODES:
         ground: Ground = request.app.state.ground

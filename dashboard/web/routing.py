@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import structlog
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -24,7 +25,7 @@ from decisions.errors import DecisionError
 from experiments.errors import ExperimentError
 from features.errors import FeatureError
 from models.errors import ModelError
-from serving.errors import LogUnavailable, ServiceError
+from serving.errors import ServiceError
 from serving.scorer_error import ScorerError
 
 Handler: TypeAlias = Callable[[Visit], Response]
@@ -63,17 +64,23 @@ def _page(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         ground: Ground = request.app.state.ground
-        form = await _form(request)
+        form = await form_of(request) if request.method == "POST" else {}
         return await run_in_threadpool(_answer, handler, role, changes, request, ground, form)
 
     return endpoint
 
 
-async def _form(request: Request) -> Mapping[str, str]:
-    if request.method != "POST":
-        return {}
+async def form_of(request: Request) -> Mapping[str, str]:
+    """The fields of a form that was sent.
+
+    Raises:
+        HTTPException: it does not read, or holds a NUL character, which no text of a log may.
+    """
     async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    if any("\x00" in value for value in fields.values()):
+        raise HTTPException(422, "a field holds a NUL character, wanted text")
+    return fields
 
 
 def _answer(
@@ -87,16 +94,17 @@ def _answer(
     now = datetime.now(UTC)
     if ground.open_to_all and not of_this_machine(request):
         return PlainTextResponse("without a log-in, ask for localhost or 127.0.0.1\n", 421)
-    try:
-        session = session_of(request, ground, now)
-    except LogUnavailable:
-        return PlainTextResponse("the log cannot be read; try again soon\n", 503)
+    session = session_of(request, ground, now)
     if session is None:
         return to_log_in(request)
     visit = Visit(ground, request, session, wanted(request), form, now)
-    answer = _guarded(handler, role, visit)
-    if changes:
-        _note(visit, answer.status_code)
+    status = 500  # of a fault, which may have changed half of it
+    try:
+        answer = _guarded(handler, role, visit)
+        status = answer.status_code
+    finally:
+        if changes:
+            _note(visit, status)
     return answer
 
 

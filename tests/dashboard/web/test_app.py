@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 import dashboard
 from dashboard.web.app import beside
@@ -82,8 +85,6 @@ def test_a_translation_keeps_the_names_of_its_values(code: str) -> None:
 
 
 def test_mounted_beside_an_api_the_pages_keep_to_their_place(house: Opens) -> None:
-    from starlette.testclient import TestClient
-
     opened = house()
     app = opened.client().app
     both = TestClient(beside("/dashboard", app, Starlette()), "http://dashboard")
@@ -115,3 +116,71 @@ def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Open
     assert "events <b>stopped</b> 3 days ago" in text
     assert "all is well" not in text
     assert "/work/{job_id}/cancel w_1" in text
+
+
+NAMES = ("lifecycle", "cohorts", "values", "pushes", "demand", "quality", "models", "monitor")
+# As prepared documents are shown.
+SHOWING = ("/", "/pushes", "/models", "/data", "/data/features/a/b", "/segments", "/health")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_document_of_an_earlier_version_is_told_and_no_fault(house: Opens, damaged: bool) -> None:
+    opened = house()
+    workspace, now, reader = opened.ground.workspace, datetime.now(UTC), opened.reader("viewer")
+    for name in NAMES:
+        keep(workspace, name, {}, as_of=now, made_at=now)
+        if damaged:
+            (workspace.insights / f"{name}.json").write_text("{", encoding="utf-8")
+    codes = {path: reader.get(path).status_code for path in SHOWING}
+    assert codes == dict.fromkeys(SHOWING, 422) | {"/": 200, "/pushes": 200}
+    assert "pushwise insights refresh --only quality" in reader.get("/data").text
+    assert "make it anew with `pushwise monitor`" in reader.get("/health").text
+
+
+def faulty(app: Starlette) -> TestClient:
+    """A browser that gets answers, whatever the application raises."""
+    return TestClient(app, "http://dashboard", raise_server_exceptions=False)
+
+
+def test_a_fault_is_told_with_all_that_browsers_are_to_refuse(
+    house: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = house()
+    editor = opened.reader("editor")
+    client = faulty(editor.client.app)  # type: ignore[arg-type]
+    client.cookies = editor.client.cookies
+    monkeypatch.setattr(opened.ground.work, "cancel", None)
+    answer = client.post("/work/w_1/cancel", data={"csrf": editor.csrf})
+    assert answer.status_code == 500
+    assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+    assert answer.headers["cache-control"] == "no-store"
+    # It may have changed half of something: so it is written down.
+    assert [(one.action, one.status) for one in opened.ground.changes.newest()] == [
+        ("/work/{job_id}/cancel", 500)
+    ]
+
+
+def test_without_its_log_the_dashboard_says_so_and_leads_nowhere(house: Opens) -> None:
+    opened = house()
+    reader = opened.reader()
+    with opened.ground.log.reading() as connection:
+        engine = connection.engine
+    engine.dispose()
+    event.listen(engine, "do_connect", _no_database)
+    for client in (faulty(reader.client.app), reader.client):  # type: ignore[arg-type]
+        for path in ("/", "/login", "/health", "/nowhere"):
+            answer = client.get(path, follow_redirects=False)
+            asked = client is reader.client or path == "/login"
+            assert answer.status_code == (503 if asked else 303), path
+
+
+def _no_database(*_: object) -> None:
+    raise OperationalError("", None, OSError("gone"))
+
+
+def test_no_address_and_no_field_holds_what_a_log_cannot(house: Opens) -> None:
+    reader = house().reader()
+    for path in ("/experiments/%00", "/experiments?after=%00", "/%00"):
+        assert reader.get(path).status_code == 400
+    assert reader.send("/experiments/a/stop", {"why": "a\x00"}).status_code == 422
+    assert reader.client.post("/login", data={"name": "a\x00"}).url.path == "/login"
