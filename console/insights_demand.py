@@ -13,7 +13,7 @@ import typer
 
 from console.moments import as_of_moment
 from console.progress import bars
-from console.settings import WORKSPACE, AsJson, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 from features.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -52,13 +52,16 @@ def demand(
         Path | None, typer.Option(help="Write the members of these findings here: .csv.")
     ] = None,
     workspace: WorkspaceOption = WORKSPACE,
+    database: DatabaseOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Find needs (a category at a price) that a segment wants more and more and cannot get.
 
+    Takes in first what the scorer has logged since the last time.
     Asked as it stands, of the newest day and by the usual windows and segments, the answer is also
     what the dashboard shows.
     """
+    from console.scorer_log import take_all
     from features.demand import DemandQuestion
     from features.demand import demand as asked
     from features.demand_segments import BY_DEFAULT
@@ -66,7 +69,8 @@ def demand(
 
     _check(out, "--out", _FORMATS)
     _check(members, "--members", (".csv",))
-    opened = load_workspace(workspace)
+    opened = load_workspace(workspace, database)
+    take_all(opened)
     question = DemandQuestion(
         as_of_moment(opened, as_of), window_days, tuple(segment or BY_DEFAULT), top
     )

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from console.main import application
 from features.insights.prepared import prepared
 from features.workspace import Workspace
+from serving.log import Log
 from tests.features.given import AS_OF, Row, events, write_batch
 from tests.features.test_demand import HOSTILE, LONG_AGO, MEMBERS, look, several
 
@@ -114,3 +115,13 @@ def test_an_empty_workspace_says_what_to_do(tmp_path: Path) -> None:
     ended = run(tmp_path / "none", "--as-of", "2026-05-01")
     assert ended.exit_code == 0
     assert "cannot say: nothing was searched" in ended.stdout
+
+
+def test_what_the_scorer_has_logged_counts(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    event = {"event_id": "e1", "member_id": "m1", "type": "view", "occurred_at": AS_OF.isoformat()}
+    with Log.of(workspace) as log:
+        log.keep_events([event], AS_OF)
+    result = run(workspace.root, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["as_of"] == AS_OF.isoformat()
