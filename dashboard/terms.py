@@ -27,7 +27,7 @@ TERMS: Mapping[str, str] = {
     "conversions_per_send": noted("conversions per send"),
     "revenue_per_conversion": noted("revenue per conversion"),
     # who decides in an arm
-    "champion": noted("champion"), "release": noted("release"), "rule": noted("rule"),
+    "champion": noted("champion"), "release": noted("named release"), "rule": noted("rule"),
     "random": noted("random"), "holdout": noted("holdout"),
     # how far an experiment is
     "draft": noted("draft"), "running": noted("running"), "stopped": noted("stopped"),

@@ -53,7 +53,8 @@ _WRONG: Mapping[str, str] = {
     "less_than": noted("less than %(bound)s is wanted"),
     "less_than_equal": noted("at most %(bound)s is wanted"),
     "other_fields": noted(
-        "a kind “release” wants a release, “rule” a rule and an offer, and others nothing more"
+        "a kind “named release” wants a release, “rule” a rule and an offer, and others nothing "
+        "more"
     ),
     "same_names": noted("every arm has a name of its own"),
     "unknown_arm": noted("the name of an arm is wanted"),

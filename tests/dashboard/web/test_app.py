@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -75,6 +76,17 @@ def test_every_text_has_a_translation(code: str) -> None:
     texts = language(code).texts
     missing = [f"{where}: {message}" for message, where in messages() if message not in texts]
     assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "en"])
+def test_a_text_is_translated_in_one_place(code: str) -> None:
+    places: dict[str, list[str]] = {}
+    for file in sorted((PACKAGE / "locale" / code.replace("-", "_")).glob("*.po")):
+        for message in re.findall(r'^msgid ((?:".*"\n?)+)', file.read_text("utf-8"), re.MULTILINE):
+            text = "".join(re.findall(r'"(.*)"', message))
+            places.setdefault(text, []).append(file.name)
+    twice = {text: files for text, files in places.items() if text and len(files) > 1}
+    assert not twice, "one of two would win by its file's name; keep shared texts in web.po"
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code != "en"])

@@ -117,7 +117,7 @@ def test_in_chinese_the_same_figures_have_chinese_words(ran: Ran) -> None:
     for words in (
         "會員分組比例符合設定",
         "建議採用 challenger",
-        "淨增益",
+        "淨收益",
         "預定檢視",
         "變更紀錄",
     ):
