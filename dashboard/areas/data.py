@@ -151,7 +151,7 @@ def _skew(found: Prepared) -> dict[str, Any]:
 ROUTES: Sequence[Route] = (
     look("/data", overview),
     look("/data/features/{view}/{name}", feature),
-    change("/data/refresh", refresh),
-    change("/data/build", build),
+    change("/data/refresh", refresh, says=noted("check the data")),
+    change("/data/build", build, says=noted("build features")),
     *data_quarantine.ROUTES,
 )

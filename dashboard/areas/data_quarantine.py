@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from dashboard.areas.data_words import REASONS, REDRIVE, TABLES, said
 from dashboard.web.errors import BadForm, NotFound
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from dashboard.web.work import Job
@@ -108,5 +109,5 @@ def _came(visit: Visit, job: Job) -> dict[str, Any] | None:
 
 ROUTES = (
     look("/data/quarantine/{folder}", folder),
-    change("/data/quarantine/{folder}/redrive", redrive),
+    change("/data/quarantine/{folder}/redrive", redrive, says=noted("take refused rows again")),
 )

@@ -119,5 +119,5 @@ def _charts(visit: Visit, found: Prepared) -> dict[str, Any]:
 ROUTES: Sequence[Route] = (
     look(PATH, health),
     look(f"{PATH}/now", now),
-    change(f"{PATH}/run", run),
+    change(f"{PATH}/run", run, says=noted("run the monitors")),
 )

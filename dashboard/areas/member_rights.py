@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from serving.rights import exported, forgotten
@@ -43,8 +44,8 @@ def routes(shows: Shows) -> Sequence[Route]:
         return visit.to(f"/members/erasures/{asked.erasure_id}")
 
     return (
-        change("/members/{handle}/export", export, "editor"),
-        change("/members/{handle}/erase", erase, "publisher"),
+        change("/members/{handle}/export", export, "editor", says=noted("export a member's data")),
+        change("/members/{handle}/erase", erase, "publisher", says=noted("erase a member")),
     )
 
 

@@ -105,9 +105,9 @@ def _facts(visit: Visit, one: Version) -> list[tuple[str, str]]:
 ROUTES: Sequence[Route] = (
     look("/models", overview),
     look("/models/versions/{name}/{version}", version),
-    change("/models/refresh", refresh),
-    change("/models/train", train),
-    change("/models/build", build),
+    change("/models/refresh", refresh, says=noted("compare the models anew")),
+    change("/models/train", train, says=noted("train the models")),
+    change("/models/build", build, says=noted("build a release")),
     *models_compare.ROUTES,
     *models_releases.ROUTES,
     *models_evaluations.ROUTES,

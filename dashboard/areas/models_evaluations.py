@@ -99,6 +99,8 @@ def _chart(visit: Visit, report: Mapping[str, Any], file: str) -> Markup | None:
 
 ROUTES = (
     look("/models/evaluations/{evaluation_id}", shown),
-    change("/models/evaluate", ask),
-    change("/models/evaluations/{evaluation_id}/cancel", cancel),
+    change("/models/evaluate", ask, says=noted("evaluate a policy")),
+    change(
+        "/models/evaluations/{evaluation_id}/cancel", cancel, says=noted("cancel an evaluation")
+    ),
 )

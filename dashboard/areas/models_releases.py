@@ -11,6 +11,7 @@ from starlette.responses import Response
 from dashboard.areas.models_read import registry
 from dashboard.areas.models_words import MODELS, said
 from dashboard.web.errors import BadForm, PageError
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from models.errors import ModelError
@@ -177,6 +178,13 @@ def _answering(visit: Visit) -> tuple[str, str]:
 
 ROUTES = (
     look("/models/releases", compare),
-    change("/models/releases/{release_id}/publish", publish, "publisher"),
-    change("/models/rollback", rollback, "publisher"),
+    change(
+        "/models/releases/{release_id}/publish",
+        publish,
+        "publisher",
+        says=noted("publish a release"),
+    ),
+    change(
+        "/models/rollback", rollback, "publisher", says=noted("roll back to an earlier release")
+    ),
 )

@@ -14,6 +14,7 @@ from dashboard.areas.pushes_curve import Curve
 from dashboard.areas.pushes_plan import drawn_frontier
 from dashboard.charts.figure import figure
 from dashboard.web.errors import NotFound
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from serving.audience_folder import AudienceFolder
@@ -123,7 +124,7 @@ def _asked(visit: Visit) -> Audience:
 
 ROUTES: Sequence[Route] = (
     look("/pushes/plans/{audience_id}", shown),
-    change("/pushes/plans/{audience_id}/cancel", cancelled),
+    change("/pushes/plans/{audience_id}/cancel", cancelled, says=noted("cancel a plan")),
     look("/pushes/plans/{audience_id}/members", members),
-    change("/pushes/plans/{audience_id}/file", file),
+    change("/pushes/plans/{audience_id}/file", file, says=noted("download a list of members")),
 )

@@ -184,7 +184,7 @@ def _text(value: Any) -> str:
 
 ROUTES: Sequence[Route] = (
     look("/pushes/catalogue/new", new, "editor"),
-    change("/pushes/catalogue/new", made),
+    change("/pushes/catalogue/new", made, says=noted("add a push to the catalogue")),
     look("/pushes/{push_id:path}/edit", edit, "editor"),
-    change("/pushes/{push_id:path}/edit", changed),
+    change("/pushes/{push_id:path}/edit", changed, says=noted("change a push")),
 )

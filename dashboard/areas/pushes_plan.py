@@ -15,6 +15,7 @@ from starlette.routing import Route
 from dashboard.areas.pushes_curve import Curve, curve_chart
 from dashboard.charts.figure import figure
 from dashboard.web.errors import NotFound
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from decisions.catalogue import Push
@@ -202,5 +203,5 @@ def _everybody(parts: Parts) -> int:
 
 ROUTES: Sequence[Route] = (
     look("/pushes/{push_id:path}/plan", planner),
-    change("/pushes/{push_id:path}/plan", start),
+    change("/pushes/{push_id:path}/plan", start, says=noted("plan a push")),
 )

@@ -17,6 +17,7 @@ from dashboard.areas.pushes_known import KnownPush, asked_push, contributions
 from dashboard.pages import json_link
 from dashboard.push_report import PushReport, drawn_charts
 from dashboard.web.errors import BadForm
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 from dashboard.web.work import Job
@@ -84,5 +85,5 @@ def _here(push: KnownPush) -> str:
 
 ROUTES: Sequence[Route] = (
     look("/pushes/{push_id:path}/results", results),
-    change("/pushes/{push_id:path}/results", start),
+    change("/pushes/{push_id:path}/results", start, says=noted("read a push's results")),
 )

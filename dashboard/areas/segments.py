@@ -88,4 +88,7 @@ def _cohort_charts(document: Mapping[str, Any], visit: Visit) -> Mapping[str, Se
     }
 
 
-ROUTES: Sequence[Route] = (look(PATH, segments), change(f"{PATH}/refresh", refresh))
+ROUTES: Sequence[Route] = (
+    look(PATH, segments),
+    change(f"{PATH}/refresh", refresh, says=noted("prepare the segments anew")),
+)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
+from starlette.routing import Route
 
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
@@ -53,6 +54,7 @@ def home(visit: Visit) -> Response:
         alerts=[one for one in results if one["state"] in ("alert", "warn")][:_MOST_ALERTS],
         experiments=running(visit),
         changes=visit.ground.changes.newest(_MOST_CHANGES),
+        acts=acts(visit),
     )
 
 
@@ -63,6 +65,16 @@ def _monitored(visit: Visit) -> tuple[Prepared | None, Sequence[Mapping[str, Any
         return found, [] if found is None else found.document["results"]
     except PreparedError:
         return None, []
+
+
+def acts(visit: Visit) -> Mapping[str, str]:
+    """What the forms that change something do, in English words, by their routes."""
+    routes = visit.request.app.routes
+    return {
+        one.path: one.name
+        for one in routes
+        if isinstance(one, Route) and "POST" in (one.methods or ())
+    }
 
 
 def running(visit: Visit) -> Sequence[Running]:

@@ -48,15 +48,18 @@ def ask(path: str, handler: Handler, role: Role = "viewer") -> Route:
     return Route(path, _page(handler, role, changes=False), methods=["POST"])
 
 
-def change(path: str, handler: Handler, role: Role = "editor") -> Route:
+def change(path: str, handler: Handler, role: Role = "editor", *, says: str) -> Route:
     """A form that changes something; never a viewer's. It is written down who sent it.
+
+    Args:
+        says: what it does, as the first page tells it: English words that have a translation.
 
     Raises:
         ValueError: a viewer may change nothing.
     """
     if role == "viewer":
         raise ValueError(f"{path} changes something, so a viewer must not")
-    return Route(path, _page(handler, role, changes=True), methods=["POST"])
+    return Route(path, _page(handler, role, changes=True), methods=["POST"], name=says)
 
 
 def _page(

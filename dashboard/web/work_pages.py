@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
 
@@ -19,4 +20,7 @@ def cancelled(visit: Visit) -> Response:
     return visit.to(f"/work/{job.job_id}")
 
 
-ROUTES = (look("/work/{job_id}", shown), change("/work/{job_id}/cancel", cancelled))
+ROUTES = (
+    look("/work/{job_id}", shown),
+    change("/work/{job_id}/cancel", cancelled, says=noted("cancel work under way")),
+)

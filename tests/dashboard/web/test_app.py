@@ -127,7 +127,8 @@ def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Open
     text = editor.text("/")
     assert "events <b>stopped</b> 3 days ago" in text
     assert "all is well" not in text
-    assert "/work/{job_id}/cancel w_1" in text
+    assert "cancel work under way: w_1" in text
+    assert "取消進行中的工作: w_1" in opened.reader("viewer", "zh-TW").text("/")
 
 
 NAMES = ("lifecycle", "cohorts", "values", "pushes", "demand", "quality", "models", "monitor")

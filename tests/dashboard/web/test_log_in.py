@@ -118,7 +118,7 @@ def test_a_form_of_another_site_is_refused_whatever_it_brings(house: Opens) -> N
 
 def test_what_changes_something_can_not_be_a_viewers(house: Opens) -> None:
     with pytest.raises(ValueError, match="a viewer must not"):
-        change("/x", lambda _: Response(), "viewer")
+        change("/x", lambda _: Response(), "viewer", says="nothing")
     assert house().reader("viewer").send("/work/w_1/cancel").status_code == 403
 
 
@@ -136,7 +136,7 @@ def test_every_try_to_change_something_is_written_down(house: Opens) -> None:
 def test_a_member_in_an_address_is_readable_for_their_session_alone() -> None:
     user = User("v", "viewer", NOW)
     mine, others = Session("a" * 43, user), Session("b" * 43, user)
-    for member in ("m1", "王小明", "x" * 256):
+    for member in ("m-00000001", "王小明", "x" * 256):
         handle = mine.handle(member)
         assert member not in handle
         assert mine.member(handle) == member
