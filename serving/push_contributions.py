@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from experiments.findings import plain
@@ -32,7 +32,7 @@ def push_contributions(
         pushes: all that were sent. shown: of each of the last ``most``: ``push_id``,
         ``campaign_id``, ``channel``, ``objective``, ``send_at``, and either ``cannot_say``
         (``reason``, ``told``) or ``sent`` and ``held`` (members for whom that was left to chance),
-        ``whole`` (the window of its outcomes is over), and per member assigned ``margin``,
+        ``whole`` (the window of each of them is over), and per member assigned ``margin``,
         ``cost``, ``gain``, and ``total_gain`` of all of them, each an estimate with ``low`` and
         ``high`` or ``{reason, told}``.
     """
@@ -71,16 +71,16 @@ def _contribution(
     if results.readout.srm.passed is False:
         told = "members are not split between the push and its holdout as chance would have it"
         return {"cannot_say": {"reason": "srm", "told": told}}
-    return _figures(trial, results, as_of)
+    return _figures(trial, results)
 
 
-def _figures(trial: PushTrial, results: Results, as_of: datetime) -> dict[str, Any]:
+def _figures(trial: PushTrial, results: Results) -> dict[str, Any]:
     from features.push_experiment import HELD, SENT
 
     found: dict[str, Any] = plain(results.readout.contrast(SENT, HELD).incremental)
     return {
         "sent": trial.sent,
         "held": trial.held,
-        "whole": trial.first + timedelta(days=trial.window_days) <= as_of,
+        "whole": all(arm.complete == arm.members for arm in results.readout.arms),
         **{name: found[name] for name in ("margin", "cost", "gain", "total_gain")},
     }
