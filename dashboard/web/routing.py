@@ -151,7 +151,9 @@ def session_of(request: Request, ground: Ground, now: datetime) -> Session | Non
     if ground.open_to_all:
         return Session(request.app.state.token, EVERYBODY)
     token = request.cookies.get(COOKIE, "")
-    return ground.sessions.find(token, now) if token else None
+    # A page that looks again by itself is no visit: its reader may have left the desk.
+    by_itself = request.method == "GET" and request.headers.get("hx-request") == "true"
+    return ground.sessions.find(token, now, visited=not by_itself) if token else None
 
 
 def to_log_in(request: Request) -> Response:

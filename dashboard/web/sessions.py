@@ -77,8 +77,12 @@ class Sessions:
         self.log.write(work)
         return Session(token, user)
 
-    def find(self, token: str, at: datetime) -> Session | None:
-        """The session of a cookie; None where it is over, or its user may not log in any more."""
+    def find(self, token: str, at: datetime, *, visited: bool = True) -> Session | None:
+        """The session of a cookie; None where it is over, or its user may not log in any more.
+
+        Args:
+            visited: whether somebody is there, so that the session lasts.
+        """
         mine = sessions.c.token_sha256 == _hashed(token)
         asked = select(users, sessions.c.created_at.label("begun"), sessions.c.seen_at)
         with self.log.reading() as connection:
@@ -89,7 +93,7 @@ class Sessions:
         seen = datetime.fromisoformat(row.seen_at)
         if at - seen >= IDLE or at - datetime.fromisoformat(row.begun) >= LONGEST:
             return None
-        if at - seen >= _NOTED:
+        if visited and at - seen >= _NOTED:
             note = update(sessions).where(mine).values(seen_at=iso(at))
             self.log.write(lambda connection: connection.execute(note) and None)
         return Session(token, stored(row))
