@@ -28,6 +28,7 @@ ROUTES: Sequence[Route] = (
     ),
     look(_ONE, one.shown),
     look(f"{_ONE}/readout", one.readout),
+    look(f"{_ONE}/steps", one.steps, "editor"),
     look(f"{_ONE}/results.json", one.results_file),
     look(f"{_ONE}/arms.csv", one.arms_file),
     look(f"{_ONE}/declaration.json", one.declaration_file),

@@ -6,11 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from starlette.responses import Response
 
-from dashboard.areas.experiments_reading import Seen, ask_anew, health_of, last_seen, report_of
+from dashboard.areas.experiments_reading import (
+    Seen,
+    ask_anew,
+    health_of,
+    is_good,
+    last_seen,
+    report_of,
+)
 from dashboard.charts.figure import safe_cell
 from dashboard.experiment_report import ARM_COLUMNS, told_in
 from dashboard.experiment_verdict import last_look_in, verdict_in
@@ -30,17 +38,46 @@ _CHANGES = 100  # of the trail, on the page; its file has all
 _ALL = 1_000_000
 
 
-def shown(visit: Visit) -> Response:
+def shown(
+    visit: Visit, typed: Mapping[str, str] = MappingProxyType({}), problem: str = ""
+) -> Response:
+    """The page.
+
+    Args:
+        typed: fields of the form for a decision, which are kept in it. problem: why that form
+            could not be carried out yet.
+    """
     entry = found(visit)
     trail = Book(visit.ground.log).audit(entry.experiment_id, 0, _ALL)[-_CHANGES:]
     seen = ask_anew(readouts_of(visit), entry, visit.now)
     return visit.page(
         "experiments/one.html",
+        503 if problem else 200,
+        typed=typed,
+        problem=problem,
         trail=[(one, changed_words(visit, one)) for one in reversed(trail)],
-        arms=decidable(entry, seen),
+        **_to_do(visit, entry, seen),
         unfinished=_unfinished(entry),
         **readout_values(visit, entry, seen),
     )
+
+
+def steps(visit: Visit) -> Response:
+    """The piece with what may be done, once the verdict that it needs is there; until then
+    nothing."""
+    entry = found(visit)
+    values = _to_do(visit, entry, last_seen(readouts_of(visit), entry))
+    if values["awaited"]:
+        return Response(status_code=204)
+    return visit.page("experiments/steps.html", entry=entry, typed={}, **values)
+
+
+def _to_do(visit: Visit, entry: Entry, seen: Seen) -> dict[str, Any]:
+    """What the steps are made of. awaited: whether the verdict of the experiment as it was stopped
+    is being read, by which an arm is chosen."""
+    stopped = entry.state == "stopped" and entry.declared.mode == "live"
+    awaited = stopped and seen.under_way and not is_good(seen, entry, visit.now)
+    return {"arms": decidable(entry, seen), "awaited": awaited}
 
 
 def readout(visit: Visit) -> Response:

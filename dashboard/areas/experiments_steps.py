@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from dashboard.areas.experiments_one import shown
 from dashboard.areas.experiments_reading import is_good, last_seen
 from dashboard.web.errors import BadForm
 from dashboard.web.visit import Visit
@@ -66,7 +67,7 @@ def promoted(visit: Visit) -> Response:
         told = visit.words(
             "Nothing is decided yet: the verdict is being read. Decide once it shows."
         )
-        return _back(visit, told)
+        return shown(visit, visit.form, told)
     return _back(visit, visit.words("It is decided for %(arm)s.", arm=arm))
 
 

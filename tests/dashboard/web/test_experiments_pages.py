@@ -187,6 +187,36 @@ def test_a_publisher_decides_by_the_verdict_as_the_api_does(ran: Ran) -> None:
     assert (decision.arm, decision.by, decision.why) == ("champion", "user publisher", "too dear")
 
 
+def test_an_arm_is_chosen_once_the_verdict_of_what_was_stopped_is_there(ran: Ran) -> None:
+    ran.book.stop(ID, Change(STARTED_AT + timedelta(days=28), "key"))
+    publisher = ran.house.reader("publisher")
+    page = publisher.get(PATH).text
+    assert f'hx-get="{PATH}/steps"' in page
+    assert "Which arm goes on?" not in page
+    assert ran.readouts is not None
+    ran.readouts.results(ran.book.find(ID), None).result(60)
+    piece = publisher.get(f"{PATH}/steps", partial=True)
+    assert "Which arm goes on?" in piece.text
+    assert "<html" not in piece.text
+    assert ran.house.reader("viewer").get(f"{PATH}/steps").status_code == 403
+
+
+def test_a_decision_before_the_verdict_is_there_keeps_what_was_typed(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.areas.experiments_steps._READ_SECONDS", 0.0)
+    ran.book.stop(ID, Change(STARTED_AT + timedelta(days=28), "key"))
+    fields = {"arm": "holdout", "why": HOSTILE, "anyway": "yes"}
+    answer = ran.house.reader("publisher").send(f"{PATH}/promote", fields)
+    assert answer.status_code == 503
+    assert "the verdict is being read" in answer.text
+    assert 'value="holdout" required checked' in answer.text
+    assert 'value="yes" checked' in answer.text
+    assert HOSTILE in text_of(answer.text)
+    assert HOSTILE not in answer.text
+    assert ran.book.find(ID).state == "stopped"
+
+
 def test_everything_is_there_as_data(ran: Ran, told: ExperimentReport) -> None:
     viewer = ran.house.reader("viewer")
     assert viewer.get(f"{PATH}/results.json").status_code == 404
