@@ -17,6 +17,7 @@ ALL = "all"
 _LEAST_EXPECTED = 20.0
 _HARDLY = 0.1  # of what was expected
 _NOT_MISSED = frozenset({"failed"})  # its silence is good news
+_SLOW = frozenset({"redeemed", "converted"})  # members buy days after they were told
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Heard:
     """sends: decided in the silent window. outcomes: received since it began, by type.
 
     sends_before, before: the same of the days before it; none where nothing was ever received.
-    elsewhere: whether outcomes come in by files, not by the scorer.
+    elsewhere: whether outcomes come in by files, not by the scorer. slow_sends, slow_outcomes: of
+    a silent window that ended some days earlier, for the types that take so long.
     """
 
     sends: int
@@ -32,6 +34,14 @@ class Heard:
     sends_before: int = 0
     before: Mapping[str, int] = field(default_factory=dict)
     elsewhere: bool = False
+    slow_sends: int = 0
+    slow_outcomes: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, kind: str) -> tuple[int, int]:
+        """The sends by which ``kind`` is judged, and how many of it came since."""
+        if kind in _SLOW:
+            return self.slow_sends, self.slow_outcomes.get(kind, 0)
+        return self.sends, self.outcomes.get(kind, 0)
 
 
 def outcome_feed(heard: Heard, limits: Thresholds, as_of: datetime) -> list[Result]:
@@ -43,8 +53,9 @@ def outcome_feed(heard: Heard, limits: Thresholds, as_of: datetime) -> list[Resu
     results = [_all(heard, limits, as_of)]
     if heard.sends_before:
         for kind in sorted(heard.before.keys() - _NOT_MISSED):
-            expected = heard.before[kind] / heard.sends_before * heard.sends
-            results.append(_judged(kind, heard.outcomes.get(kind, 0), expected, as_of))
+            sends, found = heard.of(kind)
+            expected = heard.before[kind] / heard.sends_before * sends
+            results.append(_judged(kind, found, expected, as_of))
     return results
 
 

@@ -13,6 +13,7 @@ from serving.monitors.thresholds import Thresholds
 from serving.monitors.unsubscribes import Leaving
 
 _LAG = timedelta(hours=6)  # an engine reports a send within them, as a rule
+_SLOW = timedelta(days=2)  # by which a fair part of the purchases after a send have come
 _RUNNING = timedelta(days=2)  # a push that was asked about so lately runs
 _PUSHES = 200  # with the most sends lately
 
@@ -24,7 +25,8 @@ def running(tally: Tally, now: datetime) -> list[str]:
 
 
 def heard(tally: Tally, limits: Thresholds, now: datetime, *, elsewhere: bool) -> Heard:
-    """Sends of ``silent_hours`` up to six hours ago, and what was received since they began."""
+    """Sends of ``silent_hours`` up to six hours ago, and what was received since they began; the
+    same two days earlier."""
     since = now - timedelta(hours=limits.silent_hours) - _LAG
     before = since - timedelta(days=limits.past_days)
     return Heard(
@@ -33,6 +35,8 @@ def heard(tally: Tally, limits: Thresholds, now: datetime, *, elsewhere: bool) -
         _sends(tally, before, since),
         tally.between("outcomes", before, since),
         elsewhere,
+        _sends(tally, since - _SLOW, now - _LAG - _SLOW),
+        tally.between("outcomes", since - _SLOW, now + timedelta(hours=1)),
     )
 
 

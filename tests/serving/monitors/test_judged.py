@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -20,6 +21,8 @@ from serving.monitors.pacing import Paced, pacing
 from serving.monitors.result import MONITORS, Result, plain, worst
 from serving.monitors.shares import Split, sample_ratio
 from serving.monitors.silence import Heard, outcome_feed
+from serving.monitors.tally import Tally, hour_of
+from serving.monitors.tally_parts import heard
 from serving.monitors.thresholds import BY_DEFAULT, Thresholds
 from serving.monitors.unsubscribes import Leaving, unsubscribes
 from serving.monitors.volume import volume
@@ -239,9 +242,32 @@ def test_sends_without_outcomes_alarm() -> None:
 
 
 def test_one_type_that_stopped_alarms_alone() -> None:
-    heard = Heard(5_000, {"sent": 4_400, "opened": 1_500}, 50_000, {**BEFORE, "unsubscribed": 400})
-    told = states(outcome_feed(heard, BY_DEFAULT, NOW))
+    came = Heard(5_000, {"sent": 4_400, "opened": 1_500}, 50_000, {**BEFORE, "unsubscribed": 400})
+    told = states(outcome_feed(came, BY_DEFAULT, NOW))
     assert told == {"all": "ok", "sent": "ok", "opened": "ok", "unsubscribed": "alert"}
+
+
+def test_purchases_take_days_and_are_not_missed_hours_after_a_batch() -> None:
+    """20,000 sends every second week; 600 of them redeem, on the fifth day in the mean."""
+    tally, rng = Tally(), np.random.default_rng(3)
+    batch = NOW - timedelta(days=28)
+    while batch <= NOW:
+        tally.sends[hour_of(batch)] = 20_000
+        for hours in rng.exponential(120, 600):
+            came = tally.outcomes.setdefault(hour_of(batch + timedelta(hours=hours)), {})
+            came["redeemed"] = came.get("redeemed", 0) + 1
+        batch += timedelta(days=14)
+
+    def at(hours: int, *, silent_since: int = 99) -> str:
+        now = NOW + timedelta(hours=hours)
+        last = hour_of(NOW + timedelta(hours=min(hours, silent_since)))
+        known = {hour: one for hour, one in tally.outcomes.items() if hour <= last}
+        seen = heard(replace(tally, outcomes=known), BY_DEFAULT, now, elsewhere=False)
+        return states(outcome_feed(seen, BY_DEFAULT, now)).get("redeemed", "")
+
+    assert {at(hours) for hours in range(80)} <= {"ok", "cannot_say"}
+    assert at(60) == "ok"
+    assert at(60, silent_since=-30) == "alert"
 
 
 def test_a_feed_by_files_or_of_few_sends_cannot_say() -> None:
