@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import dashboard
+from dashboard.areas import AREAS
 from dashboard.web.app import beside
 from dashboard.web.language import CODES, language
+from dashboard.web.routing import COOKIE
 from dashboard.web.security import HEADERS
 from features.insights.prepared import keep
 from tests.dashboard.web.conftest import House, Opens
@@ -197,3 +200,32 @@ def test_no_address_and_no_field_holds_what_a_log_cannot(house: Opens) -> None:
         assert reader.get(path).status_code == 400
     assert reader.send("/experiments/a/stop", {"why": "a\x00"}).status_code == 422
     assert reader.client.post("/login", data={"name": "a\x00"}).url.path == "/login"
+
+
+_LINK = re.compile(r' (href|action|src|formaction|hx-get|hx-post)="([^"]*)"')
+
+
+def test_mounted_every_page_leads_to_places_below_its_own(
+    served: House, scorer: RealScorer
+) -> None:
+    app, reader = served.client().app, served.reader()
+    both = TestClient(beside("/dashboard", app, Starlette()), "http://dashboard")
+    both.cookies = reader.client.cookies
+    scorer.decide("m01")
+    session = served.ground.sessions.find(both.cookies[COOKIE], datetime.now(UTC))
+    assert session is not None
+    waiting, seen = ["/dashboard/", f"/dashboard/members/{session.handle('m01')}"], set[str]()
+    while waiting:
+        answer = both.get(waiting.pop(), follow_redirects=False)
+        assert answer.status_code < 500, answer.url
+        if "html" not in answer.headers.get("content-type", ""):
+            continue
+        for kind, place in _LINK.findall(unescape(answer.text)):
+            inside = place.startswith(("/dashboard/", "#", "data:"))
+            assert inside, f"{answer.url}: {kind} {place}"
+            assert place.startswith("data:") or "m01" not in place
+            if kind in ("href", "hx-get") and place[0] == "/" and place not in seen:
+                seen.add(place)
+                waiting.append(place)
+    assert {f"/dashboard{area.path}" for area in AREAS} < seen
+    assert any("/decisions/" in place for place in seen)

@@ -13,9 +13,11 @@ from starlette.responses import Response
 from dashboard.web.routing import COOKIE, change
 from dashboard.web.sessions import IDLE, LONGEST, Session
 from dashboard.web.users import User, UserError
+from serving.log import Log
 from serving.moments import iso
 from serving.tables import sessions
 from tests.dashboard.web.conftest import PASSWORD, Opens
+from tests.log_databases import ENGINES
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -202,3 +204,16 @@ def test_without_a_log_in_only_this_machine_by_its_own_name_is_answered(house: O
     assert client.get("http://127.0.0.1:8788/").status_code == 200
     assert client.get("http://localhost/").status_code == 200
     assert client.get("http://elsewhere.example/").status_code == 421
+
+
+@pytest.mark.parametrize("database", ENGINES, indirect=True)
+def test_users_sessions_and_changes_are_kept_in_either_database(house: Opens, log: Log) -> None:
+    opened = house(log=log)
+    opened.ground.users.add("anna", "editor", PASSWORD, NOW)
+    reader = opened.reader("editor")
+    reader.send("/work/w_1/cancel")
+    assert [one.subject for one in opened.ground.changes.newest()] == ["w_1"]
+    opened.ground.users.change("editor", NOW, disabled=True)
+    assert reader.get("/").url.path == "/login"
+    names = [one.name for one in opened.ground.users.all()]
+    assert names == ["anna", "editor", "publisher", "viewer"]
