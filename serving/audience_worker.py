@@ -43,7 +43,7 @@ def job_command(settings: Settings, release_id: str | None) -> list[str]:
     if settings.release is not None:
         options |= {"release": settings.release, "release-id": release_id}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "serving.audience_job", *words]
+    return [sys.executable, "-P", "-m", "serving.audience_job", *words]
 
 
 class AudienceWorker:

@@ -27,7 +27,7 @@ def follow_command(workspace: str, parent: int) -> list[str]:
     """The command line of a follower that ends when its parent process does."""
     code = "from console.main import main; main()"
     options = ["--workspace", workspace, "--parent", str(parent)]
-    return [sys.executable, "-c", code, "features", "follow", *options]
+    return [sys.executable, "-P", "-c", code, "features", "follow", *options]
 
 
 class FollowerProcess:

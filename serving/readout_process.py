@@ -44,7 +44,7 @@ def can_read_out() -> bool:
 def results_command(workspace: str) -> list[str]:
     """The command line of ``pushwise experiment results``, but for the experiment."""
     code = "import os; os.nice(5); from console.main import main; main()"
-    command = [sys.executable, "-c", code, "experiment", "results", "--json"]
+    command = [sys.executable, "-P", "-c", code, "experiment", "results", "--json"]
     return [*command, "--workspace", workspace]
 
 

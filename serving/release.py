@@ -297,7 +297,7 @@ def rehearse(folder: Path) -> None:
 def _rehearse_in_child(folder: Path) -> None:
     """A damaged model can abort or hang whoever parses it: let that be somebody else."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "serving.rehearse", str(folder)]
+    command = [sys.executable, "-P", "-m", "serving.rehearse", str(folder)]
     try:
         child = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
             command, env=environment, capture_output=True, text=True, check=False,

@@ -8,9 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from features.workspace import Workspace
+from serving.audience_worker import job_command
 from serving.command_worker import Chore, CommandWorker, erase_command, evaluate_command
 from serving.erasures import Erasures
+from serving.follower_process import follow_command
 from serving.log import Log
+from serving.readout_process import results_command
+from serving.settings import Settings
 
 _FINISH = """
 import sys
@@ -59,3 +64,12 @@ def test_a_failure_leaves_the_erasure_waiting(log: Log, tmp_path: Path) -> None:
 def test_the_commands_name_nobody() -> None:
     assert erase_command("/w")[4:] == ["members", "erase", "--pending", "--workspace", "/w"]
     assert evaluate_command("/w")[4:] == ["evaluate", "pending", "--workspace", "/w"]
+
+
+def test_no_command_beside_a_scorer_imports_from_the_current_folder(tmp_path: Path) -> None:
+    settings = Settings(Workspace(tmp_path), "127.0.0.1", 0)
+    commands = (
+        erase_command("/w"), evaluate_command("/w"), results_command("/w"),
+        follow_command("/w", 1), job_command(settings, None),
+    )  # fmt: skip
+    assert {command[1] for command in commands} == {"-P"}
