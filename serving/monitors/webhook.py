@@ -6,13 +6,14 @@ import hashlib
 import hmac
 import http.client
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,6 +23,8 @@ from serving.scorer_error import ScorerError
 SECONDS = 5.0  # that a connection, and an answer, may take
 WAITS = (1.0, 4.0)  # seconds before the second try, and before the third
 SIGNATURE, EVENT = "Pushwise-Signature", "Pushwise-Event"
+_LONGEST = 4_096  # bytes that are read to find the status
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r\n]")
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -162,11 +165,33 @@ def _post(webhook: Webhook, address: str, body: bytes, event: str, now: datetime
             SIGNATURE: signature(webhook.secret, now, body),
         }
         connection.request("POST", path, body, headers)
-        # The status alone: who has answered it took the call, whatever becomes of the rest.
-        return connection.getresponse().status
+        return _status(opened)
     finally:
         connection.close()
         opened.close()
+
+
+def _status(opened: socket.socket) -> int:
+    """Of the answer, and no more of it: who has told the status took the call, whatever becomes of
+    the rest. All of the line within ``SECONDS``, however slowly it drips.
+
+    Raises:
+        OSError: it did not come. http.client.HTTPException: it is none.
+    """
+    line, until = b"", monotonic() + SECONDS
+    while b"\n" not in line and len(line) < _LONGEST:
+        left = until - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        opened.settimeout(left)
+        part = opened.recv(_LONGEST)
+        if not part:
+            break
+        line += part
+    found = _STATUS.match(line)
+    if found is None:
+        raise http.client.BadStatusLine("no status")
+    return int(found[1])
 
 
 def _split(url: str) -> SplitResult:

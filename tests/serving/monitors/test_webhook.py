@@ -8,10 +8,11 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -197,6 +198,27 @@ def test_an_answer_whose_end_does_not_come_was_given_all_the_same() -> None:
         assert deliver(here, [NOTICE], NOW, no_wait()[1]).keys == (NOTICE.key,)
         thread.join()
     held[0].close()
+
+
+def test_an_answer_that_drips_is_none_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.monitors.webhook.SECONDS", 0.3)
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            while not over.wait(0.05):
+                connection.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        here = webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        began = monotonic()
+        done = deliver(here, [NOTICE], NOW, no_wait()[1])
+    over.set()
+    assert done.failed == "the webhook at 127.0.0.1 does not answer (TimeoutError)"
+    assert monotonic() - began < 3 * 0.3 + 2
 
 
 @pytest.mark.parametrize(
