@@ -17,6 +17,7 @@ from dashboard.areas.experiments_form import (
     given,
     refused,
 )
+from dashboard.web.errors import UnknownWork
 from dashboard.web.visit import Visit
 from dashboard.web.work import Job
 from experiments.design import Experiment
@@ -75,11 +76,18 @@ def power_asked(visit: Visit) -> Response:
 
 
 def power_shown(visit: Visit) -> Response:
-    return _piece(visit, visit.ground.work.find(visit.path("job_id")))
+    return _piece(visit, _power_job(visit))
+
+
+def _power_job(visit: Visit) -> Job:
+    job = visit.ground.work.find(visit.path("job_id"))
+    if job.name != power.NAME:
+        raise UnknownWork
+    return job
 
 
 def power_cancelled(visit: Visit) -> Response:
-    job = visit.ground.work.cancel(visit.path("job_id"))
+    job = visit.ground.work.cancel(_power_job(visit).job_id)
     return _piece(visit, job) if visit.partial else visit.to(_NEW)
 
 

@@ -25,6 +25,7 @@ from serving.scorer_error import ScorerError
 from serving.server import address_of, listening, opened
 from serving.settings import Settings
 from serving.telemetry import Telemetry
+from serving.verify import ReleaseError
 
 MOUNTED_AT = "/dashboard"
 _STOP_SECONDS = 5
@@ -57,16 +58,19 @@ class Opener:
         self._ends.close()
 
     def _open(self) -> Parts | None:
+        published: str | None = None
         try:
             published = pointer.current(self._settings.workspace.releases)
             if published is None or published == self._refused:
                 return None
             scorer = opened(self._settings, self._scorer_log, Telemetry())
             return self._ends.enter_context(scorer)[0]
-        except (ScorerError, ModelError) as error:
+        except (ReleaseError, ModelError) as error:
             self._refused = published or ""
             _log.error("release refused", why=str(error))
-            return None
+        except ScorerError as error:  # it may pass: the next page tries again
+            _log.error("release not opened", why=str(error))
+        return None
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -136,7 +138,7 @@ class Work:
         return subprocess.Popen(  # noqa: S603 - our own command line, no shell
             [*pushwise_command(*words), "--workspace", self._workspace],
             env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="replace",
+            stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
 
     def _follow(self, job_id: str) -> None:
@@ -196,9 +198,12 @@ def _answer(printed: str) -> object:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
+    """End a command, and what it started itself: they are a session of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

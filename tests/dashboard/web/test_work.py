@@ -80,3 +80,13 @@ def test_a_page_shows_work_and_an_editor_ends_it(house: Opens) -> None:
     page = editor.send(f"/work/{job.job_id}/cancel")
     assert "cancelled" in page.text
     assert 'href="/segments"' in page.text
+
+
+@pytest.mark.slow
+def test_work_of_another_kind_is_not_shown_as_a_calculation(house: Opens) -> None:
+    opened = house()
+    job = opened.ground.work.start("refresh", ("features", "follow"), "editor")
+    editor = opened.reader("editor")
+    assert editor.get(f"/experiments/-/power/{job.job_id}").status_code == 404
+    assert editor.send(f"/experiments/-/power/{job.job_id}/cancel").status_code == 404
+    assert opened.ground.work.find(job.job_id).state == "running"
