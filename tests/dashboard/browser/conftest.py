@@ -22,6 +22,7 @@ from tests.dashboard.browser.looking import HEIGHT, WIDTHS, Window
 from tests.made_once import made_once
 
 Looks = Callable[..., Window]
+Whole = Callable[[Window, str], None]
 # Milliseconds that something may take to be seen: how fast pages are, a benchmark measures.
 PATIENCE = 90_000
 expect.set_options(timeout=PATIENCE)
@@ -77,10 +78,29 @@ def looks(browser: Browser, house: House) -> Iterator[Looks]:
         for name, value in cookies.items():
             context.add_cookies([{"name": name, "value": value, "url": house.origin}])
         context.set_default_timeout(PATIENCE)
-        opened.append(Window(context.new_page(), house.origin))
+        opened.append(Window(context.new_page(), house.origin, session))
         return opened[-1]
 
     yield window
     for one in opened:
         one.page.context.close()
     assert [complaint for one in opened for complaint in one.complaints] == []
+
+
+@pytest.fixture
+def whole(looks: Looks, pictures: Path) -> Whole:
+    """Looks at a page that only a flow leads to: ``whole(window, name)``. Nothing may be wrong with
+    it as it stands on a desk, nor as it is opened in Chinese on a phone."""
+    phones: list[Window] = []
+
+    def look(window: Window, name: str) -> None:
+        faults = window.faults(WIDTHS["desk"])
+        window.picture(pictures, f"flow-{name}-en-desk")
+        if not phones:
+            phones.append(looks(window.session, "zh-Hant", WIDTHS["phone"]))
+        phones[0].go(window.here)
+        faults += phones[0].faults(WIDTHS["phone"])
+        phones[0].picture(pictures, f"flow-{name}-zh-Hant-phone")
+        assert faults == []
+
+    return look

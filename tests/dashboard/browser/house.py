@@ -46,6 +46,15 @@ class House:
         user = next(one for one in self.ground.users.all() if one.name == role)
         return self.ground.sessions.begin(user, datetime.now(UTC))
 
+    def decide(self, *members: str) -> None:
+        """Decide them for the push that goes out last; whoever the release does not know gets
+        nothing."""
+        parts = self.ground.parts
+        assert parts is not None
+        pushes = parts.decider.release.pushes
+        last = max(pushes, key=lambda name: pushes[name].send_at)
+        parts.scorer.decide(last, dict.fromkeys(members), datetime.now(UTC))
+
     def pages(self, session: Session, starts: Sequence[str]) -> dict[str, str]:
         """One address of every page that links lead to, by its route."""
         found: dict[str, str] = {}

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, Request
 
+from dashboard.web.sessions import Session
+
 HEIGHT = 900
 WIDTHS = {"desk": 1280, "phone": 390}
 # What scrolls inside its own box reaches over the edge on purpose.
@@ -24,10 +26,12 @@ _SEVERE = ("serious", "critical")
 @dataclass
 class Window:
     """complaints: errors and warnings of the console (what the content security policy refused is
-    one), exceptions, and requests to other places, each with the page where it happened."""
+    one), exceptions, and requests to other places, each with the page where it happened. session:
+    of who looks; None: nobody is logged in."""
 
     page: Page
     origin: str
+    session: Session | None = None
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ class Window:
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
         wide = self.page.evaluate(_OVERFLOW)
         found = [f"{wide} pixels too wide: {self.page.evaluate(_SPILT)[:3]}"] if wide > 0 else []
-        return [f"{self._here} at {width}: {fault}" for fault in found + self._inaccessible()]
+        return [f"{self.here} at {width}: {fault}" for fault in found + self._inaccessible()]
 
     def picture(self, folder: Path, name: str) -> None:
         self.page.screenshot(path=folder / f"{name}.png", full_page=True)
@@ -63,7 +67,7 @@ class Window:
         ]
 
     @property
-    def _here(self) -> str:
+    def here(self) -> str:
         return urlsplit(self.page.url).path
 
     def _heard(self, message: ConsoleMessage) -> None:
@@ -75,4 +79,4 @@ class Window:
             self._complain(f"asked for {request.url}")
 
     def _complain(self, of: str) -> None:
-        self.complaints.append(f"{self._here}: {of}")
+        self.complaints.append(f"{self.here}: {of}")

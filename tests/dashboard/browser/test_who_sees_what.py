@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.browser.conftest import Looks
-from tests.dashboard.browser.demo import HOSTILE, SCRIPT
+from tests.dashboard.browser.demo import HOSTILE, PICTURE, SCRIPT, TURNED
 from tests.dashboard.browser.house import House
 
 pytestmark = pytest.mark.slow
@@ -41,4 +41,24 @@ def test_hostile_names_are_shown_as_text(house: House, looks: Looks) -> None:
     page.goto(f"{window.origin}/data/quarantine/events")
     expect(page.get_by_text(SCRIPT).first).to_be_visible()
     assert page.locator("img").count() == 0
+    assert window.faults(390) == []
+
+
+def test_a_hostile_rule_and_a_hostile_member_are_shown_as_text(house: House, looks: Looks) -> None:
+    house.decide(*HOSTILE[:3])
+    session = house.session("viewer")
+    window = looks(session, width=390)
+    page = window.go("/rules")
+    for rule in (f'lifecycle == "{SCRIPT}"', PICTURE, TURNED):
+        page.locator("#rule").fill(rule)
+        page.locator("form:has(#rule) button").click()
+        expect(page.locator("#answer [role=alert] code")).to_have_text(rule)
+    assert page.title() == "Rules · Pushwise"
+    for member in HOSTILE[:3]:
+        page = window.go("/members")
+        page.get_by_label("Member's id").fill(member)
+        page.get_by_role("button", name="Look up").click()
+        expect(page.get_by_role("heading", name=member)).to_be_visible()
+        assert page.title() == "Member · Pushwise"
+        assert page.locator("img").count() == 0
     assert window.faults(390) == []
