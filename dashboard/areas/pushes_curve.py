@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from math import ceil, floor, log10
 from typing import Any, Literal, Self, TypeAlias
 
@@ -13,14 +14,15 @@ Words: TypeAlias = Callable[[str], str]
 Document: TypeAlias = Mapping[str, Any]
 _STEPS = 200  # of a slider, about
 _FINEST = 1e-8  # step of a slider, as a share of its end
+_EQUAL = 1e-6  # difference, as a share, that makes none
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """What is expected there; money in the workspace's currency. See ``decisions.frontier.Point``.
 
-    limit: the budget, or the audience where nothing costs anything. binds: which of the two was
-    reached first.
+    limit: the budget, or the audience where nothing costs anything. binds: without which of
+    the two more would be gained; empty where neither takes anything.
     """
 
     limit: float
@@ -96,44 +98,38 @@ class Curve:
         money = None
         if self.along == "cost":
             money = Slider.over(least.limit, most.limit, budget)
-        return money, Slider.over(ceil(least.members), ceil(most.members), size, whole=True)
+        largest = max(one.members for one in self.points)
+        return money, Slider.over(ceil(least.members), ceil(largest), size, whole=True)
 
     def at(self, budget: float | None, size: float | None) -> Place:
-        """Where the first of both limits is reached; between two points, on the straight line."""
-        by_budget = float(len(self.points) - 1)
-        if budget is not None and self.along == "cost":
-            by_budget = _reached([one.limit for one in self.points], budget)
-        by_size = float(len(self.points) - 1)
-        if size is not None:
-            by_size = _reached([one.members for one in self.points], size)
-        place = self._between(min(by_budget, by_size))
-        binds: Literal["budget", "size", ""] = ""
-        if min(by_budget, by_size) < len(self.points) - 1:
-            binds = "budget" if by_budget <= by_size else "size"
-        return replace(place, binds=binds)
+        """The most gain within both limits; the first point where nothing is.
 
-    def _between(self, at: float) -> Place:
-        low = min(floor(at), len(self.points) - 1)
-        high = min(low + 1, len(self.points) - 1)
-        share = at - low
-        one, other = self.points[low], self.points[high]
+        Besides the points it may be any mixture of two, which deals with some members as the one
+        does and with the others as the other does, and so keeps every limit that both keep. A
+        single way along the points would not do: where a plan's own size holds them, the members
+        stay as they are, up to rounding, while the money still grows.
+        """
+        budget = budget if self.along == "cost" else None
+        best = self._best(budget, size)
+        if best.gain >= self._best(None, None).gain - _EQUAL * abs(best.gain):
+            return best
+        larger, richer = self._best(budget, None), self._best(None, size)
+        return replace(best, binds="budget" if richer.gain > larger.gain else "size")
 
-        def mixed(a: float, b: float) -> float:
-            return a + share * (b - a)
+    def _best(self, budget: float | None, size: float | None) -> Place:
+        return max(self._within(budget, size), key=lambda one: one.gain, default=self.points[0])
 
-        calibrated, interval = one.calibrated, one.interval
-        if one.calibrated is not None and other.calibrated is not None:
-            calibrated = mixed(one.calibrated, other.calibrated)
-        if one.interval is not None and other.interval is not None:
-            interval = (
-                mixed(one.interval[0], other.interval[0]),
-                mixed(one.interval[1], other.interval[1]),
-            )
-        return Place(
-            mixed(one.limit, other.limit), mixed(one.members, other.members),
-            mixed(one.cost, other.cost), mixed(one.gain, other.gain), calibrated, interval,
-            other.price if share > 0 else one.price,
-        )  # fmt: skip
+    def _within(self, budget: float | None, size: float | None) -> Iterator[Place]:
+        """Of each point and of each two the best that both limits allow, if they allow any."""
+        for one, other in combinations_with_replacement(self.points, 2):
+            low, high = 0.0, 1.0
+            for limit, a, b in (
+                (budget, one.limit, other.limit),
+                (size, one.members, other.members),
+            ):
+                low, high = _allowed((low, high), (a, b), limit)
+            if low <= high:
+                yield _mixed(one, other, high if other.gain > one.gain else low)
 
 
 def curve_chart(curve: Curve, here: Place, words: Words, mine: str, objective: str) -> Chart:
@@ -186,15 +182,40 @@ def _place(point: Document) -> Place:
     )  # fmt: skip
 
 
-def _reached(values: Sequence[float], limit: float) -> float:
-    """How far along ``values`` may be gone before one is above ``limit``, as a position."""
-    if values[0] >= limit:
-        return 0.0
-    for at in range(1, len(values)):
-        if values[at] > limit:
-            before = values[at - 1]
-            return at - 1 + (limit - before) / (values[at] - before)
-    return float(len(values) - 1)
+def _mixed(one: Place, other: Place, share: float) -> Place:
+    """``share`` of the other, the rest of the one."""
+    if share in (0.0, 1.0):
+        return other if share else one
+
+    def mixed(a: float, b: float) -> float:
+        return a + share * (b - a)
+
+    calibrated, interval = one.calibrated, one.interval
+    if one.calibrated is not None and other.calibrated is not None:
+        calibrated = mixed(one.calibrated, other.calibrated)
+    if one.interval is not None and other.interval is not None:
+        interval = (
+            mixed(one.interval[0], other.interval[0]),
+            mixed(one.interval[1], other.interval[1]),
+        )
+    return Place(
+        mixed(one.limit, other.limit), mixed(one.members, other.members),
+        mixed(one.cost, other.cost), mixed(one.gain, other.gain), calibrated, interval, other.price,
+    )  # fmt: skip
+
+
+def _allowed(
+    shares: tuple[float, float], ends: tuple[float, float], limit: float | None
+) -> tuple[float, float]:
+    """Of ``shares`` those at which a value that goes from one end to the other is not above
+    ``limit``; where there are none, the first is above the last."""
+    (low, high), (a, b) = shares, ends
+    if limit is None or max(a, b) <= limit:
+        return shares
+    if min(a, b) > limit:
+        return 1.0, 0.0
+    crossed = (limit - a) / (b - a)
+    return (low, min(high, crossed)) if b > a else (max(low, crossed), high)
 
 
 def _round_step(least: float, *, whole: bool) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,14 +42,56 @@ def test_the_limit_that_is_reached_first_decides() -> None:
     assert STRAIGHT.at(9e9, 9e9).binds == ""
 
 
-@given(
-    st.lists(st.floats(0.5, 1e6), min_size=1, max_size=20),
-    st.floats(0, 1e7), st.floats(0, 1e8),
-)  # fmt: skip
-def test_no_place_is_above_its_limits(steps: list[float], budget: float, size: float) -> None:
-    found = curve([0.0, *np.cumsum(steps).tolist()]).at(budget, size)
+def test_where_the_size_is_held_more_money_still_brings_more() -> None:
+    """As a plan of at most 2,000 members draws it: members are expected ones, so up to rounding."""
+    points = (
+        Place(0.0, 0.0, 0.0, 0.0, None, None, 30.0),
+        Place(148.79, 2000.0, 148.79, 3426.0, None, None, 9.0),
+        Place(300.0, 2000.3, 300.0, 4600.0, None, None, 5.0),
+        Place(594.67, 1999.9, 594.67, 5202.0, None, None, 0.0),
+    )
+    held = Curve("cost", 0.9, points, 3, 1)
+    assert held.at(595.0, 2000.0) == points[3]
+    assert held.at(300.0, 2000.0).gain == pytest.approx(4600.0, rel=1e-3)
+    assert held.at(300.0, 2000.0).binds == "budget"
+    assert held.at(595.0, 1999.0).gain == pytest.approx(5202.0, rel=1e-3)
+    assert held.at(595.0, 1999.0).binds == "size"
+
+
+@st.composite
+def curves(draw: st.DrawFn) -> Curve:
+    """Budgets that rise, members that may stay or fall, and any gain."""
+    steps = draw(st.lists(st.floats(0.5, 1e6), max_size=6))
+    points = tuple(
+        Place(limit, draw(st.floats(0, 1e6)), limit, draw(st.floats(-1e3, 1e6)), None, None, 0.0)
+        for limit in [0.0, *np.cumsum(steps).tolist()]
+    )
+    return Curve("cost", 0.9, (replace(points[0], members=0.0), *points[1:]), 0, None)
+
+
+LIMITS = st.tuples(st.floats(0, 1e7), st.floats(0, 2e6))
+
+
+@given(curves(), LIMITS)
+def test_a_place_is_within_its_limits_and_below_no_point_within_them(
+    known: Curve, limits: tuple[float, float]
+) -> None:
+    budget, size = limits
+    found = known.at(budget, size)
     assert found.cost <= budget * (1 + 1e-9) + 1e-9
     assert found.members <= size * (1 + 1e-9) + 1e-9
+    assert found.gain <= max(one.gain for one in known.points)
+    for one in known.points:
+        if one.limit <= budget and one.members <= size:
+            assert found.gain >= one.gain
+
+
+@given(curves(), LIMITS, LIMITS)
+def test_more_of_either_limit_never_brings_less(
+    known: Curve, one: tuple[float, float], other: tuple[float, float]
+) -> None:
+    (less, fewer), (more, most) = zip(*map(sorted, zip(one, other, strict=True)), strict=True)
+    assert known.at(more, most).gain >= known.at(less, fewer).gain - 1e-6
 
 
 @given(st.floats(0, 1e9), st.floats(1e-3, 1e9), st.none() | st.floats(0, 1e10), st.booleans())
