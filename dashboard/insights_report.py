@@ -72,6 +72,11 @@ def insights_sentences(document: Document) -> list[str]:
         f"lost {_estimate(last['lost'])} of those buying; won back "
         f"{_estimate(last['won_back'])} of the lapsed"
     )
+    if undated := document["lifecycle"]["undated"]:
+        said.append(
+            f"{told(undated, 'count')} members count from the start: neither joined_at nor "
+            "updated_at tells since when they are members"
+        )
     for curve in document["cohorts"]["curves"][:1]:
         at = [one for one in curve["points"] if one["day"] <= 91]
         if at:

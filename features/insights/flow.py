@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from features.insights.moved import JOINED, Movement, Row, movements
+from features.insights.moved import JOINED, Movement, Row, from_the_start, movements
 from features.insights.survival import share
 from features.progress import Progress, silent
 from features.workspace import Workspace
@@ -33,7 +33,8 @@ def lifecycle_flow(
         ``from``; ``joined``: was no member before), and rates: ``joined`` (members),
         ``first_bought`` (share of the never bought who have bought), ``lost`` (share of those who
         were buying, new to slipping, who are lapsed) and ``won_back`` (share of the lapsed who are
-        lapsed no more). overall: the same from the first moment to the last.
+        lapsed no more). overall: the same from the first moment to the last. undated: members who
+        are in every standing, because nothing tells since when they are members.
 
     Raises:
         FeatureError: no purchases, or less history than a month.
@@ -41,6 +42,7 @@ def lifecycle_flow(
     found = movements(workspace, as_of, months, progress)
     return {
         "stages": list(STAGES),
+        "undated": from_the_start(workspace),
         "standing": _standing(found[:-1], STAGES, _STAGE),
         "flows": [_lifecycle_moves(one) for one in found[:-1]],
         "overall": _lifecycle_moves(found[-1]),

@@ -21,7 +21,7 @@ from features.engine import Engine
 from features.errors import FeatureError
 from features.inputs import Inputs
 from features.insights.months import month_ends
-from features.insights.standings import standings
+from features.insights.standings import People, standings, undated
 from features.membership import first_known
 from features.moments import DAY
 from features.progress import Progress, silent
@@ -71,6 +71,12 @@ def movements(
     return tuple(Movement(*pair, counted[pair]) for pair in pairs)
 
 
+def from_the_start(workspace: Workspace) -> int:
+    """Members who count from the start, because nothing tells since when: ``standings.undated``."""
+    with opened(workspace) as tables:
+        return undated(tables.members)
+
+
 @contextmanager
 def ground(workspace: Workspace, progress: Progress) -> Iterator[tuple[Tables, Rolled]]:
     """The tables, and all events rolled up by UTC day; builds and erasures wait meanwhile."""
@@ -92,7 +98,7 @@ def first_purchase(lines: ir.Table) -> datetime:
 @dataclass(frozen=True, slots=True)
 class _Source:
     engine: Engine
-    since: ir.Table
+    people: People
     lines: ir.Table
     learned: ir.Table | None
 
@@ -101,17 +107,19 @@ class _Source:
         engine = tables.engine
         since = first_known(tables.members, tables.events, tables.decisions)
         learned = learned_buying(workspace, engine) if buying_files(workspace) else None
-        return cls(engine, engine.keep("since", since), rolled.lines, learned)
+        people = People(engine.keep("since", since), tables.members)
+        return cls(engine, people, rolled.lines, learned)
 
     def count(
         self, moments: Sequence[datetime], missing: Sequence[Pair], progress: Progress
     ) -> dict[Pair, tuple[Row, ...]]:
         """Three standings are kept at a time: the first, the one before, and this one."""
+        progress(STAGE, 0, len(moments))
         counted: dict[Pair, tuple[Row, ...]] = {}
         at: dict[datetime, ir.Table] = {}
         for place, moment in enumerate(moments):
             if any(moment in pair for pair in missing):
-                stands = standings(self.since, self.lines, self.learned, moment, self.engine.keep)
+                stands = standings(self.people, self.lines, self.learned, moment, self.engine.keep)
                 name = f"standing_{'first' if place == 0 else place % 2}"
                 at[moment] = self.engine.keep(name, stands)
                 for begins, ends in missing:

@@ -27,6 +27,8 @@ from features.worth import remember_buying
 from tests.features.given import AS_OF, Row, ago, events, write_batch
 from tests.features.rich_shop import BUYING
 
+# Of a member list that does not say when its rows were changed.
+JOINED = {f"m{n}": ago(45 if n < 5 else 15 if n < 7 else 100) for n in range(8)}
 MOMENTS = [datetime(2026, month, 1, tzinfo=UTC) for month in (3, 4, 5)]
 
 
@@ -35,7 +37,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("flow"))
     rng = random.Random(3)
     # Some are members before they buy, others from their first event on; one order is known late.
-    write_batch(workspace, "members", [{"member_id": f"m{n}"} for n in range(20)])
+    write_batch(
+        workspace,
+        "members",
+        [{"member_id": f"m{n}", "joined_at": JOINED.get(f"m{n}")} for n in range(20)],
+    )
     rows: list[Row] = [
         {"member_id": f"m{rng.randint(0, 60)}", "type": rng.choice(["purchase", "refund"]),
          "occurred_at": ago(rng.uniform(0, 200)), "unit_price": rng.randint(1, 90)}
@@ -49,9 +55,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def built(workspace: Workspace, moment: datetime) -> pd.DataFrame:
+def view(workspace: Workspace, moment: datetime) -> pd.DataFrame:
     frame: pd.DataFrame = pq.read_table(view_file(workspace, "lifecycle", moment)).to_pandas()
     return frame.set_index("member_id")
+
+
+def built(workspace: Workspace, moment: datetime) -> pd.DataFrame:
+    """The view, without those who are yet to join."""
+    return view(workspace, moment).drop([name for name, at in JOINED.items() if at >= moment])
 
 
 def test_stages_and_tiers_are_those_of_the_builds(shop: Workspace) -> None:
@@ -80,10 +91,24 @@ def test_every_member_is_in_one_stage_and_goes_one_way(shop: Workspace) -> None:
     json.dumps(document, allow_nan=False)
 
 
+def test_members_stand_nowhere_before_they_joined_and_are_new_in_that_month(
+    shop: Workspace,
+) -> None:
+    document = lifecycle_flow(shop, AS_OF, months=2)
+    late = [{name for name, at in JOINED.items() if at >= moment} for moment in MOMENTS]
+    assert [len(one) for one in late] == [7, 2, 0]
+    rosters = [set(view(shop, moment).index) - not_yet for moment, not_yet in
+               zip(MOMENTS, late, strict=True)]  # fmt: skip
+    assert [one["members"] for one in document["standing"]] == [len(one) for one in rosters]
+    joined = [len(after - before) for before, after in pairwise(rosters)]
+    assert [one["joined"] for one in document["flows"]] == joined
+    assert document["undated"] == 20 - len(JOINED)
+
+
 def test_spend_of_tiers_is_that_of_the_last_year(shop: Workspace) -> None:
     document = value_tiers(shop, AS_OF, months=2)
     spend = pq.read_table(view_file(shop, "purchases", AS_OF)).to_pandas().set_index("member_id")
-    by_tier = spend.spend_365d.groupby(built(shop, AS_OF).value_tier).sum()
+    by_tier = spend.spend_365d.groupby(view(shop, AS_OF).value_tier).sum()
     found = {name: one["spend"] for name, one in document["spend"][-1]["of"].items()}
     assert found == pytest.approx(by_tier.to_dict() | {"none": by_tier.get("none", 0.0)})
 
