@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,6 +48,26 @@ def feeds_of(workspace: Workspace, now: datetime) -> list[Feed]:
     served = [one.as_of for one in listed(workspace.releases) if one.current and one.as_of]
     moment = datetime.fromisoformat(served[0]) if served else None
     return [*found, Feed("release", moment, "build and publish a release")]
+
+
+def pushes_over(workspace: Workspace) -> dict[str, datetime]:
+    """When each push of the published release is over: its last send, or the end of the days in
+    which purchases count as its outcome. Empty where no release can be read."""
+    from decisions.catalogue import Push
+    from decisions.errors import DecisionError
+    from serving.pointer import current
+    from serving.verify import ReleaseError
+
+    try:
+        folder = workspace.releases / (current(workspace.releases) or "")
+        rows = json.loads((folder / "pushes.json").read_bytes())
+        pushes = [Push.from_json(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, DecisionError, ReleaseError):
+        return {}
+    return {
+        one.push_id: max(one.send_until, one.send_at + timedelta(days=one.attribution_days))
+        for one in pushes
+    }
 
 
 def _newest_in_log(workspace: Workspace) -> Iterator[tuple[str, datetime]]:

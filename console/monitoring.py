@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from console.monitor_data import calibration_of, drift_of_features, feeds_of
+from console.monitor_data import calibration_of, drift_of_features, feeds_of, pushes_over
 from console.monitor_settings import MonitorSettings
 from console.scorer_log import scorer_log
 from features.insights.prepared import Prepared, PreparedError, keep, prepared
@@ -124,7 +124,7 @@ class _Found:
         limits, now = self._limits, self._now
         self.tally = brought_up(log, Tally.load(self._workspace), now, self._progress)
         self.tally.save(self._workspace)
-        self.paced = paced(log, running(self.tally, now), now)
+        self.paced = paced(log, running(self.tally, now), now, pushes_over(self._workspace))
         self._progress("estimates", 0, None)
         scores = score_drift(log, limits, now)
         by_files = not self.tally.outcomes and _has_outcomes(self._workspace)

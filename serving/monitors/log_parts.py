@@ -36,8 +36,13 @@ _SENT = "sent"
 Values = dict[str, dict[str, NDArray[np.float64]]]
 
 
-def paced(log: Log, pushes: Sequence[str], now: datetime) -> list[Paced]:
+def paced(
+    log: Log, pushes: Sequence[str], now: datetime, over: Mapping[str, datetime]
+) -> list[Paced]:
     """Money and contacts of ``pushes``, where these have such a limit; what expired is given back.
+
+    Args:
+        over: from when on pushes are history, where that is known.
 
     Raises:
         LogUnavailable.
@@ -49,7 +54,11 @@ def paced(log: Log, pushes: Sequence[str], now: datetime) -> list[Paced]:
         wanted = row.push_id == push_id, row.name.in_((MONEY, CONTACTS)), row.most.is_not(None)
         with log.reading() as connection:
             limits = connection.execute(select(row.name, row.most).where(*wanted)).all()
-        found += [Paced(push_id, name, used[name], most) for name, most in limits if name in used]
+        found += [
+            Paced(push_id, name, used[name], most, over.get(push_id))
+            for name, most in limits
+            if name in used
+        ]
     return found
 
 

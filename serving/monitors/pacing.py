@@ -17,12 +17,14 @@ _NEARLY = 0.98  # of the limit: then nothing is left to pace
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """One limit of a push that runs. most: of it, in whole millionths of money, or contacts."""
+    """One limit of a push that runs. most: of it, in whole millionths of money, or contacts.
+    over: from when on it is history, however many still ask about it; None where nothing tells."""
 
     push_id: str
     limit: str
     use: Use
     most: int
+    over: datetime | None = None
 
 
 def pacing(paced: Iterable[Paced], limits: Thresholds, as_of: datetime) -> list[Result]:
@@ -30,7 +32,8 @@ def pacing(paced: Iterable[Paced], limits: Thresholds, as_of: datetime) -> list[
     the members asked so far, in shares of the limit.
 
     Prices follow use, at most four times up or down: beyond .17 of the limit they can follow no
-    further (``decisions.pacing``), so the push runs out early, or leaves its budget unspent.
+    further (``decisions.pacing``), so the push runs out early, or leaves its budget unspent. What
+    a push that is over has left unspent is no alarm: nobody can mend it.
     """
     return [_judged(one, limits, as_of) for one in paced]
 
@@ -49,6 +52,9 @@ def _judged(one: Paced, limits: Thresholds, as_of: datetime) -> Result:
         f"{one.use.reserved / one.most:.0%} not yet reported as sent), the plan's pace is "
         f"{min(planned, 1.0):.0%}"
     )
+    if away < 0 and one.over is not None and one.over <= as_of:
+        words += f"; it was over on {one.over:%Y-%m-%d}, so it is not behind"
+        return Result(NAME, subject, "ok", words, as_of, away, limits.pace)
     if abs(away) > limits.pace and not (away > 0 and taken >= _NEARLY and planned >= _NEARLY):
         words += ": ahead, it runs out early" if away > 0 else ": behind, it stays unspent"
         return Result(NAME, subject, "alert", words, as_of, away, limits.pace)

@@ -18,6 +18,7 @@ from console.main import application
 from console.monitor_data import calibration_of, drift_of_features
 from console.monitor_settings import MonitorSettings
 from console.monitoring import Monitored, run_monitors
+from decisions.catalogue import Push
 from features.ingest.load import ingest_rows
 from features.insights.prepared import prepared
 from features.progress import silent
@@ -112,6 +113,26 @@ def test_the_document_has_what_the_page_shows_and_no_member(faulty: Workspace) -
         members = set(connection.scalars(tables.decisions.select().with_only_columns(
             tables.decisions.c.member_id)))  # fmt: skip
     assert not [member for member in members if f'"{member}"' in written]
+
+
+@pytest.mark.parametrize(("send_at", "wanted"), [(180, "ok"), (3, "alert")])
+def test_one_decision_of_a_push_of_last_winter_does_not_put_it_behind(
+    send_at: int, wanted: str, tmp_path: Path
+) -> None:
+    workspace, stream = Workspace(tmp_path), Stream()
+    stream.decide(np.random.default_rng(1), NOW - timedelta(hours=2), 0, lately=True)
+    used = {"push_id": "spring", "name": "contacts", "reserved": 0, "spent": 1, "planned": 580,
+            "most": 2_000}  # fmt: skip
+    with Log.of(workspace) as log:
+        log.write(stream.insert)
+        log.write(lambda connection: connection.execute(tables.limits_used.insert(), [used]))
+    push = Push("spring", "push", NOW - timedelta(days=send_at), ("ten",))
+    folder = workspace.releases / "r1"
+    folder.mkdir(parents=True)
+    (folder / "pushes.json").write_text(json.dumps([push.to_json()]))
+    (workspace.releases / "current").write_text("r1\n")
+    found = run(workspace)
+    assert states(found, "pacing") == {"pacing:spring contacts": wanted}
 
 
 def test_another_log_in_the_place_of_one_is_added_up_anew(tmp_path: Path) -> None:

@@ -206,6 +206,14 @@ def test_a_push_that_stopped_spending_or_ran_ahead_alarms() -> None:
     assert pacing([nothing], BY_DEFAULT, NOW)[0].state == "cannot_say"
 
 
+def test_a_push_that_is_over_is_never_behind_and_may_have_overspent() -> None:
+    over = NOW - timedelta(days=180)
+    behind, ahead = (replace(one, over=over) for one in (paced(0.0, 0.29), paced(0.6, 0.3)))
+    told = pacing([behind, ahead, replace(behind, over=NOW + timedelta(days=1))], BY_DEFAULT, NOW)
+    assert [one.state for one in told] == ["ok", "alert", "alert"]
+    assert told[0].words.endswith("29%; it was over on 2025-11-02, so it is not behind")
+
+
 def hours(rng: np.random.Generator) -> list[int]:
     hour = np.arange(24 * 7 * 6)
     wobble = np.exp(rng.normal(0, 0.2, len(hour)))

@@ -111,7 +111,7 @@ def test_where_nothing_was_estimated_lately_there_is_no_drift_to_tell(log: Log) 
 def test_an_empty_log_has_no_estimates_experiments_or_pace(log: Log) -> None:
     assert score_drift(log, BY_DEFAULT, NOW).why == "nothing was decided yet"
     assert splits(log) == []
-    assert paced(log, ["spring"], NOW) == []
+    assert paced(log, ["spring"], NOW, {}) == []
     assert settled(log, []) == {}
 
 
