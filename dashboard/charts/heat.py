@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from dashboard.charts.figure import Data, Frame, framed
-from dashboard.charts.marks import CHARACTER, cut, joined, text
+from dashboard.charts.marks import cut, joined, text, width_of
 from dashboard.numbers import Unit, number, told
 
 _ROW, _HEAD, _DARKEST = 26.0, 22.0, 0.6
@@ -50,8 +50,8 @@ def heat_figure(heat: Heat, frame: Frame, unit: Unit = "share") -> Markup:
 
 
 def _drawn(heat: Heat, width: int, unit: Unit) -> tuple[float, Markup]:
-    longest = max((len(name) for name in (*heat.down, heat.corner)), default=0)
-    left = min(12 + CHARACTER * longest, width * 0.35)
+    longest = max(width_of(name) for name in (*heat.down, heat.corner))
+    left = min(12 + longest, width * 0.35)
     wide = (width - left) / max(len(heat.across), 1)
     largest = max((c.value or 0.0 for row in heat.cells for c in row), default=0.0) or 1.0
     head, parts = _across(heat.across, left, wide)
@@ -74,13 +74,13 @@ def _drawn(heat: Heat, width: int, unit: Unit) -> tuple[float, Markup]:
 
 def _across(names: Sequence[str], left: float, wide: float) -> tuple[float, list[Markup]]:
     """How high the heads of the columns are, and these: aslant where they are too long."""
-    longest = max((len(name) for name in names), default=0)
-    if CHARACTER * longest <= wide:
+    longest = max((width_of(name) for name in names), default=0.0)
+    if longest <= wide:
         return _HEAD, [
             text((left + (n + 0.5) * wide, 14), name, "axis", "middle")
             for n, name in enumerate(names)
         ]
-    height = _HEAD + CHARACTER * longest * 0.6
+    height = _HEAD + longest * 0.6
     return height, [
         Markup('<g transform="rotate(-40 {0:.1f} {1:.1f})">{2}</g>').format(
             left + (n + 0.4) * wide, height - 4,

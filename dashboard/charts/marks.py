@@ -34,10 +34,16 @@ def cut(words: str, width: float) -> str:
     return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
-def _fit(words: str, width: float) -> int:
-    """How many characters of ``words`` fit ``width``; Chinese ones are wider than Latin ones."""
+def width_of(words: str) -> float:
+    """Pixels that ``words`` take at the size of the labels; Chinese letters are wider than Latin
+    ones."""
     wide = sum(east_asian_width(one) in "WF" for one in words)
-    each = CHARACTER + (_WIDE - CHARACTER) * wide / max(len(words), 1)
+    return CHARACTER * len(words) + (_WIDE - CHARACTER) * wide
+
+
+def _fit(words: str, width: float) -> int:
+    """How many characters of ``words`` fit ``width``."""
+    each = width_of(words) / len(words) if words else CHARACTER
     return int(width / each)
 
 

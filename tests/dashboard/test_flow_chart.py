@@ -73,3 +73,11 @@ def test_a_table_of_shares_has_its_numbers_in_it_and_says_what_cannot_be_told(wi
     assert ">–</text>" in picture[0]
     assert "<td>too early</td>" in drawn
     assert "2026-05,30,0.25,0.2,0.3,120" in unquote(drawn)
+
+
+@pytest.mark.parametrize("name", ["無等級", "no tier", "無 tier"])
+def test_a_row_of_a_heat_chart_has_room_for_its_name(name: str) -> None:
+    heat = Heat("Tiers", "from", [name], ["gold", name], [[Cell(0.5), Cell(0.25)]])
+    drawn = str(heat_figure(heat, Frame("Tiers", "Who moved.", "tiers")))
+    assert drawn.count(f'class="name" text-anchor="start">{name}</text>') == 2, "both pictures"
+    assert "…" not in drawn
