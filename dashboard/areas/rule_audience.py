@@ -94,6 +94,11 @@ def wrong_at(message: str, rule: str) -> int | None:
     return None if found is None else min(int(found[1]) - 1, len(rule))
 
 
+def without_place(message: str) -> str:
+    """The error without the place that ``wrong_at`` found in it, for whoever is shown that."""
+    return _AT.sub("", message, count=1)
+
+
 def spread_chart(one: Spread, language: Language) -> Markup:
     """Shares of the picked beside shares of everybody."""
     words, (title, called) = language.words, _SPREADS[one.feature]

@@ -111,7 +111,9 @@ def _wrong(message: str, rule: str) -> Wrong:
     end = at + 1
     while end < len(rule) and (rule[end].isalnum() or rule[end] in "_`"):
         end += 1
-    return Wrong(message, at + 1, rule[:at], rule[at:end] or "␣", rule[end:])
+    return Wrong(
+        rule_audience.without_place(message), at + 1, rule[:at], rule[at:end] or "␣", rule[end:]
+    )
 
 
 def _shown(visit: Visit, told: Answered | None) -> Response:

@@ -109,6 +109,7 @@ def test_a_mistake_is_shown_at_its_place(judged: House, rule: str, at: int, mark
     assert page.status_code == 200, "an answer, which browsers do not count among their errors"
     assert marked in page.text
     assert f"At character {at}:" in text_of(page.text)
+    assert text_of(page.text).casefold().count("at character") == 1, "the place is told once"
     assert "<script>" not in page.text.replace('<script src="', "")
 
 
