@@ -49,9 +49,11 @@ def shown(visit: Visit) -> Response:
     """One push: what it is, its plans, and what comes next."""
     push = asked_push(visit)
     plans = Audiences(visit.ground.log).of_push(push.push_id)
+    release = _release_id(visit)
+    drawn = any(one.state == "done" and one.release == release for one in plans)
     return visit.page(
         "pushes/push.html", push=push, states=STATES, signs=SIGNS, meanings=MEANINGS, plans=plans,
-        job_states=JOB_STATES, release=_release_id(visit), here=f"/pushes/{quote(push.push_id)}",
+        job_states=JOB_STATES, release=release, here=f"/pushes/{quote(push.push_id)}", drawn=drawn,
     )  # fmt: skip
 
 

@@ -243,6 +243,9 @@ def test_a_viewer_sees_plans_and_can_start_or_download_nothing(
     planned: House, plans: Plans
 ) -> None:
     reader = planned.reader("viewer")
+    assert "See the plan" in reader.text("/pushes/spring")
+    assert "/pushes/autumn/plan" not in reader.get("/pushes/autumn").text, "nothing to see yet"
+    assert "Plan it" in planned.reader("editor").text("/pushes/autumn")
     for path in ("/pushes/spring/plan", f"/pushes/plans/{plans.done}", "/pushes/autumn/plan"):
         page = reader.get(path).text
         assert page.count('method="post"') == 2, "language and log-out alone"
