@@ -158,11 +158,10 @@ class Court:
         says: Says,
     ) -> Mistake:
         wrong, of = sides
-        values, columns = (
-            self.evidence.values[rows],
-            (self.encoding.names, self.encoding.categories),
-        )
-        found = traits(values, columns, wrong, of & ~wrong, says=says)
+        group, rest = (np.zeros(len(self.evidence), dtype=bool) for _ in range(2))
+        group[rows], rest[rows] = wrong, of & ~wrong
+        columns = (self.encoding.names, self.encoding.categories)
+        found = traits(self.evidence.values, columns, group, rest, says=says)
         return Mistake(int(wrong.sum()), int(of.sum()), found)
 
 

@@ -32,6 +32,17 @@ def test_names_what_sets_a_group_apart_and_leaves_out_the_rest() -> None:
     assert found[2].told.startswith("tier is ")
 
 
+def test_of_many_members_some_tell_the_same_as_all() -> None:
+    n = 90_000  # 45,000 on either side, of whom every third is looked at: 15,000
+    first = np.arange(n) < n // 2
+    found = traits(shop(n), (NAMES, {"tier": ("silver", "gold")}), first, ~first)
+    assert [trait.feature for trait in found] == ["seen", "recency", "tier"]
+    error = 10 / 15_000**0.5  # of a mean, whose values vary by 10
+    assert abs(found[1].group - 5) < 4 * error
+    assert abs(found[1].rest - 50) < 4 * error
+    assert found[1].group != shop(n)[first, 0].astype(np.float64).mean()
+
+
 def test_a_group_of_nobody_has_no_traits() -> None:
     nobody = np.zeros(400, dtype=bool)
     assert traits(shop(), (NAMES, {}), nobody, ~nobody) == ()
