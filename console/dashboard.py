@@ -27,7 +27,11 @@ RoleOption = Annotated[
     ),
 ]
 FromStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from stdin; else it is asked.")
+    bool,
+    typer.Option(
+        "--password-stdin",
+        help="Read the password from stdin, a line; asked for at a terminal otherwise.",
+    ),
 ]
 
 users = typer.Typer(name="users", help="Who may look at the dashboard.", no_args_is_help=True)
@@ -93,7 +97,7 @@ def add(
     password = _password(password_stdin)
     with _users(workspace, database) as stored:
         stored.add(name, role, password, datetime.now(UTC))
-    typer.echo(f"{name} is a {role}")
+    typer.echo(f"{name} may log in as {role}")
 
 
 @users.command("set")
@@ -116,7 +120,8 @@ def change(
     with _users(workspace, database) as stored:
         now = datetime.now(UTC)
         found = stored.change(name, now, role=role, password=given, disabled=disabled)
-    typer.echo(f"{name} is a {found.role}{', disabled' if found.disabled_at else ''}")
+    may = "may not log in any more" if found.disabled_at else f"may log in as {found.role}"
+    typer.echo(f"{name} {may}")
 
 
 @users.command("list")
@@ -136,7 +141,7 @@ def list_users(
 
 
 def _password(from_stdin: bool) -> str:
-    if from_stdin:
+    if from_stdin or not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     prompted: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return prompted

@@ -87,12 +87,15 @@ def assemble(
         TrainingError: no model was trained, no push lies ahead, or a push names an unknown offer.
         RuleError: a rule of a push or an offer names an unknown feature.
     """
+    # What is missing is told before anything is built: features of many members take minutes.
+    _check_champions(workspace)
+    with opened(workspace) as tables:
+        pushes, offers = _catalogue(tables, contents)
     build_features(workspace, [contents.as_of], progress)
     apply(workspace)
     snapshot = export_snapshot(workspace, contents.as_of, progress)
     snapshot.save(folder / "snapshot")
     with opened(workspace) as tables:
-        pushes, offers = _catalogue(tables, contents)
         models = _models(workspace, tables, contents, folder)
         worth = lifetime_values(workspace, tables, snapshot)
         contacts = contact_history(tables, snapshot, contents.policy.caps, contents.as_of)
@@ -119,6 +122,15 @@ def assemble(
         tuple(push.push_id for push in pushes),
         len(snapshot.member_ids),
     )
+
+
+def _check_champions(workspace: Workspace) -> None:
+    if all(champion(workspace, name) is None for name in ("response", "propensity")):
+        raise TrainingError(
+            "no response model and no propensity serves, so there is nothing to release: "
+            "run `pushwise train`, or make one of the versions that `pushwise models list` "
+            "shows the champion by hand with `pushwise models promote NAME VERSION --reason WHY`"
+        )
 
 
 def _catalogue(tables: Tables, contents: Contents) -> tuple[tuple[Push, ...], dict[str, Offer]]:
@@ -156,12 +168,6 @@ def _models(
                 shutil.copytree(source.parent / FOLDER, folder / FOLDER)
     without_erased(workspace, folder)
     if "response" not in versions:
-        if "propensity" not in versions:
-            raise TrainingError(
-                "no response model and no propensity serves, so there is nothing to release: "
-                "run `pushwise train`, or make one of the versions that `pushwise models list` "
-                "shows the champion by hand with `pushwise models promote`"
-            )
         propensity = Propensity.load(folder / "propensity")
         mean_order, variation = _orders(tables, contents.as_of)
         conventions = workspace.conventions

@@ -11,6 +11,7 @@ import pytest
 from decisions.catalogue import Offer, Push
 from decisions.policy import Policy
 from features.snapshot import Snapshot
+from features.workspace import Workspace
 from tests.conftest import MarketWorkspace
 from training.errors import TrainingError
 from training.release import Contents, assemble
@@ -52,6 +53,13 @@ def test_a_release_without_a_push_ahead_says_how_to_give_one(
     late = replace(contents, as_of=released.as_of.replace(year=2027))
     with pytest.raises(TrainingError, match="give --push FILE"):
         assemble(released.workspace, late, tmp_path)
+
+
+def test_where_no_model_serves_nothing_is_built(contents: Contents, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    with pytest.raises(TrainingError, match="models promote NAME VERSION --reason"):
+        assemble(workspace, contents, tmp_path / "draft")
+    assert not workspace.features.exists()
 
 
 def test_an_offer_given_with_a_push_takes_the_place_of_the_stored_one(
