@@ -38,6 +38,12 @@ class Ground:
         return self.find_parts()
 
     @property
+    def trained(self) -> bool:
+        """Whether models were trained, of which none may serve yet."""
+        folder = self.workspace.mlflow
+        return folder.is_dir() and next(folder.iterdir(), None) is not None
+
+    @property
     def users(self) -> Users:
         return Users(self.log)
 

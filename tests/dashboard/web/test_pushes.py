@@ -99,8 +99,17 @@ def test_pushes_are_listed_searched_and_have_a_page_each(planned: House) -> None
 
 
 def test_without_a_release_the_pages_say_what_to_do_first(house: Opens) -> None:
-    reader = house().reader()
-    assert "pushwise release build --publish" in reader.text("/pushes")
+    opened = house()
+    reader, workspace = opened.reader(), opened.ground.workspace
+    command = f"pushwise release build --publish --workspace {workspace.root}"
+    for path in ("/pushes", "/members", "/rules", "/models"):
+        text = reader.text(path)
+        assert command in text
+        assert "no model serves" not in text
+    workspace.mlflow.mkdir(parents=True)
+    (workspace.mlflow / "mlflow.db").touch()
+    for path in ("/pushes", "/members", "/rules"):
+        assert "no model serves" in reader.text(path), "models were trained"
     assert reader.get("/pushes/spring/plan").status_code == 409
 
 
