@@ -44,8 +44,9 @@ def listed(visit: Visit) -> Response:
     decided = book.page(after, _DECIDED + 1, _CLOSED)
     more = decided[_DECIDED - 1].experiment_id if len(decided) > _DECIDED else ""
     return visit.page(
-        "experiments/list.html", lines=lines, decided=decided[:_DECIDED], more=more, after=after
-    )
+        "experiments/list.html", lines=lines, decided=decided[:_DECIDED], more=more, after=after,
+        released=visit.ground.parts is not None,
+    )  # fmt: skip
 
 
 def _begin_reading(visit: Visit, entries: list[Entry]) -> None:

@@ -33,6 +33,8 @@ Takes: TypeAlias = Callable[[Experiment], Entry]
 
 
 def new(visit: Visit) -> Response:
+    if visit.ground.parts is None:
+        return visit.page("experiments/first.html")
     return _form(visit, _NEW, DEFAULTS)
 
 

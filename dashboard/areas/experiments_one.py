@@ -110,13 +110,15 @@ def readout_values(visit: Visit, entry: Entry, seen: Seen) -> dict[str, Any]:
     return values
 
 
-def decidable(entry: Entry, seen: Seen) -> Sequence[tuple[str, str, bool]]:
-    """Arms that an experiment may be decided for: name, release, and whether the verdict read last
-    allows it; the control always may go on."""
-    allowed = {entry.declared.control}
-    if seen.results is not None and "contrasts" in seen.results:
-        allowed |= Reading.told_by(seen.results).allows
-    return [(arm.name, arm.release, arm.name in allowed) for arm in entry.declared.arms]
+def decidable(entry: Entry, seen: Seen) -> Sequence[tuple[str, str, bool | None]]:
+    """Arms that an experiment may be decided for: name, release, and whether the verdict allows
+    it; None where none was read of the experiment as it is. The control always may go on."""
+    arms, found = entry.declared.arms, seen.results
+    fresh = found is not None and found.get("version", entry.version) == entry.version
+    if found is None or not fresh or "contrasts" not in found:
+        return [(arm.name, arm.release, None) for arm in arms]
+    allowed = {entry.declared.control, *Reading.told_by(found).allows}
+    return [(arm.name, arm.release, arm.name in allowed) for arm in arms]
 
 
 def _unfinished(entry: Entry) -> bool:

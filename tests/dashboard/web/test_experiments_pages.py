@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from dashboard.areas.experiments_one import decidable
+from dashboard.areas.experiments_reading import last_seen
 from dashboard.experiment_report import ExperimentReport
 from experiments.design import Experiment
 from features.workspace import Workspace
@@ -302,5 +304,52 @@ def test_the_answer_about_power_is_told_in_both_languages() -> None:
     assert "8,000 位會員" in answer(found, language("zh-Hant").words).sentence
 
 
-def test_a_workspace_without_experiments_says_what_to_do_first(house: Opens) -> None:
-    assert "pushwise experiment create" in house().reader("viewer").text("/experiments")
+def test_without_a_release_experiments_are_not_offered_and_it_is_said_what_to_do_first(
+    house: Opens,
+) -> None:
+    opened = house()
+    editor = opened.reader("editor")
+    command = f"pushwise release build --publish --workspace {opened.ground.workspace.root}"
+    page = editor.get("/experiments")
+    assert command in page.text
+    assert "/experiments/-/new" not in page.text
+    form = editor.get("/experiments/-/new")
+    assert form.status_code == 200
+    assert command in form.text
+
+
+def test_a_workspace_without_experiments_says_what_to_do_first(
+    house: Opens, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    with Log.of(workspace) as log:
+        parts = Parts(
+            FakeDecider(FakeRelease()), log, Access(log, "live", required=False), Telemetry(),
+            workspace.audiences,
+        )  # fmt: skip
+        page = house(workspace, parts).reader("editor").get("/experiments").text
+        assert "pushwise experiment create" in page
+        assert "/experiments/-/new" in page
+
+
+def test_no_arm_is_allowed_or_refused_by_a_verdict_that_was_not_read(
+    house: Opens, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path / "ws")
+    with Log.of(workspace) as log:
+        book = Book(log)
+        book.create(EXPERIMENT, Change(STARTED_AT, "key"))
+        book.start(ID, Change(STARTED_AT, "key"))
+        book.stop(ID, Change(STARTED_AT + timedelta(days=28), "key"))
+        text = house(workspace, log=log).reader("publisher").text(PATH)
+        assert "Which arm goes on?" in text
+        assert "There is no verdict to go by" in text
+        assert "allowed by the verdict" not in text
+
+
+def test_a_verdict_of_before_a_change_allows_no_arm(ran: Ran) -> None:
+    ran.read()
+    seen = last_seen(ran.readouts, ran.book.find(ID))
+    assert {one for *_, one in decidable(ran.book.find(ID), seen)} == {True, False}
+    ran.book.stop(ID, Change(STARTED_AT + timedelta(days=28), "key"))
+    assert {one for *_, one in decidable(ran.book.find(ID), seen)} == {None}
