@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from time import sleep
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -98,13 +99,16 @@ def _shown(found: Monitored) -> dict[str, object]:
 
 
 def _print(found: Monitored) -> None:
-    """One line a monitor, and one a subject that is not as it should be."""
+    """One line a monitor, why nothing can be said, and each subject that is not as it should be."""
     for about in found.document["monitors"]:
         sign, many = _SIGNS[about["state"]], about["subjects"]
         typer.echo(f"{sign:<11} {about['monitor']:<14} {about['title']} ({many})")
-        for one in found.document["results"]:
-            lone = many == 1 or one["state"] in ("alert", "warn")
-            if one["monitor"] == about["monitor"] and lone:
+        mine = [one for one in found.document["results"] if one["monitor"] == about["monitor"]]
+        if about["state"] == "cannot_say" and many > 1:
+            why, times = Counter(one["words"] for one in mine).most_common(1)[0]
+            typer.echo(f"{'':<11}   {sign}: {times} of {many}: {why}")
+        for one in mine:
+            if many == 1 or one["state"] in ("alert", "warn"):
                 since = f", since {one['since'][:16]}" if one["since"] else ""
                 typer.echo(
                     f"{'':<11}   {_SIGNS[one['state']]}: {one['subject']}: {one['words']}{since}"

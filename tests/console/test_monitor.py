@@ -213,6 +213,7 @@ def test_an_empty_workspace_says_what_it_cannot_and_ends_with_0(tmp_path: Path) 
     found = command("--workspace", str(tmp_path / "nothing"))
     assert found.exit_code == 0, found.output
     assert "no scorer has run here yet" in found.stdout
+    assert "cannot say: 5 of 5: never had a row" in found.stdout
     assert "cannot say as of" in found.stdout
 
 
