@@ -14,7 +14,7 @@ from console.moments import as_of_moment
 from console.progress import bars
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 from features.errors import FeatureError
-from features.insights.insight import Insight, Refreshed, refresh
+from features.insights.insight import STAGE, Insight, Refreshed, refresh
 
 app = typer.Typer(
     name="insights", no_args_is_help=True, help="Who moves where, and what is missing."
@@ -53,10 +53,11 @@ def refresh_all(
 
     wanted = _wanted(INSIGHTS, only)
     opened = load_workspace(workspace, database)
-    take_all(opened)
-    moment = as_of_moment(opened, as_of)
     ended: list[Refreshed] = []
     with bars() as progress:
+        progress(STAGE, 0, len(wanted))
+        take_all(opened)
+        moment = as_of_moment(opened, as_of)
         for one in refresh(opened, wanted, moment, progress):
             ended.append(one)
             _tell(one, as_json=as_json)

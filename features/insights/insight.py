@@ -11,6 +11,7 @@ from features.insights.prepared import keep
 from features.progress import Progress
 from features.workspace import Workspace
 
+STAGE = "insights"
 Make = Callable[[Workspace, datetime, Progress], Mapping[str, Any]]
 
 
@@ -42,9 +43,11 @@ def refresh(
 ) -> Iterator[Refreshed]:
     """Make and keep each of ``insights``, as known at ``as_of``; one that fails stops no other.
 
-    Where one fails, its document of before stays.
+    Where one fails, its document of before stays. ``progress`` hears of each before it is made, and
+    of what it does meanwhile.
     """
-    for insight in insights:
+    for place, insight in enumerate(insights):
+        progress(STAGE, place, len(insights))
         began = datetime.now(UTC)
         error: Exception | None = None
         try:
@@ -53,3 +56,4 @@ def refresh(
         except Exception as failed:  # the caller tells of each; the others go on
             error = failed
         yield Refreshed(insight.name, (datetime.now(UTC) - began).total_seconds(), error)
+    progress(STAGE, len(insights), len(insights))

@@ -34,7 +34,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def test_a_refresh_keeps_a_document_of_each_insight(shop: Workspace) -> None:
+def test_a_refresh_keeps_a_document_of_each_insight_and_tells_how_far_it_is(
+    shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUSHWISE_PROGRESS", "json")
     words = ("--workspace", str(shop.root), "--only", "lifecycle", "--only", "cohorts", "--json")
     result = run("refresh", *words, "--as-of", "2026-05-01")
     assert result.exit_code == 0, result.output
@@ -43,6 +46,11 @@ def test_a_refresh_keeps_a_document_of_each_insight(shop: Workspace) -> None:
         "as_of": "2026-05-01T00:00:00+00:00", "made": ["lifecycle", "cohorts"], "failed": {},
     }  # fmt: skip
     assert "lifecycle: made in" in result.stderr
+    lines = [json.loads(one) for one in result.stderr.splitlines() if one.startswith("{")]
+    assert lines[0] == {"stage": "insights", "done": 0, "total": 2}
+    assert lines[-1] == {"stage": "insights", "done": 2, "total": 2}
+    months = [one["done"] for one in lines if one["stage"] == "months"]
+    assert (months[0], months[-1]) == (0, 4)
     found = prepared(shop, "lifecycle")
     assert found is not None
     assert found.document["standing"][-1]["members"] == 60
