@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from time import perf_counter
 from types import FrameType
 
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -123,11 +124,11 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], None]]]:
     """The application, and what makes it look for a new release at once."""
-    telemetry = Telemetry()
+    telemetry, trusted = Telemetry(), trusted_keys(settings.trusted_key)
     with Log.of(settings.workspace, telemetry.committed) as log:
         _check_keys(settings, log)
         with (
-            opened(settings, log, telemetry) as (parts, trials, wake),
+            opened(settings, trusted, log, telemetry) as (parts, trials, wake),
             _under_way(trials, log, parts.archive, parts.decider),
         ):
             yield _settled(create_app(parts)), wake
@@ -135,7 +136,10 @@ def _application(settings: Settings) -> Iterator[tuple[FastAPI, Callable[[], Non
 
 @contextmanager
 def opened(
-    settings: Settings, log: Log, telemetry: Telemetry
+    settings: Settings,
+    trusted: Mapping[str, Ed25519PublicKey],
+    log: Log,
+    telemetry: Telemetry,
 ) -> Iterator[tuple[Parts, Trials, Callable[[], None]]]:
     """The parts of a scorer, with what works for them beside it: audiences, erasures, evaluations,
     readouts. The last is what makes it look for a new release at once.
@@ -145,7 +149,6 @@ def opened(
     """
     # One thread a call: LightGBM's own would fight over the cores with the other calls.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    trusted = trusted_keys(settings.trusted_key)
     access = Access(log, settings.environment, required=not settings.insecure_dev)
     archive = Archive(settings.workspace.releases, trusted)
     trials = Trials(Book(log).running, archive.load)

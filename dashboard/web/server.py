@@ -17,6 +17,7 @@ from dashboard.web.app import beside, create_dashboard
 from dashboard.web.ground import Ground
 from dashboard.web.work import Work
 from models.errors import ModelError
+from models.keys import trusted_keys
 from serving import pointer
 from serving.database import child_environment
 from serving.log import Log
@@ -63,7 +64,8 @@ class Opener:
             published = pointer.current(self._settings.workspace.releases)
             if published is None or published == self._refused:
                 return None
-            scorer = opened(self._settings, self._scorer_log, Telemetry())
+            trusted = trusted_keys(self._settings.trusted_key)
+            scorer = opened(self._settings, trusted, self._scorer_log, Telemetry())
             return self._ends.enter_context(scorer)[0]
         except (ReleaseError, ModelError) as error:
             self._refused = published or ""
