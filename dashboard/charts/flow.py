@@ -11,7 +11,8 @@ from dashboard.charts.figure import Data, Frame, framed
 from dashboard.charts.marks import box, cut, joined, text
 from dashboard.numbers import number, told
 
-_TOP, _BAR, _GAP, _LABEL = 22.0, 12.0, 16.0, 132.0
+_TOP, _BAR, _GAP, _LABEL = 22.0, 12.0, 16.0, 156.0
+_BOLD = 0.88  # of the letters that fit a label as others are set, since bold ones are wider
 _COLUMNS = ("begins", "ends", "from", "to", "members", "share")
 _MOST = 7  # colours
 Moves = Mapping[tuple[str, str], int]
@@ -57,7 +58,9 @@ def flow_figure(flow: Flow, frame: Frame) -> Markup:
 def _drawn(flow: Flow, width: int) -> tuple[float, Markup]:
     tall = 320.0 if width > 500 else 280.0
     places = [_column(flow.members(n), tall) for n in range(len(flow.moments))]
-    height = _TOP + max(bottom for column in places for _, bottom in column.values()) + 4
+    # A group of few members has less of a bar than its label needs.
+    lowest = max(max(ends[1], ends[0] + _GAP - 4) for column in places for ends in column.values())
+    height = _TOP + lowest + 4
     step = (width - _LABEL - _BAR) / max(len(flow.moments) - 1, 1)
     kinds = {name: f"s{place % _MOST}" for place, name in enumerate(flow.names)}
     parts = []
@@ -74,7 +77,7 @@ def _drawn(flow: Flow, width: int) -> tuple[float, Markup]:
             words = f"{flow.names[name]} {told(members[name], 'count')}"
             room = _LABEL - 4 if last else step - _BAR - 8
             middle = _TOP + (top + bottom) / 2 + 4
-            parts.append(text((n * step + _BAR + 4, middle), cut(words, room), "name"))
+            parts.append(text((n * step + _BAR + 4, middle), cut(words, _BOLD * room), "name"))
     return height, joined(parts)
 
 
