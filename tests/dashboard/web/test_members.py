@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -219,8 +220,13 @@ def logged() -> Iterator[io.StringIO]:
 
 
 def test_a_real_server_with_an_access_log_writes_no_member_id(
-    served: House, scorer: RealScorer, logged: io.StringIO
+    served: House,
+    scorer: RealScorer,
+    logged: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A server without an access log, started by an earlier test, shuts it off for the process.
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
     scorer.decide("m08")
     config = uvicorn.Config(
         served.client().app, port=0, log_config=None, log_level="debug", lifespan="off"
