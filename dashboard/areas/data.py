@@ -62,7 +62,7 @@ def build(visit: Visit) -> Response:
 
 def _started(visit: Visit, name: str, words: Sequence[str]) -> Response:
     job = visit.ground.work.start(name, words, visit.user.name, "/data")
-    return visit.to(f"/work/{job.job_id}")
+    return visit.to(f"/jobs/{job.job_id}")
 
 
 def _jobs(visit: Visit) -> list[object]:

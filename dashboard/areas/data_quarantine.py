@@ -75,7 +75,7 @@ def redrive(visit: Visit) -> Response:
         words += ["--timezone", _zone(zone)]
     there = f"/data/quarantine/{name}"
     job = visit.ground.work.start(REDRIVE[name], words, visit.user.name, there)
-    return visit.to(f"/work/{job.job_id}")
+    return visit.to(f"/jobs/{job.job_id}")
 
 
 def _zone(name: str) -> str:

@@ -67,7 +67,7 @@ def run(visit: Visit) -> Response:
     """Run them now, in a process of its own; alerts are told to the webhook as at any run."""
     words = ["monitor", "--json", "--exit-zero"]
     job = visit.ground.work.start(WORK, words, by=visit.user.name, then=PATH)
-    return visit.to(f"/work/{job.job_id}")
+    return visit.to(f"/jobs/{job.job_id}")
 
 
 def _alerts(visit: Visit, found: Prepared | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def refresh(visit: Visit) -> Response:
     only = [word for name in (*NAMES, DEMAND) for word in ("--only", name)]
     words = ["insights", "refresh", *only]
     job = visit.ground.work.start(_WORK, words, by=visit.user.name, then=PATH)
-    return visit.to(f"/work/{job.job_id}")
+    return visit.to(f"/jobs/{job.job_id}")
 
 
 def _charts(visit: Visit, one: Prepared) -> Mapping[str, Sequence[Markup]]:

@@ -17,10 +17,10 @@ def shown(visit: Visit) -> Response:
 
 def cancelled(visit: Visit) -> Response:
     job = visit.ground.work.cancel(visit.path("job_id"))
-    return visit.to(f"/work/{job.job_id}")
+    return visit.to(f"/jobs/{job.job_id}")
 
 
 ROUTES = (
-    look("/work/{job_id}", shown),
-    change("/work/{job_id}/cancel", cancelled, says=noted("cancel work under way")),
+    look("/jobs/{job_id}", shown),
+    change("/jobs/{job_id}/cancel", cancelled, says=noted("cancel work under way")),
 )

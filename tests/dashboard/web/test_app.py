@@ -126,7 +126,7 @@ def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Open
     document = {"results": [result, fine]}
     keep(opened.ground.workspace, "monitor", document, as_of=now, made_at=now)
     editor = opened.reader("editor")
-    editor.send("/work/w_1/cancel")
+    editor.send("/jobs/w_1/cancel")
     text = editor.text("/")
     assert "events <b>stopped</b> 3 days ago" in text
     assert "all is well" not in text
@@ -166,13 +166,13 @@ def test_a_fault_is_told_with_all_that_browsers_are_to_refuse(
     client = faulty(editor.client.app)  # type: ignore[arg-type]
     client.cookies = editor.client.cookies
     monkeypatch.setattr(opened.ground.work, "cancel", None)
-    answer = client.post("/work/w_1/cancel", data={"csrf": editor.csrf})
+    answer = client.post("/jobs/w_1/cancel", data={"csrf": editor.csrf})
     assert answer.status_code == 500
     assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
     assert answer.headers["cache-control"] == "no-store"
     # It may have changed half of something: so it is written down.
     assert [(one.action, one.status) for one in opened.ground.changes.newest()] == [
-        ("/work/{job_id}/cancel", 500)
+        ("/jobs/{job_id}/cancel", 500)
     ]
 
 

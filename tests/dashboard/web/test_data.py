@@ -76,7 +76,7 @@ def examined(house: Opens, workspace: Workspace) -> House:
 
 def ended(reader: Reader, page: str) -> str:
     """The page of long work once it is done, as its own page looks again and again."""
-    path = page[page.index("/work/") :].split("/cancel", maxsplit=1)[0].split('"', maxsplit=1)[0]
+    path = page[page.index("/jobs/") :].split("/cancel", maxsplit=1)[0].split('"', maxsplit=1)[0]
     for _ in range(600):
         text = reader.text(path)
         if "under way" not in text:

@@ -88,7 +88,7 @@ def test_a_viewer_may_not_run_the_monitors_and_an_editor_may(watched: House) -> 
     editor = watched.reader("editor")
     assert "Run the monitors" in editor.text("/health")
     answer = editor.send("/health/run")
-    assert answer.url.path.startswith("/work/")
+    assert answer.url.path.startswith("/jobs/")
     job = watched.ground.work.newest("Run the monitors")
     assert job is not None
     assert (job.by, job.then) == ("editor", "/health")

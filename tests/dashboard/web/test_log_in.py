@@ -24,9 +24,9 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 def test_a_stranger_is_sent_to_the_log_in_and_from_there_back(house: Opens) -> None:
     client = house().client()
-    answer = client.get("/work/w_1", follow_redirects=False)
+    answer = client.get("/jobs/w_1", follow_redirects=False)
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/login?next=/work/w_1"
+    assert answer.headers["location"] == "/login?next=/jobs/w_1"
     fields = {"name": "viewer", "password": PASSWORD, "next": "/"}
     assert client.post("/login", data=fields).url.path == "/"
 
@@ -138,32 +138,32 @@ def test_whoever_is_disabled_or_gets_another_password_is_logged_out(house: Opens
 def test_a_form_without_the_sessions_token_is_refused(house: Opens) -> None:
     reader = house().reader("publisher")
     reader.csrf = "0" * 64
-    assert reader.send("/work/w_1/cancel").status_code == 403
+    assert reader.send("/jobs/w_1/cancel").status_code == 403
 
 
 def test_a_form_of_another_site_is_refused_whatever_it_brings(house: Opens) -> None:
     reader = house().reader("publisher")
     reader.client.headers["sec-fetch-site"] = "cross-site"
-    assert reader.send("/work/w_1/cancel").status_code == 403
+    assert reader.send("/jobs/w_1/cancel").status_code == 403
     del reader.client.headers["sec-fetch-site"]
     reader.client.headers["origin"] = "https://elsewhere.example"
-    assert reader.send("/work/w_1/cancel").status_code == 403
+    assert reader.send("/jobs/w_1/cancel").status_code == 403
 
 
 def test_what_changes_something_can_not_be_a_viewers(house: Opens) -> None:
     with pytest.raises(ValueError, match="a viewer must not"):
         change("/x", lambda _: Response(), "viewer", says="nothing")
-    assert house().reader("viewer").send("/work/w_1/cancel").status_code == 403
+    assert house().reader("viewer").send("/jobs/w_1/cancel").status_code == 403
 
 
 def test_every_try_to_change_something_is_written_down(house: Opens) -> None:
     opened = house()
-    opened.reader("viewer").send("/work/w_1/cancel")
-    opened.reader("editor").send("/work/w_1/cancel")
+    opened.reader("viewer").send("/jobs/w_1/cancel")
+    opened.reader("editor").send("/jobs/w_1/cancel")
     noted = [
         (one.user, one.action, one.subject, one.status) for one in opened.ground.changes.newest()
     ]
-    path = "/work/{job_id}/cancel"
+    path = "/jobs/{job_id}/cancel"
     assert noted == [("editor", path, "w_1", 404), ("viewer", path, "w_1", 403)]
 
 
@@ -211,7 +211,7 @@ def test_users_sessions_and_changes_are_kept_in_either_database(house: Opens, lo
     opened = house(log=log)
     opened.ground.users.add("anna", "editor", PASSWORD, NOW)
     reader = opened.reader("editor")
-    reader.send("/work/w_1/cancel")
+    reader.send("/jobs/w_1/cancel")
     assert [one.subject for one in opened.ground.changes.newest()] == ["w_1"]
     opened.ground.users.change("editor", NOW, disabled=True)
     assert reader.get("/").url.path == "/login"

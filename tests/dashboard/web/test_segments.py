@@ -98,7 +98,7 @@ def test_only_an_editor_starts_the_counting(house: Opens, counted: Workspace) ->
     editor = opened.reader("editor")
     assert "Refresh" in editor.text("/segments")
     page = editor.send("/segments/refresh", {})
-    assert page.url.path.startswith("/work/w_")
+    assert page.url.path.startswith("/jobs/w_")
     job = opened.ground.work.newest("Count all members anew")
     assert job is not None
     assert job.then == "/segments"

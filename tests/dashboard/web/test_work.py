@@ -66,7 +66,7 @@ def test_what_a_command_says_of_its_progress_is_told_from_all_else() -> None:
 def test_unknown_work_is_not_found(house: Opens, work: Work) -> None:
     with pytest.raises(UnknownWork):
         work.find("w_1")
-    assert house().reader("viewer").get("/work/w_1").status_code == 404
+    assert house().reader("viewer").get("/jobs/w_1").status_code == 404
 
 
 @pytest.mark.slow
@@ -74,10 +74,10 @@ def test_a_page_shows_work_and_an_editor_ends_it(house: Opens) -> None:
     opened = house()
     job = opened.ground.work.start("refresh", ("features", "follow"), "editor", "/segments")
     editor, viewer = opened.reader("editor"), opened.reader("viewer")
-    assert "/cancel" in editor.get(f"/work/{job.job_id}").text
-    assert "/cancel" not in viewer.get(f"/work/{job.job_id}").text
-    assert 'hx-trigger="every 1s"' in editor.get(f"/work/{job.job_id}", partial=True).text
-    page = editor.send(f"/work/{job.job_id}/cancel")
+    assert "/cancel" in editor.get(f"/jobs/{job.job_id}").text
+    assert "/cancel" not in viewer.get(f"/jobs/{job.job_id}").text
+    assert 'hx-trigger="every 1s"' in editor.get(f"/jobs/{job.job_id}", partial=True).text
+    page = editor.send(f"/jobs/{job.job_id}/cancel")
     assert "cancelled" in page.text
     assert 'href="/segments"' in page.text
 

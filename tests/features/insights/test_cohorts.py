@@ -59,7 +59,7 @@ def test_a_cohort_that_has_just_joined_is_too_early_to_tell(document: dict[str, 
 
 
 def test_the_document_is_plain_json(document: dict[str, Any]) -> None:
-    json.dumps(document, allow_nan=False)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 def test_who_has_not_bought_again_is_watched_on_and_not_counted_as_having(tmp_path: Path) -> None:
