@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from benchmarks.figure import Figure
 from experiments.panel import CannotSay
-from experiments.rule_court import Findings, Objective
+from experiments.rule_court import Findings
 from experiments.scores import Drawn, Scores, doubly_robust
+from experiments.trial import Objective
 from features.affinity import affinity, category_interest
 from features.encoding import Encoding
 from features.ingest.load import ingest

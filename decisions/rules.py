@@ -44,13 +44,18 @@ def check(rule: Rule, features: FeatureNames) -> None:
 
 
 def matches(
-    rule: Rule, values: NDArray[np.float32], features: FeatureNames, as_of: datetime
+    rule: Rule,
+    values: NDArray[np.float32],
+    features: FeatureNames,
+    as_of: datetime,
+    only: NDArray[np.int64] | None = None,
 ) -> NDArray[np.bool_]:
     """Which rows of ``values``, shape (members, features), satisfy ``rule``.
 
     Reads the columns that the rule names, some rows at a time: ``values`` may be memory-mapped.
 
     Args:
+        only: the numbers of the rows that are asked about; without them all, in their order.
         as_of: the moment whose knowledge ``values`` show; dates are compared from there.
 
     Raises:
@@ -58,11 +63,12 @@ def matches(
     """
     meant = bound(rule, features, as_of)
     columns = set(_columns(meant))
-    found = np.empty(len(values), dtype=np.bool_)
-    for start in range(0, len(values), _ROWS):
-        rows = values[start : start + _ROWS]
-        read = {column: np.ascontiguousarray(rows[:, column]) for column in columns}
-        found[start : start + _ROWS] = _evaluated(meant, read)
+    found = np.empty(len(values) if only is None else len(only), dtype=np.bool_)
+    for start in range(0, len(found), _ROWS):
+        part = slice(start, start + _ROWS)
+        rows = part if only is None else only[part]
+        read = {column: np.ascontiguousarray(values[rows, column]) for column in columns}
+        found[part] = _evaluated(meant, read)
     return found
 
 

@@ -14,14 +14,14 @@ Kish, Survey Sampling, 1965.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.panel import CannotSay
 from experiments.saying import Says, english
+from experiments.trial import CONVERSIONS, COUNT, GAIN, Objective, Trial
 from experiments.weighing import (
     FEW_EFFECTIVE,
     LEAST_EFFECTIVE,
@@ -31,45 +31,7 @@ from experiments.weighing import (
 )
 
 LEAST_CONVERSIONS = 10  # on either side: without any, scores hardly vary and an interval is a lie
-Objective = Literal["margin", "conversions"]
 _WIDE = 1.959964  # half a 95 % interval in standard errors
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """n past decisions in which the offers asked about could have been sent.
-
-    The treatment is one of the offers asked about that were candidates, each as likely.
-
-    gain: (n,) doubly robust score of what it earns against no send, money.
-    conversions: (n,) the same in conversions.
-    predicted: (n,) what a model, which did not see the member's outcome, promised of ``objective``.
-    sent_weight: (n,) how likely the treatment is to send what was sent, over the probability with
-        which it was sent; 0 where none of the offers was.
-    unsent_weight: (n,) one over the probability of no send where that was drawn; else 0.
-    converted: (n,). member, push: (n,) numbers of whose decision, and in which push.
-    drawn: whether chance had a part, with probabilities that are known.
-    objective: what decides, ``margin`` (money) or ``conversions``.
-    """
-
-    gain: NDArray[np.float64]
-    conversions: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-    sent_weight: NDArray[np.float64]
-    unsent_weight: NDArray[np.float64]
-    converted: NDArray[np.bool_]
-    member: NDArray[np.int64]
-    push: NDArray[np.int64]
-    drawn: bool = True
-    objective: Objective = "margin"
-
-    def __len__(self) -> int:
-        return len(self.gain)
-
-    @property
-    def judged(self) -> NDArray[np.float64]:
-        """(n,) the score that decides."""
-        return self.gain if self.objective == "margin" else self.conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +130,8 @@ class Ruling:
 
     decisions, members, pushes: over how many. picked: decisions that the rule picks.
     verdict: the answer in one sentence. warnings: what to bear in mind, in words.
+    by_model: (n,) shares of the decisions that the model would pick instead, as many in each push;
+        None where the court cannot say.
     """
 
     verdict: str
@@ -178,6 +142,7 @@ class Ruling:
     picked: int
     effective: Effective
     warnings: tuple[str, ...]
+    by_model: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
 
 
 def rule_court(trial: Trial, picked: NDArray[np.bool_], says: Says = english) -> Ruling:
@@ -193,16 +158,19 @@ def rule_court(trial: Trial, picked: NDArray[np.bool_], says: Says = english) ->
         effective_size(trial.unsent_weight[~picked]),
     )
     reasons = _too_little(trial, picked, effective, says) or _weights_off(trial, says)
-    answer = CannotSay(reasons) if reasons else _findings(trial, picked)
+    everyone = np.ones(len(trial), dtype=bool)
+    by_model = None if reasons else best_by_model(trial, picked, everyone)
+    answer = CannotSay(reasons) if by_model is None else _findings(trial, picked, by_model)
     return Ruling(
         verdict=_verdict(answer, says),
         answer=answer,
         decisions=len(trial),
-        members=len(np.unique(trial.member)),
-        pushes=len(np.unique(trial.push)),
+        members=trial.members,
+        pushes=trial.pushes,
         picked=int(picked.sum()),
         effective=effective,
         warnings=() if reasons else _warnings(effective, says),
+        by_model=by_model,
     )
 
 
@@ -213,60 +181,56 @@ def best_by_model(
 
     Equal predictions share the places that they take up together, so that order never counts.
     """
-    share = np.zeros(len(trial))
-    predicted = np.round(trial.predicted, 9)
-    for push in np.unique(trial.push[picked]):
-        rows = np.flatnonzero((trial.push == push) & among)
-        wanted = min(int((picked & (trial.push == push)).sum()), len(rows))
-        _, level, count = np.unique(-predicted[rows], return_inverse=True, return_counts=True)
-        before = np.cumsum(count) - count
-        share[rows] = np.clip((wanted - before) / count, 0.0, 1.0)[level]
-    return share
+    wanted = np.bincount(trial.push[picked], minlength=int(trial.push.max(initial=0)) + 1)
+    return trial.ranking.best(wanted, among)
 
 
-def _findings(trial: Trial, picked: NDArray[np.bool_]) -> Findings:
-    inside, outside = picked.astype(np.float64), (~picked).astype(np.float64)
-    best_out = best_by_model(trial, picked, ~picked)
-    model = best_by_model(trial, picked, np.ones(len(trial), dtype=bool))
+def _findings(trial: Trial, picked: NDArray[np.bool_], by_model: NDArray[np.float64]) -> Findings:
+    inside = _Side(trial.sums(picked.astype(np.float64)))
+    outside = _Side(trial.whole - inside.sums)
+    best_out = _Side(trial.sums(best_by_model(trial, picked, ~picked)))
+    model = _Side(trial.sums(by_model))
+    judged = GAIN if trial.objective == "margin" else CONVERSIONS
     return Findings(
         objective=trial.objective,
-        picked=_group(trial, inside),
-        left_out=_group(trial, outside),
-        best_left_out=_group(trial, best_out),
-        model=_group(trial, model),
-        picked_less_left_out=_difference(trial, inside, outside),
-        picked_less_best_left_out=_difference(trial, inside, best_out),
-        picked_less_model=_difference(trial, inside, model),
+        picked=inside.group(),
+        left_out=outside.group(),
+        best_left_out=best_out.group(),
+        model=model.group(),
+        picked_less_left_out=inside.less(outside, judged),
+        picked_less_best_left_out=inside.less(best_out, judged),
+        picked_less_model=inside.less(model, judged),
     )
 
 
-def _group(trial: Trial, share: NDArray[np.float64]) -> Group:
-    return Group(
-        decisions=round(float(share.sum())),
-        gain=_estimate(trial, *_parts(trial.gain, share)),
-        conversions=_estimate(trial, *_parts(trial.conversions, share)),
-    )
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """Some of the decisions by member: sums, (members, 3), as ``Trial.sums`` gives."""
+
+    sums: NDArray[np.float64]
+
+    def group(self) -> Group:
+        return Group(
+            decisions=round(float(self.sums[:, COUNT].sum())),
+            gain=_estimate(*self._parts(GAIN)),
+            conversions=_estimate(*self._parts(CONVERSIONS)),
+        )
+
+    def less(self, other: _Side, column: int) -> Estimate:
+        """Of two sides that may overlap: the error is that of the pair."""
+        (mean, part), (mean_other, part_other) = self._parts(column), other._parts(column)
+        return _estimate(mean - mean_other, part - part_other)
+
+    def _parts(self, column: int) -> tuple[float, NDArray[np.float64]]:
+        """The mean of a score, and what each member adds to it beyond it."""
+        count, score = self.sums[:, COUNT], self.sums[:, column]
+        size = max(float(count.sum()), 1.0)
+        mean = float(score.sum()) / size
+        return mean, (score - mean * count) / size
 
 
-def _difference(trial: Trial, share: NDArray[np.float64], other: NDArray[np.float64]) -> Estimate:
-    """Of two groups that may overlap: the error is that of the pair."""
-    mean, part = _parts(trial.judged, share)
-    mean_other, part_other = _parts(trial.judged, other)
-    return _estimate(trial, mean - mean_other, part - part_other)
-
-
-def _parts(
-    score: NDArray[np.float64], share: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """The mean of the scores by ``share``, and what each row adds to it beyond itself."""
-    size = max(float(share.sum()), 1.0)
-    mean = float(share @ score) / size
-    return mean, share * (score - mean) / size
-
-
-def _estimate(trial: Trial, mean: float, part: NDArray[np.float64]) -> Estimate:
-    by_member = np.bincount(trial.member, weights=part)
-    return Estimate.of(mean, float(np.sqrt((by_member**2).sum())))
+def _estimate(mean: float, by_member: NDArray[np.float64]) -> Estimate:
+    return Estimate.of(mean, float(np.sqrt(np.square(by_member).sum())))
 
 
 def _too_little(

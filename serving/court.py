@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from decisions.rules import matches, parse
 from experiments.panel import CannotSay
-from experiments.rule_court import Objective, Ruling, Trial, best_by_model, rule_court
+from experiments.rule_court import Ruling, rule_court
 from experiments.saying import Says, english
 from experiments.standout import Trait, traits
+from experiments.trial import Objective, Trial
 from features.encoding import Encoding
 from models.artifact import ArtifactError
 from models.evidence import Evidence, PastOffer
 
 FOLDER = "court"
+_KEPT = 2  # trials; one of a million decisions is 150 MB
 Pool = Literal["offer", "scope", "all"]
 
 
@@ -102,6 +104,9 @@ class Court:
 
     evidence: Evidence
     encoding: Encoding
+    _trials: dict[tuple[object, ...], tuple[NDArray[np.int64], Trial]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def load(cls, folder: Path) -> Court:
@@ -125,24 +130,23 @@ class Court:
         """
         rule = parse(question.rule)
         asked = _asked(self.evidence.offers, question)
-        rows, trial = _trial(self.evidence, asked, question)
+        rows, trial = self._trial(asked, question)
         picked = np.zeros(len(rows), dtype=bool)
+        moments = self.evidence.moment[rows]
         # Dates in a rule mean days before each decision's own moment.
         for moment, at in enumerate(self.evidence.moments):
-            mine = self.evidence.moment[rows] == moment
-            values = self.evidence.values[rows[mine]]
-            picked[mine] = matches(rule, values, self.encoding, at)
+            mine = np.flatnonzero(moments == moment)
+            picked[mine] = matches(rule, self.evidence.values, self.encoding, at, rows[mine])
         ruling = rule_court(trial, picked, says)
         offers = tuple(
             one.offer_id
             for one, is_asked in zip(self.evidence.offers, asked, strict=True)
             if is_asked
         )
-        if isinstance(ruling.answer, CannotSay):
+        if ruling.by_model is None:
             return Audit(question, offers, ruling, None, None)
         in_vain = picked & (trial.predicted <= 0)
-        everyone = np.ones(len(trial), dtype=bool)
-        better = ~picked & (best_by_model(trial, picked, everyone) > 0.5)
+        better = ~picked & (ruling.by_model > 0.5)
         return Audit(
             question,
             offers,
@@ -150,6 +154,20 @@ class Court:
             self._mistake(rows, (in_vain, picked), says),
             self._mistake(rows, (better, ~picked), says),
         )
+
+    def _trial(
+        self, asked: NDArray[np.bool_], question: Question
+    ) -> tuple[NDArray[np.int64], Trial]:
+        """The same decisions are mostly asked about again, by another rule: those last asked about
+        are kept."""
+        key = asked.tobytes(), question.in_scope, question.objective
+        kept = self._trials.get(key)
+        if kept is None:
+            kept = _trial(self.evidence, asked, question)
+            for last in list(self._trials)[: 1 - _KEPT]:
+                self._trials.pop(last, None)
+            self._trials[key] = kept
+        return kept
 
     def _mistake(
         self,

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from decisions.rule_text import MAX_LENGTH
-from experiments.rule_court import Effective, Findings, Objective
+from experiments.rule_court import Effective, Findings
+from experiments.trial import Objective
 from serving.court import Mistake, Pool
 
 MAX_MEMBERS = 1000

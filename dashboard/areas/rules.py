@@ -21,7 +21,7 @@ from dashboard.web.routing import ask, look
 from dashboard.web.visit import Visit
 from decisions.rules import RuleError
 from experiments.panel import CannotSay
-from experiments.rule_court import Objective
+from experiments.trial import Objective
 from serving.court import Audit, Court, Pool, Question
 from serving.release import Release
 

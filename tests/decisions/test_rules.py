@@ -200,6 +200,8 @@ def test_a_rule_means_what_plain_python_says_member_by_member(
     found = matches(rule, values, world.WORLD, world.AS_OF)
     slow = [world.holds(rule, dict(zip(world.WORLD.names, row, strict=True))) for row in values]
     assert found.tolist() == slow
+    some = np.flatnonzero(np.arange(len(values)) % 3 == 1)[::-1]
+    assert (matches(rule, values, world.WORLD, world.AS_OF, some) == found[some]).all()
     opposite = matches(Not(rule), values, world.WORLD, world.AS_OF)
     assert (found ^ opposite).all()
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from experiments.panel import CannotSay
-from experiments.rule_court import Findings, Trial, best_by_model, rule_court
+from experiments.rule_court import Findings, best_by_model, rule_court
+from experiments.trial import Trial
 
 Picked = NDArray[np.bool_]
 

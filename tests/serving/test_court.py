@@ -43,6 +43,14 @@ def test_pools_what_is_asked_for(pool: str, offers: tuple[str, ...], pushes: int
     assert found.ruling.decisions == 8_000 * pushes
 
 
+def test_what_was_asked_before_changes_no_answer() -> None:
+    court = past_court()
+    for rule in (BROWSED, f"not ({BROWSED})"):
+        for pool in ("offer", "scope", "all"):
+            question = Question(rule, "H-5", pool)  # type: ignore[arg-type] # a Pool
+            assert court.audit(question).to_json() == past_court().audit(question).to_json()
+
+
 def test_any_offer_of_two_is_told_more_surely_than_one() -> None:
     court = past_court()
     one, two = (court.audit(Question(BROWSED, "H-5", pool)).ruling for pool in ("offer", "scope"))
