@@ -42,7 +42,10 @@ _log = structlog.get_logger("pushwise.dashboard")
 
 def create_dashboard(ground: Ground) -> Starlette:
     """The pages over ``ground``."""
-    routes: list[BaseRoute] = [Route("/static/{name}", static, methods=["GET"])]
+    routes: list[BaseRoute] = [
+        Route("/livez", alive, methods=["GET"]),
+        Route("/static/{name}", static, methods=["GET"]),
+    ]
     routes += [*log_in.ROUTES, *home.ROUTES, *work_pages.ROUTES]
     for area in AREAS:
         routes += area.routes
@@ -82,6 +85,11 @@ class Guarded:
             await refusal(scope, receive, guarded)
             return
         await self._app(scope, receive, guarded)
+
+
+async def alive(request: Request) -> Response:
+    """Whether the process answers, for whoever restarts it; no log and no release is asked."""
+    return PlainTextResponse("alive\n")
 
 
 async def static(request: Request) -> Response:

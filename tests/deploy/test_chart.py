@@ -19,6 +19,8 @@ FULL = {
     "database": {"secret": "log"},
     "redis": {"secret": "store"},
     "follower": {"enabled": True},
+    "dashboard": {"enabled": True},
+    "nightly": {"insights": {"enabled": True}, "monitor": {"enabled": True}},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "networkPolicy": {"callers": [{"namespaceSelector": {"matchLabels": {"team": "crm"}}}]},
     "image": {"digest": "sha256:" + "0" * 64, "pullSecrets": ["registry"]},
@@ -49,6 +51,8 @@ def pods(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for one in rendered(values):
         if one["kind"] in {"Deployment", "Job"}:
             yield one["spec"]["template"]["spec"]
+        if one["kind"] == "CronJob":
+            yield one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize("values", WAYS.values(), ids=WAYS)
@@ -69,7 +73,9 @@ def test_kubernetes_knows_every_field(values: dict[str, Any], version: str) -> N
 def test_a_service_monitor_is_there_where_it_is_asked_for() -> None:
     assert of_kind("ServiceMonitor", SEVERAL) == []
     [monitor] = of_kind("ServiceMonitor", FULL)
-    [service] = of_kind("Service", FULL)
+    service = next(
+        one for one in of_kind("Service", FULL) if one["metadata"]["name"] == "demo-pushwise"
+    )
     [endpoint] = monitor["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
@@ -136,13 +142,36 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
         chart.validate_schema({"replica": 3})
 
 
-def test_services_and_budgets_select_the_scorers_and_not_the_follower() -> None:
-    follower, scorer = sorted(
-        of_kind("Deployment", FULL), key=lambda one: "follower" not in one["metadata"]["name"]
-    )
-    for kind in ("Service", "PodDisruptionBudget"):
-        [one] = of_kind(kind, FULL)
+def test_services_and_budgets_select_the_scorers_and_nothing_else() -> None:
+    deployed = {one["metadata"]["name"]: one for one in of_kind("Deployment", FULL)}
+    assert set(deployed) == {f"demo-pushwise{end}" for end in ("", "-follower", "-dashboard")}
+    services = {one["metadata"]["name"]: one for one in of_kind("Service", FULL)}
+    [budget] = of_kind("PodDisruptionBudget", FULL)
+    pages = services.pop("demo-pushwise-dashboard")
+    for one, name in (
+        (services.pop("demo-pushwise"), "demo-pushwise"),
+        (budget, "demo-pushwise"),
+        (pages, "demo-pushwise-dashboard"),
+    ):
         selector = one["spec"]["selector"]
         wanted = selector.get("matchLabels", selector).items()
-        assert wanted <= scorer["spec"]["template"]["metadata"]["labels"].items()
-        assert not wanted <= follower["spec"]["template"]["metadata"]["labels"].items()
+        selected = {
+            found for found, of in deployed.items()
+            if wanted <= of["spec"]["template"]["metadata"]["labels"].items()
+        }  # fmt: skip
+        assert selected == {name}
+    assert services == {}
+
+
+def test_pages_without_the_scorers_log_are_refused() -> None:
+    with pytest.raises(helm.HelmError, match=r"needs database\.secret"):
+        rendered({**ALONE, "dashboard": {"enabled": True}})
+
+
+def test_what_runs_at_night_is_asked_for_one_by_one() -> None:
+    assert of_kind("CronJob", SEVERAL) == []
+    [job] = of_kind("CronJob", {**SEVERAL, "nightly": {"monitor": {"enabled": True}}})
+    assert job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] == [
+        "monitor",
+        "--exit-zero",
+    ]

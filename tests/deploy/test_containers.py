@@ -49,7 +49,9 @@ def test_compose_reads_as_the_specification_says() -> None:
     # Merge keys are YAML's, and variables are put in, before the specification looks.
     text = re.sub(r"\$\{\w+[^}]*\}", "/given", json.dumps(compose()))
     services = specification.PyCompose.from_json(text).service_names()
-    assert set(services) == {"migrate", "scorer", "follower", "postgres", "redis", "mlflow"}
+    assert set(services) == {
+        "migrate", "scorer", "follower", "dashboard", "postgres", "redis", "mlflow",
+    }  # fmt: skip
 
 
 def test_every_image_runs_unprivileged_from_packages_pinned_by_hash() -> None:
@@ -95,11 +97,11 @@ def test_the_compose_file_holds_no_secret() -> None:
     assert set(re.findall(r"^(\w+)=$", example, re.MULTILINE)) == wanted
 
 
-def test_only_the_scorer_and_mlflow_are_reached_and_only_from_this_machine() -> None:
+def test_only_what_people_and_engines_ask_is_reached_and_only_from_this_machine() -> None:
     published = {
         name: service["ports"] for name, service in compose()["services"].items()
         if "ports" in service
     }  # fmt: skip
-    assert set(published) == {"scorer", "mlflow"}
+    assert set(published) == {"scorer", "dashboard", "mlflow"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert compose()["networks"]["inside"]["internal"] is True

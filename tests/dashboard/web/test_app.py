@@ -38,6 +38,11 @@ def test_every_answer_tells_browsers_what_to_refuse(house: Opens) -> None:
     assert reader.get("/").headers["cache-control"] == "no-store"
 
 
+def test_whoever_restarts_it_need_not_log_in(house: Opens) -> None:
+    answer = house().reader().get("/livez")
+    assert (answer.status_code, answer.text) == (200, "alive\n")
+
+
 def test_no_page_has_style_or_script_inside(house: Opens) -> None:
     page = house().reader().get("/").text
     assert "<style" not in page
