@@ -30,6 +30,8 @@ from features.snapshot import Snapshot
 from features.workspace import Workspace, open_workspace
 from models.evidence import Evidence
 from models.keys import trainer_key
+from models.lifetime_values import FOLDER as CLV
+from models.lifetime_values import LifetimeValues
 from models.manifest import MANIFEST, Manifest
 from serving.court import FOLDER
 from serving.experiment_audit import Change
@@ -150,6 +152,9 @@ def enlarge(workspace: Workspace, release_id: str, size: Size) -> None:
     small = Snapshot.load(draft / "snapshot")
     large = enlarged(replace(small, values=np.array(small.values)), size.members)
     large.save(draft / "snapshot")
+    if (draft / CLV).is_dir():
+        rows = np.arange(size.members) % len(small.member_ids)
+        LifetimeValues.load(draft / CLV).of_rows(rows).save(draft / CLV)
     _more_evidence(draft / FOLDER, size.evidence)
     pushes = _pushes(draft, size, size.members / len(small.member_ids))
     asked = [large.member_ids[row].decode() for row in range(0, size.members, size.members // 16)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from features.snapshot import Snapshot
+from models.lifetime_values import FOLDER, LifetimeValues
 from serving.release import golden
 
 
@@ -19,6 +20,8 @@ def enlarge(folder: Path, members: int) -> None:
     values[:, :2] *= np.random.default_rng(8).uniform(0.5, 1.5, (members, 2)).astype(np.float32)
     ids = np.array([f"m{number:07d}".encode() for number in range(members)])
     Snapshot(small.as_of, small.encoding, ids, values).save(folder / "snapshot")
+    if (folder / FOLDER).is_dir():
+        LifetimeValues.load(folder / FOLDER).of_rows(rows).save(folder / FOLDER)
     asked = [
         {"push_id": "spring", "at": small.as_of.isoformat(), "member_ids": ["m0000001", "stranger"]}
     ]

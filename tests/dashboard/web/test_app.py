@@ -228,7 +228,7 @@ def test_mounted_every_page_leads_to_places_below_its_own(
         for kind, place in _LINK.findall(unescape(answer.text)):
             inside = place.startswith(("/dashboard/", "#", "data:"))
             assert inside, f"{answer.url}: {kind} {place}"
-            # A handle is random and may hold the letters; as a part of its own they are the id.
+            # A handle may hold the letters by chance; as a part of its own they are the id.
             assert place.startswith("data:") or "m01" not in re.split(r"[/?&=#]", place)
             if kind in ("href", "hx-get") and place[0] == "/" and place not in seen:
                 seen.add(place)

@@ -173,9 +173,12 @@ def test_a_member_in_an_address_is_readable_for_their_session_alone() -> None:
     for member in ("m-00000001", "王小明", "x" * 256):
         handle = mine.handle(member)
         assert member not in handle
+        assert mine.handle(member) == handle, "visited pages are told from others by it"
         assert mine.member(handle) == member
         assert others.member(handle) is None
-    assert mine.member("nonsense") is None
+    handle = mine.handle("m-00000001")
+    for other in ("nonsense", "", "=", "王小明", handle[1:], handle[:-4], "A" + handle):
+        assert mine.member(other) is None, other
 
 
 @pytest.mark.parametrize("name", ["", "a b", "<script>", "-x", "x" * 65])
