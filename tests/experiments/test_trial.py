@@ -14,12 +14,10 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans(), s
 
 @given(ROWS)
 def test_the_best_of_each_push_are_as_many_as_wanted_and_equals_share(rows: list[Row]) -> None:
-    push, predicted, among, picked = (
-        np.array(column, dtype=kind)
-        for column, kind in zip(
-            zip(*rows, strict=True) if rows else [()] * 4, (int, float, bool, bool), strict=True
-        )
-    )
+    push = np.array([row[0] for row in rows], dtype=np.int64)
+    predicted = np.array([row[1] for row in rows], dtype=np.float64)
+    among = np.array([row[2] for row in rows], dtype=bool)
+    picked = np.array([row[3] for row in rows], dtype=bool)
     wanted = np.bincount(push[picked], minlength=4)
     share = Ranking.of(predicted, push).best(wanted, among)
     for number in range(4):

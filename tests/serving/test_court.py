@@ -14,7 +14,7 @@ from experiments.panel import CannotSay
 from experiments.rule_court import Findings
 from models.artifact import ArtifactError
 from models.evidence import Evidence
-from serving.court import FOLDER, Court, Question
+from serving.court import FOLDER, Court, Pool, Question
 from tests.serving.past_pushes import BROWSED, past_court
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def test_pools_what_is_asked_for(pool: str, offers: tuple[str, ...], pushes: int
 
 def test_what_was_asked_before_changes_no_answer() -> None:
     court = past_court()
+    pools: tuple[Pool, ...] = ("offer", "scope", "all")
     for rule in (BROWSED, f"not ({BROWSED})"):
-        for pool in ("offer", "scope", "all"):
-            question = Question(rule, "H-5", pool)  # type: ignore[arg-type] # a Pool
+        for pool in pools:
+            question = Question(rule, "H-5", pool)
             assert court.audit(question).to_json() == past_court().audit(question).to_json()
 
 
