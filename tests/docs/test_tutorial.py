@@ -52,7 +52,7 @@ def test_both_runs_work_as_written(data: Path, tmp_path: Path) -> None:
     }
     done = subprocess.run(
         ["bash", "-c", script(TUTORIAL.read_text(encoding="utf-8"))],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=3600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert re.search(r"1,056,743 │\s+797,601 │\s+14,445 │\s+244,697", done.stdout)

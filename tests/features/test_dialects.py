@@ -13,7 +13,7 @@ from features.contract import TABLES
 from features.demand_supply import earnings, judged, sold_out, supply
 from features.demand_wants import Windows, band_edges, by_need, looks, priced_items, ranges, wanted
 from features.insights.buying import first_purchases, joining_days, month_of
-from features.insights.standings import standings
+from features.insights.standings import People, standings
 from features.membership import first_known
 from features.moments import newest
 from features.pairs import pairs_of
@@ -68,10 +68,11 @@ def test_pairs_compile_for_every_engine(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", ["duckdb", "pyspark"])
 def test_insights_compile_for_every_engine(dialect: str) -> None:
     since = first_known(tables.members, tables.events, tables.decisions)
+    people = People(since, tables.members)
     lines = GROUND.rolled.lines
     joined = joining_days(tables.members, AS_OF)
     for table in (
-        standings(since, lines, None, AS_OF, untouched),
+        standings(people, lines, None, AS_OF, untouched),
         first_purchases(lines, AS_OF),
         joined.mutate(month=month_of(joined.joined)),
     ):
