@@ -109,7 +109,7 @@ def report(
 ) -> None:
     """Show missing values, ranges, drift, freshness and coverage of what was built.
 
-    Limits stand under [quality] in pushwise.toml.
+    Limits stand in pushwise.toml under quality.
     """
     from console.quality_reference import reference_moments  # heavy imports wait for the command
     from features.quality import Limits, quality

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from console.progress import bars
 from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
 from features.errors import FeatureError
 from features.insights.insight import STAGE, Insight, Refreshed, refresh
+from features.workspace import Workspace
 
 app = typer.Typer(
     name="insights", no_args_is_help=True, help="Who moves where, and what is missing."
@@ -57,7 +59,7 @@ def refresh_all(
     with bars() as progress:
         progress(STAGE, 0, len(wanted))
         take_all(opened)
-        moment = as_of_moment(opened, as_of)
+        moment = _moment(opened, as_of)
         for one in refresh(opened, wanted, moment, progress):
             ended.append(one)
             _tell(one, as_json=as_json)
@@ -69,6 +71,16 @@ def refresh_all(
     if failed:
         typer.echo(f"error: not made: {', '.join(failed)}; see above", err=True)
         raise typer.Exit(1)
+
+
+def _moment(workspace: Workspace, given: str | None) -> datetime:
+    """Without events the start of today: what needs them says so, and stops no other."""
+    from training.errors import TrainingError
+
+    try:
+        return as_of_moment(workspace, given)
+    except TrainingError:
+        return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _wanted(known: tuple[Insight, ...], only: list[str] | None) -> list[Insight]:

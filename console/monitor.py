@@ -44,8 +44,9 @@ def monitor(
 ) -> None:
     """Judge feeds, drift, calibration, experiments, unsubscribes, budgets, volume and outcomes.
 
-    Ends with status 2 where something alerts. What changed is told to the webhook of the settings
-    ([monitor]); the document is kept for the dashboard and the scorer's metrics.
+    Ends with status 2 where something alerts. What changed is told to the webhook that
+    pushwise.toml names under monitor; the document is kept for the dashboard and the scorer's
+    metrics.
     """
     opened, settings = load_workspace(workspace, database), load_settings().monitor
     if watch is not None:

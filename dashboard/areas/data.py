@@ -95,7 +95,8 @@ def _feeds(visit: Visit, report: Mapping[str, Any] | None) -> list[dict[str, Any
         since = None
         if newest is not None:
             since = (visit.now - datetime.fromisoformat(newest)).total_seconds() / 86_400
-        late = one["age_days"] is not None and one["age_days"] > report["limits"]["age_days"]
+        ages = [age for age in (one["age_days"], since) if age is not None]
+        late = max(ages, default=0.0) > report["limits"]["age_days"]
         feeds.append({**one, "title": said(visit, TABLES, one["table"]), "since": since,
                       "late": late})  # fmt: skip
     return feeds

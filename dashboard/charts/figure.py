@@ -119,10 +119,11 @@ def _shown(data: Data, frame: Frame) -> Markup:
         Markup("<tr><td>{}</td></tr>").format(between.join(cells)) for cells in data.cells
     )
     return Markup(
-        '<div class="scrolls" tabindex="0"><table><thead><tr>{}</tr></thead><tbody>{}</tbody>'
-        '</table></div><p><a download="{}.csv" href="{}">{}</a></p>'
+        '<div class="scrolls" tabindex="0"><table><caption class="heard">{}</caption>'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+        '<p><a download="{}.csv" href="{}">{}</a></p>'
     ).format(
-        head, body, frame.name, csv_link(data.columns, data.rows),
+        frame.title, head, body, frame.name, csv_link(data.columns, data.rows),
         frame.words("These data as CSV"),
     )  # fmt: skip
 

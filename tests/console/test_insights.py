@@ -69,6 +69,15 @@ def test_what_cannot_be_made_is_named_and_the_others_are_made(tmp_path: Path) ->
     assert prepared(workspace, "pushes") is not None
 
 
+def test_an_empty_workspace_has_made_what_needs_no_events(tmp_path: Path) -> None:
+    root = tmp_path / "ws"
+    result = run("refresh", "--workspace", str(root), "--only", "models", "--only", "lifecycle")
+    assert result.exit_code == 1
+    assert "lifecycle: not made: no purchase events in this workspace" in result.stderr
+    assert "models: made in" in result.stdout
+    assert prepared(Workspace(root), "models") is not None
+
+
 def test_an_unknown_insight_lists_those_there_are(shop: Workspace) -> None:
     result = run("refresh", "--workspace", str(shop.root), "--only", "tea")
     assert result.exit_code == 1

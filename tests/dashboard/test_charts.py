@@ -42,6 +42,7 @@ def test_has_a_picture_for_a_desk_one_for_a_phone_and_a_table(chart: Chart) -> N
     assert made.count("<svg class=") == 2
     assert made.count(f'role="img" aria-label="{chart.title}. What is seen."') == 2
     assert made.count("<tr>") == 1 + len(chart.rows())
+    assert f'<table><caption class="heard">{chart.title}</caption>' in made
 
 
 def test_names_stay_text() -> None:

@@ -93,6 +93,17 @@ def test_coverage_counts_who_is_listed_acts_and_has_a_row_in_each_view(
     assert not any("members" in text for text in found(workspace, Limits()).values())
 
 
+def test_members_who_come_in_after_a_build_are_no_more_than_all_there_are(tmp_path: Path) -> None:
+    made = Workspace(tmp_path)
+    write_batch(made, "events", purchases("a", 3))
+    build_features(made, [AS_OF])
+    late = purchases("b", 4) + purchases("c", 5)  # than the build, and not than its moment
+    write_batch(made, "events", late, "late")
+    covered = {one.name: (one.count, one.of, one.share) for one in judged(made).coverage}
+    assert covered["bought"] == (3, 3, 1.0)
+    assert covered["purchases"] == (1, 1, 1.0)
+
+
 def test_coverage_below_its_limit_is_a_finding(workspace: Workspace) -> None:
     told = found(workspace, Limits(coverage={"listed": 0.99, "bought": 1.0}))
     assert told["listed"] == "40 of 41 members have a row in members (97.6%), wanted at least 99.0%"

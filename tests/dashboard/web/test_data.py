@@ -117,6 +117,17 @@ def test_freshness_nulls_drift_skew_and_coverage_are_shown(examined: House) -> N
     assert "have a row in the view Purchases" in text
 
 
+def test_a_feed_that_stopped_is_late_however_new_the_features_found_it(
+    house: Opens, workspace: Workspace
+) -> None:
+    found = document()
+    found["features"]["feeds"][0]["age_days"] = 0.1  # as of May; nothing has come in since
+    keep(workspace, "quality", found, as_of=AS_OF, made_at=AS_OF)
+    text = house(workspace).reader("viewer").text("/data")
+    assert "⚠ late" in text
+    assert "✓ fresh" not in text
+
+
 def test_a_feature_is_shown_beside_its_reference_with_its_data(examined: House) -> None:
     reader = examined.reader("viewer")
     page = reader.get("/data/features/purchases/spend").text

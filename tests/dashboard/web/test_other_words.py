@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from serving.explanation_words import TOLD_EVIDENCE, TOLD_LIMITS, TOLD_REASONS
 from serving.feature_words import PHRASES
 from tests.conftest import REPOSITORY
 
+TABLE = re.compile(r"<table[^>]*>(?!\s*<caption)")
 OTHERS = [code for code in CODES if code != "en"]
 SAID = (
     "serving/explanation.py", "serving/explanation_words.py", "serving/feature_words.py",
@@ -72,3 +74,9 @@ def test_every_reason_and_event_is_thought_of() -> None:
     assert set(REASONS[1:]) <= set(TOLD_REASONS)
     assert set(OUTCOME_TYPES) <= set(SIGNS)
     assert set(EVENT_TYPES) == set(EVENTS)
+
+
+def test_every_table_of_a_page_or_report_says_what_it_is_of() -> None:
+    for template in (REPOSITORY / "dashboard" / "templates").rglob("*.html"):
+        bare = TABLE.findall(template.read_text(encoding="utf-8"))
+        assert not bare, f"{template.name}: a table without a caption"
