@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
 from features.workspace import Workspace
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def broken_registry(workspace: Workspace, store: FeatureStore) -> Iterator[list[str]]:
-    """A day later the registry is no database any more; the statements that are sent to one."""
+    """A day later the registry is no database any more; the statements that are sent to it."""
     path = workspace.feast / "registry.db"
     content = path.read_bytes()
     statements: list[str] = []
 
-    def sent(connection: object, cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
+    def sent(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        if Path(connection.engine.url.database or "") == path:  # others of this process go on
+            statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", sent)
     store.registry.cached_registry_proto_created -= timedelta(days=1)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import DatabaseError
 
 from features.build import build_features
 from features.encoding import Encoding
@@ -227,7 +228,10 @@ def test_the_registry_is_read_once(ready: Workspace, snapshots: dict[datetime, S
         feast = FeastReader(store, service, snapshot.encoding, Limits())
         with broken_registry(ready, store) as statements:
             found = feast.read(ASKED, NOW)
-    assert statements == []
+            assert statements == []
+            with pytest.raises(DatabaseError):
+                store.registry.get_feature_service(MEMBER_SERVICE, store.project)
+    assert statements, "what asks the registry is heard"
     same(found, SnapshotReader(snapshot).read(ASKED, NOW))
 
 

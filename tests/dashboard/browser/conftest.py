@@ -28,7 +28,8 @@ PATIENCE = 90_000
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
+# For the files of this folder: its pages go on looking at the log while it is open.
+@pytest.fixture(scope="package")
 def house(released: MarketWorkspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     market, as_of = released.workspace.root, released.as_of
     made = made_once(tmp_path_factory, "furnished", partial(furnish, market, as_of))
