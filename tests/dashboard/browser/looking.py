@@ -20,6 +20,7 @@ _SPILT = """() => [...document.querySelectorAll('body *')]
   .filter(e => !e.closest('.scrolls, .skip') && e.getBoundingClientRect().right > innerWidth + 0.5)
   .map(e => e.outerHTML.slice(0, 90))"""
 _OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
+_WANTED = {"resultTypes": ["violations"]}  # where of what passes is not told: it takes long
 _SEVERE = ("serious", "critical")
 
 
@@ -46,12 +47,14 @@ class Window:
             self._complain(f"status {answer.status}")
         return self.page
 
-    def faults(self, width: int) -> list[str]:
-        """What is wrong with the page at that width, beside ``complaints``."""
+    def faults(self, width: int, *, axe: bool = True) -> list[str]:
+        """What is wrong with the page at that width, beside ``complaints``. axe: ask it too."""
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
         wide = self.page.evaluate(_OVERFLOW)
         found = [f"{wide} pixels too wide: {self.page.evaluate(_SPILT)[:3]}"] if wide > 0 else []
-        return [f"{self.here} at {width}: {fault}" for fault in found + self._inaccessible()]
+        if axe:
+            found += self._inaccessible()
+        return [f"{self.here} at {width}: {fault}" for fault in found]
 
     def picture(self, folder: Path, name: str) -> None:
         self.page.screenshot(path=folder / f"{name}.png", full_page=True)
@@ -59,7 +62,8 @@ class Window:
     def _inaccessible(self) -> list[str]:
         """What axe finds serious or critical; its script is run from outside of the page, so that
         the page's own policy stays in force."""
-        violations: Sequence[dict[str, Any]] = Axe().run(self.page).response["violations"]
+        answer = Axe().run(self.page, options=_WANTED).response
+        violations: Sequence[dict[str, Any]] = answer["violations"]
         return [
             f"{one['impact']} {one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}"
             for one in violations
