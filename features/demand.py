@@ -36,6 +36,10 @@ _NOTHING_BEFORE = (
     "no member known at the start of the windows wanted anything in the earlier one: there is "
     "nothing to compare with"
 )
+_BY_BUYING = (
+    "there are purchases alone, and segments by what was bought before: who had not bought can "
+    "only buy more, so that a need counts as growing where it outgrows its segment's others too"
+)
 
 
 class DemandError(FeatureError):
@@ -106,7 +110,8 @@ def demand(workspace: Workspace, question: DemandQuestion, progress: Progress = 
 
 def _answer(measured: Measured, question: DemandQuestion, windows: Windows) -> Demand:
     unmet = measured.unmet_cannot_say
-    told = findings(measured.cells, measured.shelves, not unmet)
+    by_buying = measured.purchases_alone and bool({*question.segments} & {*BY_DEFAULT})
+    told = findings(measured.cells, measured.shelves, not unmet, told_by_buying=by_buying)
     shown = told.findings[: question.top]
     members = _members(measured, shown, len(question.segments))
     report = DemandReport(
@@ -120,7 +125,7 @@ def _answer(measured: Measured, question: DemandQuestion, windows: Windows) -> D
         newcomers=measured.newcomers,
         found=len(told.findings),
         findings=tuple(one.with_sample(_sample(members, one.rank)) for one in shown),
-        notes=measured.notes,
+        notes=(*measured.notes, *((_BY_BUYING,) if by_buying else ())),
     )  # fmt: skip
     return Demand(report, members)
 

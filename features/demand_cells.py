@@ -10,6 +10,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
+from numpy.typing import NDArray
 
 from features.demand_findings import Evidence, Finding, Growth, Need, Remedy
 from features.demand_score import (
@@ -38,6 +39,13 @@ class Cells:
     segments: Sequence[Mapping[str, str]]
     needs: Sequence[Key]
     counts: Mapping[str, Array]
+
+    @property
+    def segment(self) -> NDArray[np.int64]:
+        """(n,) The number of the segment of each."""
+        numbers: dict[tuple[str, ...], int] = {}
+        values = (tuple(one.values()) for one in self.segments)
+        return np.array([numbers.setdefault(one, len(numbers)) for one in values], dtype=np.int64)
 
     @property
     def before(self) -> Array:
@@ -159,10 +167,16 @@ class Told:
     findings: Sequence[Finding]
 
 
-def findings(cells: Cells, shelves: Shelves, unmet_told: bool) -> Told:
+def findings(
+    cells: Cells, shelves: Shelves, unmet_told: bool, *, told_by_buying: bool = False
+) -> Told:
     """Test the cells with enough members and rank those that grow and, where that can be told, are
-    unserved beyond the mean."""
-    grown = growth(cells.before, cells.now)
+    unserved beyond the mean.
+
+    Args:
+        told_by_buying: both the segments and what is wanted are told by purchases alone.
+    """
+    grown = growth(cells.before, cells.now, cells.segment if told_by_buying else None)
     enough = np.flatnonzero(cells.counts["members"] >= FEWEST_MEMBERS)
     corrected = np.ones(len(cells.now))
     corrected[enough] = adjusted(grown.p[enough])

@@ -45,6 +45,7 @@ class Measured:
 
     placed: of ``demand_supply.judged``, with ``segment_0``, … of each member who had a segment.
     newcomers: members with a need who had none.
+    purchases_alone: nothing tells what was wanted but what was bought.
     unmet_cannot_say: why nobody can tell who goes without; empty = it can be told.
     notes: what limits the answer.
     """
@@ -53,6 +54,7 @@ class Measured:
     cells: Cells
     shelves: Shelves
     newcomers: int
+    purchases_alone: bool
     unmet_cannot_say: str
     notes: tuple[str, ...]
 
@@ -95,11 +97,14 @@ def measured(
     shelves = Shelves.of(
         ranges(looked, edges), assortment(rows, edges, windows), last, earned, rate
     )
-    unmet_cannot_say, notes = _limits(rows, items, gone)
+    purchases_alone = not any_row(rows.filter(~rows.bought))
+    unmet_cannot_say, notes = _limits(purchases_alone, items, gone)
     notes = (*left_out, *notes)
     if not any(shelves.margin(need) > 0 for need in cells.needs):
         notes = (*notes, _EARNS_NOTHING)
-    return Measured(placed, cells, shelves, int(newcomers.execute()), unmet_cannot_say, notes)
+    return Measured(
+        placed, cells, shelves, int(newcomers.execute()), purchases_alone, unmet_cannot_say, notes
+    )
 
 
 def history_too_short(tables: Tables, windows: Windows) -> str:
@@ -147,10 +152,10 @@ def _recorded(tables: Tables, windows: Windows) -> tuple[list[str], tuple[str, .
     return [kind for kind in WANTING if kind not in late], notes
 
 
-def _limits(rows: ir.Table, items: ir.Table, gone: ir.Table) -> tuple[str, tuple[str, ...]]:
+def _limits(purchases_alone: bool, items: ir.Table, gone: ir.Table) -> tuple[str, tuple[str, ...]]:
     """Why unmet members cannot be told (empty: they can), and what else limits the answer."""
     found = tells_supply(items, gone).to_pyarrow().to_pylist()[0]
-    if not any_row(rows.filter(~rows.bought)):
+    if purchases_alone:
         return "there are purchases alone: what was wanted and not bought leaves no trace", ()
     if not found["items"]:
         return "no item with a category is known, so that nobody can tell what is for sale", ()

@@ -23,8 +23,8 @@ class Growth:
     """How much more demand grew in each cell than the shop's did, (n,) each.
 
     shop: growth of all demand, later over earlier.
-    z: log of the cell's growth over the shop's, pulled to 0. se: its standard error.
-    p: one-sided, of as much growth or more where the cell grows as the shop does.
+    z: log of the cell's growth over the shop's (see ``growth``), pulled to 0. se: its standard
+    error. p: one-sided, of as much growth or more where the cell grows as the shop does.
     """
 
     shop: float
@@ -42,7 +42,12 @@ class Growth:
         return self.z + BOUND * self.se
 
 
-def growth(before: Array, now: Array, pseudo_members: float = PSEUDO_MEMBERS) -> Growth:
+def growth(
+    before: Array,
+    now: Array,
+    segment: NDArray[np.int64] | None = None,
+    pseudo_members: float = PSEUDO_MEMBERS,
+) -> Growth:
     """``z = log((now + k g/2) / (before + k/2) / g)``, g the shop's growth, k ``pseudo_members``.
 
     k members are added to every cell, half of them in either window and growing as the shop does:
@@ -53,14 +58,24 @@ def growth(before: Array, now: Array, pseudo_members: float = PSEUDO_MEMBERS) ->
     Args:
         before, now: (n,) members with the need in the earlier and the later window; their sums are
             above 0.
+        segment: (n,) number of each cell's segment, where what makes the segments is also what is
+            counted: who had bought nothing can only buy more. Then g is the growth of the segment's
+            other cells where that is more, and its variance is added.
 
     Source: the log rate ratio of two Poisson counts, shrunk by a conjugate prior of k members.
     """
     shop = float(now.sum() / before.sum())
     half = pseudo_members / 2
-    later, earlier = now + half * shop, before + half
-    z = np.log(later / earlier / shop)
-    se = np.sqrt(1 / later + 1 / earlier)
+    expected, variance = np.full(len(now), shop), np.zeros(len(now))
+    if segment is not None:
+        rest = [np.bincount(segment, part)[segment] - part for part in (now, before)]
+        more, less = rest[0] + half * shop, rest[1] + half
+        grows = more / less > shop
+        expected = np.where(grows, more / less, shop)
+        variance = np.where(grows, 1 / more + 1 / less, 0.0)
+    later, earlier = now + half * expected, before + half
+    z = np.log(later / earlier / expected)
+    se = np.sqrt(1 / later + 1 / earlier + variance)
     p = np.array([0.5 * math.erfc(value / math.sqrt(2)) for value in z / se])
     return Growth(shop, z, se, p)
 

@@ -207,6 +207,24 @@ def test_members_stay_where_they_stood_when_the_windows_began(workspace: Workspa
     assert by_region(workspace).report.findings[0].segment == {"region": "north"}
 
 
+def test_where_purchases_alone_tell_that_nobody_had_bought_it_is_no_growth(
+    workspace: Workspace,
+) -> None:
+    priced = {"quantity": 1.0, "unit_price": 10.0, "margin": 2.0}
+    rows = [
+        look(f"m{number:03d}", days, f"{category}-{price}", "purchase", **priced)
+        for category in ("sea", HOSTILE)
+        for price in (10, 30, 50)
+        # Half have always bought; of the others each begins at some time, and goes on.
+        for days, first, last in ((100.0, 0, 150), (40.0, 0, 200), (20.0, 0, 300))
+        for number in range(first, last)
+    ]
+    report = demand(shop(workspace, rows), QUESTION).report
+    assert report.tested
+    assert report.found == 0
+    assert "who had not bought can only buy more" in report.notes[-1]
+
+
 def test_purchases_alone_tell_growth_and_say_what_they_cannot_tell(workspace: Workspace) -> None:
     bought: list[Row] = [
         {**row, "type": "purchase", "quantity": 1.0, "unit_price": int(str(row["item_id"])[-2:])}

@@ -53,6 +53,24 @@ def test_steady_cells_are_found_growing_no_more_often_than_promised() -> None:
     assert 0.02 < below / (rounds * 40) <= SIGNIFICANT
 
 
+def test_a_segment_that_can_only_buy_more_is_no_finding_and_hides_none() -> None:
+    rng = np.random.default_rng(8)
+    segment = np.repeat([0, 1], 20)
+    base, own = rng.uniform(20, 200, 40), np.where(segment == 0, 1.8, 0.9)
+    rounds, false, missed, naive = 1_000, 0, 0, 0
+    for _ in range(rounds):
+        before = rng.poisson(base).astype(float)
+        now = rng.poisson(own * base).astype(float)
+        false += bool((adjusted(growth(before, now, segment).p) <= SIGNIFICANT).any())
+        naive += bool((adjusted(growth(before, now).p) <= SIGNIFICANT).any())
+        now[3] = rng.poisson(3 * own[3] * base[3])
+        missed += adjusted(growth(before, now, segment).p)[3] > SIGNIFICANT
+    error = 3 * np.sqrt(SIGNIFICANT * (1 - SIGNIFICANT) / rounds)
+    assert false / rounds <= SIGNIFICANT + error
+    assert naive > 0.9 * rounds
+    assert missed == 0
+
+
 @given(arrays(np.float64, st.integers(1, 30), elements=FLOATS))
 def test_adjusted_p_values_keep_their_order_and_are_no_smaller(p: np.ndarray) -> None:
     found = adjusted(p)
