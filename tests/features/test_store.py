@@ -53,6 +53,17 @@ def test_registers_the_views_present(shop: Workspace) -> None:
     )  # fmt: skip
 
 
+def test_no_class_of_feast_was_compiled_anew_to_check_types(shop: Workspace) -> None:
+    import typeguard
+    from feast import Entity, FeatureView
+
+    apply(shop)
+    for made in (Entity.__init__, FeatureView.__init__):
+        assert not any("typeguard" in word for word in made.__code__.co_names)
+        assert not any("check_argument" in word for word in made.__code__.co_names)
+    assert typeguard.typechecked.__module__.startswith("typeguard")  # for others as it was
+
+
 def test_rows_come_back_as_asked(shop: Workspace) -> None:
     rows = asked(("m005", AS_OF), ("m001", BUILT[0]), ("m005", BUILT[1]), ("m005", AS_OF))
     rows.index = pd.Index([7, 3, 9, 1])
