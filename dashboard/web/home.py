@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
+from features.errors import FeatureError
 from features.insights.prepared import Prepared, PreparedError, prepared
+from features.record import BuildRecord
 from features.workspace import Workspace
 from serving import pointer
 from serving.experiment_entry import Entry
@@ -52,6 +54,7 @@ def home(visit: Visit) -> Response:
         ready=all(one.done for one in steps),
         monitored=monitored,
         alerts=[one for one in results if one["state"] in ("alert", "warn")][:_MOST_ALERTS],
+        judged=any(one["state"] != "cannot_say" for one in results),
         experiments=running(visit),
         changes=visit.ground.changes.newest(_MOST_CHANGES),
         acts=acts(visit),
@@ -100,7 +103,7 @@ def first_steps(visit: Visit) -> Sequence[Step]:
         ),
         Step(
             visit.words("Build features from it"), f"pushwise features build {w}",
-            _has(workspace.features),
+            _built(workspace),
         ),
         Step(visit.words("Train the models"), f"pushwise train {w}", _has(workspace.mlflow)),
         Step(
@@ -112,6 +115,14 @@ def first_steps(visit: Visit) -> Sequence[Step]:
 
 def _has(folder: Path) -> bool:
     return folder.is_dir() and next(folder.iterdir(), None) is not None
+
+
+def _built(workspace: Workspace) -> bool:
+    """Whether features of any moment are built; other commands keep rolled events beside them."""
+    try:
+        return bool(BuildRecord.load(workspace).moments)
+    except FeatureError:  # says itself how to mend it, once they are built
+        return False
 
 
 def _published(workspace: Workspace) -> bool:

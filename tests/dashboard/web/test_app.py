@@ -139,6 +139,21 @@ def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Open
     assert "取消進行中的工作: w_1" in opened.reader("viewer", "zh-TW").text("/")
 
 
+def test_what_could_not_be_judged_is_not_well(house: Opens) -> None:
+    opened = house()
+    now, unsaid = datetime.now(UTC), {"state": "cannot_say", "words": "never had a row"}
+    keep(opened.ground.workspace, "monitor", {"results": [unsaid]}, as_of=now, made_at=now)
+    text = opened.reader("viewer").text("/")
+    assert "… cannot say" in text
+    assert "✓" not in text
+
+
+def test_rolled_events_are_no_built_features(house: Opens) -> None:
+    opened = house()
+    (opened.ground.workspace.features / "rolled").mkdir(parents=True)
+    assert "pushwise features build" in opened.reader("viewer").text("/")
+
+
 NAMES = ("lifecycle", "cohorts", "values", "pushes", "demand", "quality", "models", "monitor")
 # As prepared documents are shown.
 SHOWING = ("/", "/pushes", "/models", "/data", "/data/features/a/b", "/segments", "/health")
