@@ -47,9 +47,11 @@ def postgres_databases() -> Iterator[Databases | None]:
         if server is None:
             yield None
             return
+        # Asked first whether it is still there: tests stop the server and start it again.
         admin = create_engine(
-            Database.named(server.url).url, isolation_level="AUTOCOMMIT", pool_size=1
-        )
+            Database.named(server.url).url,
+            isolation_level="AUTOCOMMIT", pool_size=1, pool_pre_ping=True,
+        )  # fmt: skip
         databases = Databases(server, admin)
         with admin.connect() as connection:
             # A language that sorts otherwise than bytes do: it must not change an answer.

@@ -238,7 +238,6 @@ def test_a_server_that_is_gone_and_comes_back_needs_nobody(databases: Databases)
         log.keep_events([view("e1")], NOW)
         log.suppressed(["a"])
         databases.server.stop()
-        databases.admin.dispose()
         try:
             for _ in range(2):
                 with pytest.raises(LogUnavailable):
