@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 from duckdb import DuckDBPyConnection
 
@@ -94,12 +93,13 @@ class Compiled:
         made = _Statements([], [], {}, [])
 
         def keep(name: str, table: ir.Table) -> ir.Table:
-            made.kept.append(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS {ibis.to_sql(table)}")
+            made.kept.append(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS {self._sql(table)}")
             made.expressions.append(table)
-            return self.engine.keep(name, table)
+            self.duckdb.execute(made.kept[-1])
+            return self.engine.backend.table(f"kept_{name}")
 
         for name, table in roll_up(typed(self.tables.events, phase(as_of))).items():
-            made.rolled.append(f"INSERT INTO rolled_{name} {ibis.to_sql(table)}")
+            made.rolled.append(f"INSERT INTO rolled_{name} {self._sql(table)}")
         base = ground(self.tables, self.rolled, ATTRIBUTES, keep)
         zones = tuple(zone for zone in ZONES if zone is not None)
         base = replace(base, vocabulary=self.vocabulary, zones=zones)
@@ -107,9 +107,13 @@ class Compiled:
         for view in VIEWS:
             rows = view.rows(base, shared)
             made.expressions.append(rows)
-            self.engine.backend.create_table("warm", rows, temp=True, overwrite=True)
-            made.views[view.name] = ibis.to_sql(rows), view.key
+            made.views[view.name] = self._sql(rows), view.key
         return made
+
+    def _sql(self, table: ir.Table) -> str:
+        """Its SQL; the tables that it reads from Python's memory are in the database after this."""
+        self.engine.backend._run_pre_execute_hooks(table)
+        return str(self.engine.backend.compile(table))
 
 
 def rows_by_key(duckdb: DuckDBPyConnection, query: str, key: str) -> dict[str, Features]:

@@ -234,7 +234,7 @@ def _some(rows: Any, usually: int) -> Any:
 
 
 @lru_cache
-def histories(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
+def histories(as_of: datetime, shops: int = 1) -> st.SearchStrategy[History]:
     """Histories of shops side by side around ``as_of``, most rows known by then.
 
     A shop has three members or four, and about thirty rows.
@@ -257,7 +257,7 @@ def histories(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
 
 
 @lru_cache
-def poison(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
+def poison(as_of: datetime, shops: int = 1) -> st.SearchStrategy[History]:
     """Rows for the same shops, every one of which happened at or after ``as_of``, or arrived so."""
     ahead = _from(as_of)
     happens_ahead = _events(ahead, _arrivals(as_of))
@@ -274,6 +274,13 @@ def poison(as_of: datetime, shops: int) -> st.SearchStrategy[History]:
         }
     )
     return st.tuples(*[shop] * shops).map(lambda drawn: _side_by_side(drawn, "poison "))
+
+
+def told_apart(history: History, number: int) -> History:
+    """What was drawn for one shop as that of the shop of this number, to stand beside others."""
+    return History(
+        **{name: [_in_shop(number, row) for row in rows] for name, rows in history.tables()}
+    )
 
 
 _Tables = Mapping[str, Sequence[Row]]
