@@ -3,7 +3,7 @@ the runbook's first steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.web.language import noted
@@ -59,6 +59,18 @@ SUBJECTS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 ALL = noted("all of it")
+
+
+def subject_words(monitor: str, name: str, words: Callable[[str], str]) -> str:
+    """What a monitor's subject is called; a push or a feature has its own name.
+
+    Args:
+        words: to the reader's language.
+    """
+    known = SUBJECTS.get(monitor, {}).get(name, ALL if name == "all" else None)
+    return name if known is None else words(known)
+
+
 ADVICE: Mapping[str, Advice] = {
     "freshness": Advice(
         noted("Decisions rest on older knowledge: offers fit worse by the day."),

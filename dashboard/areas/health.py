@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from starlette.routing import Route
 
 from dashboard.health_calls import calls_of
 from dashboard.health_charts import lesser_figure, pace_figure, volume_figure
-from dashboard.health_words import ADVICE, ALL, LACKING, LIMITS, SUBJECTS, TITLES
+from dashboard.health_words import ADVICE, LACKING, LIMITS, TITLES, subject_words
 from dashboard.web.language import noted
 from dashboard.web.routing import change, look
 from dashboard.web.visit import Visit
@@ -73,16 +74,10 @@ def run(visit: Visit) -> Response:
 def _alerts(visit: Visit, found: Prepared | None) -> dict[str, Any]:
     results = [] if found is None else found.document["results"]
 
-    def subject(monitor: str, name: str) -> str:
-        known = SUBJECTS.get(monitor, {}).get(name)
-        if known is None and name == "all":
-            known = ALL
-        return name if known is None else visit.words(known)
-
     return {
         "alerts": [one for one in results if one["state"] == "alert"][:_MOST],
         "warnings": sum(one["state"] == "warn" for one in results),
-        "subject": subject,
+        "subject": partial(subject_words, words=visit.words),
         "titles": TITLES,
         "advice": ADVICE,
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dashboard.health_words import TITLES, subject_words
 from dashboard.web.routing import look
 from dashboard.web.visit import Visit
 from features.errors import FeatureError
@@ -54,6 +56,8 @@ def home(visit: Visit) -> Response:
         ready=all(one.done for one in steps),
         monitored=monitored,
         alerts=[one for one in results if one["state"] in ("alert", "warn")][:_MOST_ALERTS],
+        titles=TITLES,
+        subject=partial(subject_words, words=visit.words),
         judged=any(one["state"] != "cannot_say" for one in results),
         experiments=running(visit),
         changes=visit.ground.changes.newest(_MOST_CHANGES),

@@ -125,15 +125,19 @@ def test_a_workspace_with_a_release_is_shown_with_it(served: House, scorer: Real
 
 def test_the_first_page_shows_what_wants_a_look_and_what_was_changed(house: Opens) -> None:
     opened = house()
-    result = {"state": "alert", "words": "events <b>stopped</b> 3 days ago"}
-    fine = {"state": "ok", "words": "all is well"}
+    result = {"monitor": "freshness", "subject": "events", "state": "alert",
+              "words": "events <b>stopped</b> 3 days ago"}  # fmt: skip
+    drifted = {"monitor": "feature_drift", "subject": "ignored_in_row", "state": "warn",
+               "words": "stability index 0.13"}  # fmt: skip
+    fine = {"monitor": "volume", "subject": "last_day", "state": "ok", "words": "all is well"}
     now = datetime.now(UTC)
-    document = {"results": [result, fine]}
+    document = {"results": [result, drifted, fine]}
     keep(opened.ground.workspace, "monitor", document, as_of=now, made_at=now)
     editor = opened.reader("editor")
     editor.send("/jobs/w_1/cancel")
     text = editor.text("/")
-    assert "events <b>stopped</b> 3 days ago" in text
+    assert "new enough : events events <b>stopped</b> 3 days ago" in text
+    assert "as in training : ignored_in_row stability index 0.13" in text
     assert "all is well" not in text
     assert "cancel work under way: w_1" in text
     assert "取消進行中的工作: w_1" in opened.reader("viewer", "zh-TW").text("/")
