@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from features.encode import KEYS, encoding
-from features.encoding import EncodingError
+from features.encode import KEYS
 from features.health import FeatureHealth
 from features.insights.prepared import Prepared
 from features.record import BuildRecord
@@ -122,20 +121,13 @@ def drift_of_features(
 def _examined(
     workspace: Workspace, moment: datetime, reference: tuple[datetime, ...], words: str
 ) -> Iterator[Drifted]:
-    """Those of items and offers are few; those that count down to a date drift by themselves."""
+    """Those of members: of items and offers there are few."""
     from features.quality import Limits, quality
 
-    report, left_out = quality(workspace, moment, reference, Limits()), _counting_down(workspace)
+    report = quality(workspace, moment, reference, Limits())
     for one in report.features:
-        if one.view not in KEYS and one.psi is not None and one.name not in left_out:
+        if one.view not in KEYS and one.psi is not None:
             yield _drifted(one, f"; beside {words}")
-
-
-def _counting_down(workspace: Workspace) -> tuple[str, ...]:
-    try:
-        return encoding(workspace).until
-    except EncodingError:  # nothing was encoded yet
-        return ()
 
 
 def _drifted(one: FeatureHealth, words: str) -> Drifted:

@@ -28,7 +28,8 @@ class FeatureHealth:
     histogram: share of rows in ten bins of equal width over the finite values, the reference's too.
     span: from where to where those bins lie; None where no value is finite.
     missing_before, histogram_before, values_before: the same of the reference; empty without one.
-    psi: against the reference, of rows_before rows, over so many bins; None where there is none.
+    psi: against the reference, of rows_before rows, over so many bins; None where there is none,
+    or the feature counts down to a date and drifts by itself.
     """
 
     view: str

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from features.coverage import MEMBERS, Coverage, coverage
-from features.encode import KEYS
+from features.encode import KEYS, encoding
+from features.encoding import EncodingError
 from features.errors import FeatureError
 from features.health import FeatureHealth, examined
 from features.moments import moment as in_utc
@@ -118,8 +119,9 @@ def quality(
                 f"no features were built as of {wanted.isoformat()}; "
                 f"run `pushwise features build --as-of {wanted.isoformat()}`"
             )
+    by_itself = _counting_down(workspace)
     features = tuple(
-        health
+        replace(health, psi=None) if health.name in by_itself else health
         for view, columns in record.columns.items()
         for health in _view(workspace, view, columns, as_of, earlier)
     )
@@ -178,6 +180,14 @@ def _view(
     reference = pd.concat(before) if before else now.iloc[:0]
     for name, kind in columns.items():
         yield examined(view, name, kind, now[name], reference[name])
+
+
+def _counting_down(workspace: Workspace) -> tuple[str, ...]:
+    """Features that count the days until a date: the calendar alone moves them."""
+    try:
+        return encoding(workspace).until
+    except EncodingError:  # of a workspace built before there was one
+        return ()
 
 
 def feeds(workspace: Workspace, as_of: datetime) -> tuple[Feed, ...]:

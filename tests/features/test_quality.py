@@ -60,6 +60,20 @@ def test_a_drop_in_buying_shows_as_drift_and_a_stale_feed(workspace: Workspace) 
     assert any(f.subject == "events" and "10.0 days old" in f.text for f in report.findings)
 
 
+def test_what_counts_down_to_a_date_is_no_drift(tmp_path: Path) -> None:
+    made = Workspace(tmp_path)
+    expire = ago(-60)
+    write_batch(made, "events", [row for n in range(40) for row in purchases(f"m{n}", 50, 3)])
+    write_batch(made, "members", [{"member_id": f"m{n}", "points_balance": 5.0,
+                                   "points_expire_at": expire} for n in range(40)])  # fmt: skip
+    build_features(made, [EARLIER, AS_OF])
+    report = judged(made, EARLIER)
+    drift = {one.name: one.psi for one in report.features}
+    assert drift["points_expire_days"] is None
+    assert drift["points_balance"] == 0.0
+    assert not any(one.subject == "points_expire_days" for one in report.findings)
+
+
 def test_numbers_and_categories_are_described(workspace: Workspace) -> None:
     health = {one.name: one for one in judged(workspace).features}
     assert health["orders_life"].low == 1
