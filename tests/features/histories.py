@@ -279,7 +279,7 @@ def poison(as_of: datetime, shops: int = 1) -> st.SearchStrategy[History]:
 def told_apart(history: History, number: int) -> History:
     """What was drawn for one shop as that of the shop of this number, to stand beside others."""
     return History(
-        **{name: [_in_shop(number, row) for row in rows] for name, rows in history.tables()}
+        **{name: [in_shop(number, row) for row in rows] for name, rows in history.tables()}
     )
 
 
@@ -295,12 +295,12 @@ def _side_by_side(shops: Sequence[_Tables], prefix: str) -> History:
         for table, drawn in shop.items():
             found = list(_together(drawn)) if table == "events" else drawn
             rows.setdefault(table, []).extend(
-                _in_shop(number, row) for row in _named(table, found, prefix)
+                in_shop(number, row) for row in _named(table, found, prefix)
             )
     return History(**rows)
 
 
-def _in_shop(number: int, row: Row) -> Row:
+def in_shop(number: int, row: Row) -> Row:
     """The row with the ids of that shop; those of the first one are as they are."""
     ids = {name: f"{row[name]} of {number}" for name in _IDS if row.get(name) is not None}
     return {**row, **ids} if number else row

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from features import worth
@@ -30,15 +30,24 @@ from features.taste import NAMES, SCHEMA, item_interest, known_vectors, taste
 from features.workspace import Workspace
 from tests.features.compiled import rows_by_key
 from tests.features.given import stored
-from tests.features.histories import ATTRIBUTES, CATEGORIES, ITEMS, MEMBERS, OFFERS
+from tests.features.histories import (
+    AS_OFS,
+    ATTRIBUTES,
+    CATEGORIES,
+    ITEMS,
+    MEMBERS,
+    OFFERS,
+    in_shop,
+    told_apart,
+)
 from tests.features.oracle import on_demand as oracle
 from tests.features.oracle.buying import lifecycle as oracle_lifecycle
 from tests.features.oracle.knowledge import Features, History, known
 from tests.features.oracle.on_demand import Vectors
-from tests.features.oracle.views import differences
+from tests.features.oracle.views import Shown, differences
 from tests.features.oracle.worth import expected_spend
 from tests.features.rich_shop import BUYING
-from tests.features.test_as_of import examples, poisoned
+from tests.features.test_as_of import SHOPS, examples, poisoned, streets
 
 ASKED = {"row_id": "string", "member_id": "string", "offer_id": "string"}
 scopes = st.lists(
@@ -57,6 +66,64 @@ def scoped(history: History, drawn: Sequence[Mapping[str, Any]]) -> History:
     """The history with a scope for each version of an offer."""
     rows = [{**row, **drawn[place % len(drawn)]} for place, row in enumerate(history.offers)]
     return replace(history, offers=rows)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A shop, and what is asked of it. number: which one of its street."""
+
+    number: int
+    history: History
+    later: History
+
+    def named(self, name: str, key: str) -> str:
+        return str(in_shop(self.number, {key: name})[key])
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return [
+            (self.named(member, "member_id"), self.named(offer, "offer_id"))
+            for member, offer in product(MEMBERS, OFFERS)
+        ]
+
+    def vectors(self, as_of: datetime) -> dict[datetime, Vectors]:
+        return {
+            good_from: {self.named(item, "item_id"): vector for item, vector in learned.items()}
+            for good_from, learned in versions(as_of).items()
+        }
+
+    def wanted(self, as_of: datetime) -> Shown:
+        now = known(self.history, as_of)
+        members, offers = ([*dict.fromkeys(of)] for of in zip(*self.pairs, strict=True))
+        return {
+            "taste": oracle.taste(now, self.vectors(as_of)),
+            "pairs": oracle.pairs(now, members, offers),
+        }
+
+
+def asking(count: int) -> Iterator[tuple[datetime, Sequence[Asking]]]:
+    """That many shops whose offers have scopes, in streets of one moment."""
+    drawn: dict[datetime, list[Asking]] = {as_of: [] for as_of in AS_OFS}
+
+    @examples(count, Phase.generate)
+    @given(poisoned(), scopes)
+    def draw(found: tuple[datetime, History, History], of_offers: list[Mapping[str, Any]]) -> None:
+        as_of, history, later = found
+        number = len(drawn[as_of]) % SHOPS
+        own = Asking(number, history, later)
+        there = [
+            {**scope, "item_ids": items and [own.named(item, "item_id") for item in items]}
+            for scope in of_offers
+            for items in [scope["item_ids"]]
+        ]
+        drawn[as_of].append(
+            Asking(number, *(scoped(told_apart(of, number), there) for of in (history, later)))
+        )
+
+    draw()
+    for as_of, shops in drawn.items():
+        for first in range(0, len(shops), SHOPS):
+            yield as_of, shops[first : first + SHOPS]
 
 
 def versions(as_of: datetime) -> dict[datetime, Vectors]:
@@ -80,7 +147,7 @@ def found_buying(as_of: datetime) -> dict[datetime, dict[str, float]]:
 
 
 class OnDemand:
-    """These as SQL, compiled once a moment and run on one small history after another."""
+    """These as SQL, compiled once a moment and run on one street of shops after another."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.engine = DuckDBEngine.start(workspace)
@@ -94,28 +161,38 @@ class OnDemand:
         self.asked = self.engine.empty("asked", ibis.schema(ASKED))
         self.vectors = self.engine.empty("item_vectors", SCHEMA)
         self.buying = self.engine.empty("buying", worth.SCHEMA)
-        rows = [(f"{m} {o}", m, o) for m, o in product(MEMBERS, OFFERS)]
-        self.duckdb.executemany("INSERT INTO asked VALUES (?, ?, ?)", rows)
         self.statements = lru_cache(self._statements)
         self.kept: list[ir.Table] = []
 
-    def shown(
-        self, history: History, as_of: datetime, *views: str
-    ) -> dict[str, dict[str, Features]]:
-        for name, rows in history.tables():
-            self._fill(name, stored(contract_table(name, ATTRIBUTES), rows) if rows else None)
+    def pairs_and_taste(self, as_of: datetime, shops: Sequence[Asking]) -> Shown:
+        pairs = [pair for shop in shops for pair in shop.pairs]
+        asked = [
+            {"row_id": f"{member} {offer}", "member_id": member, "offer_id": offer}
+            for member, offer in pairs
+        ]
+        self._fill("asked", pa.Table.from_pylist(asked))
         vectors = [
             {
                 "item_id": item,
                 "good_from": moment,
                 **dict(zip(NAMES, map(float, vector), strict=True)),
             }
-            for moment, learned in versions(as_of).items()
+            for shop in shops
+            for moment, learned in shop.vectors(as_of).items()
             for item, vector in learned.items()
         ]
         self._fill("item_vectors", pa.Table.from_pylist(vectors))
+        everything = (part for shop in shops for part in (shop.history, shop.later))
+        return self._shown(reduce(History.with_more, everything), as_of, "pairs", "taste")
+
+    def tiers(self, history: History, as_of: datetime) -> Shown:
         found = [{"good_from": at, **numbers} for at, numbers in found_buying(as_of).items()]
         self._fill("buying", pa.Table.from_pylist(found))
+        return self._shown(history, as_of, "lifecycle")
+
+    def _shown(self, history: History, as_of: datetime, *views: str) -> Shown:
+        for name, rows in history.tables():
+            self._fill(name, stored(contract_table(name, ATTRIBUTES), rows) if rows else None)
         queries = self.statements(as_of)
         return {name: rows_by_key(self.duckdb, *queries[name]) for name in views}
 
@@ -137,14 +214,17 @@ class OnDemand:
             known_vectors(self.vectors, as_of),
         )
         asked = pairs_of(tables, self.asked, as_of)
-        for table in (liked, asked, tiers):  # brings along the tables that live in Python's memory
-            self.engine.backend.create_table("warm", table, temp=True, overwrite=True)
-            self.kept.append(table)
+        self.kept += [liked, asked, tiers]
         return {
-            "taste": (ibis.to_sql(liked), "member_id"),
-            "pairs": (ibis.to_sql(asked), "row_id"),
-            "lifecycle": (ibis.to_sql(tiers), "member_id"),
+            "taste": (self._sql(liked), "member_id"),
+            "pairs": (self._sql(asked), "row_id"),
+            "lifecycle": (self._sql(tiers), "member_id"),
         }
+
+    def _sql(self, table: ir.Table) -> str:
+        """Its SQL; the tables that it reads from Python's memory are in the database after this."""
+        self.engine.backend._run_pre_execute_hooks(table)
+        return str(self.engine.backend.compile(table))
 
 
 @pytest.fixture(scope="module")
@@ -155,32 +235,23 @@ def on_demand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnDemand]:
 
 
 @pytest.mark.slow
-@examples(200)
-@given(poisoned(1), scopes)
 def test_pairs_and_taste_show_what_the_slow_oracle_says_and_not_the_future(
     on_demand: OnDemand,
-    drawn: tuple[datetime, History, History],
-    of_offers: list[Mapping[str, Any]],
 ) -> None:
-    as_of, history, later = drawn
-    history = scoped(history, of_offers)
-    now = known(history, as_of)
-    wanted = {
-        "taste": oracle.taste(now, versions(as_of)),
-        "pairs": oracle.pairs(now, MEMBERS, OFFERS),
-    }
-    everything = history.with_more(scoped(later, of_offers))
-    assert differences(on_demand.shown(everything, as_of, *wanted), wanted) == []
+    for as_of, shops in asking(200):
+        wanted: dict[str, dict[str, Features]] = {"taste": {}, "pairs": {}}
+        for shop in shops:
+            for view, rows in shop.wanted(as_of).items():
+                wanted[view].update(rows)
+        assert differences(on_demand.pairs_and_taste(as_of, shops), wanted) == []
 
 
 @pytest.mark.slow
-@examples(50)
-@given(poisoned(2))
 def test_tiers_by_worth_show_what_the_slow_oracle_says_and_not_the_future(
-    on_demand: OnDemand, drawn: tuple[datetime, History, History]
+    on_demand: OnDemand,
 ) -> None:
-    as_of, history, later = drawn
-    now = known(history, as_of)
-    wanted = {"lifecycle": oracle_lifecycle(now, expected_spend(now, found_buying(as_of)))}
-    shown = on_demand.shown(history.with_more(later), as_of, "lifecycle")
-    assert differences(shown, wanted) == []
+    for street in streets(100):
+        as_of, now = street.as_of, known(street.history, street.as_of)
+        wanted = {"lifecycle": oracle_lifecycle(now, expected_spend(now, found_buying(as_of)))}
+        shown = on_demand.tiers(street.history.with_more(street.later), as_of)
+        assert differences(shown, wanted) == []
