@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from features.workspace import Workspace
@@ -21,6 +21,7 @@ def quality_document(workspace: Workspace, as_of: datetime, progress: Progress) 
     """The newest features built up to ``as_of``, the check of what was served, tables, quarantine.
 
     features: as `pushwise features report` shows them; null where none are built, with ``why``.
+    newest: of each feed its newest row by now, which may be later than the features.
     skew: as `pushwise features check` shows it, without members.
     tables: rows and batches of each contract table. quarantine: by folder, reason to rows.
     """
@@ -34,8 +35,9 @@ def quality_document(workspace: Workspace, as_of: datetime, progress: Progress) 
     quarantine = _quarantine(workspace)
     progress(_STAGE, _STEPS, _STEPS)
     found: dict[str, Any] = _plain(
-        {"features": report, "why": why, "skew": skew, "tables": tables, "quarantine": quarantine}
-    )
+        {"features": report, "why": why, "newest": _newest(workspace), "skew": skew,
+         "tables": tables, "quarantine": quarantine}
+    )  # fmt: skip
     return found
 
 
@@ -54,6 +56,12 @@ def _report(workspace: Workspace, as_of: datetime) -> tuple[dict[str, Any] | Non
     reference = reference_moments(workspace, moment, built, ())
     limits = Limits(**load_settings().quality.model_dump())
     return quality(workspace, moment, reference.moments, limits, reference.words).to_json(), ""
+
+
+def _newest(workspace: Workspace) -> dict[str, datetime | None]:
+    from features.quality import feeds
+
+    return {one.table: one.newest for one in feeds(workspace, datetime.now(UTC))}
 
 
 def _skew(workspace: Workspace, progress: Progress) -> dict[str, Any]:

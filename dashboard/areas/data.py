@@ -29,7 +29,7 @@ def overview(visit: Visit) -> Response:
     report = None if found is None else found.document["features"]
     return visit.page(
         "data/data.html", prepared=found, report=report, jobs=_jobs(visit),
-        feeds=_feeds(visit, report), findings=_findings(visit, report),
+        feeds=_feeds(visit, found), findings=_findings(visit, report),
         coverage=_coverage(visit, report), views=_views(visit, report),
         drift=None if report is None else drift(visit, report),
         tables=_tables(visit, found), skew=None if found is None else _skew(found),
@@ -86,20 +86,23 @@ def _findings(visit: Visit, report: Mapping[str, Any] | None) -> list[dict[str, 
     ]
 
 
-def _feeds(visit: Visit, report: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    if report is None:
+def _feeds(visit: Visit, found: Prepared | None) -> list[dict[str, Any]]:
+    """Late is a feed that was so when features were built, or when the data were examined."""
+    if found is None or found.document["features"] is None:
         return []
-    feeds = []
+    report, feeds = found.document["features"], []
     for one in report["feeds"]:
-        newest = one["newest"]
-        since = None
-        if newest is not None:
-            since = (visit.now - datetime.fromisoformat(newest)).total_seconds() / 86_400
-        ages = [age for age in (one["age_days"], since) if age is not None]
-        late = max(ages, default=0.0) > report["limits"]["age_days"]
-        feeds.append({**one, "title": said(visit, TABLES, one["table"]), "since": since,
-                      "late": late})  # fmt: skip
+        text = found.document["newest"][one["table"]]
+        newest = None if text is None else datetime.fromisoformat(text)
+        ages = [one["age_days"] or 0.0, _days(newest, found.made_at) or 0.0]
+        feeds.append({**one, "title": said(visit, TABLES, one["table"]), "newest": text,
+                      "since": _days(newest, visit.now),
+                      "late": max(ages) > report["limits"]["age_days"]})  # fmt: skip
     return feeds
+
+
+def _days(since: datetime | None, until: datetime) -> float | None:
+    return None if since is None else (until - since).total_seconds() / 86_400
 
 
 def _coverage(visit: Visit, report: Mapping[str, Any] | None) -> list[dict[str, Any]]:

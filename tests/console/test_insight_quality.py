@@ -45,6 +45,8 @@ def test_features_tables_and_quarantine_are_told_as_plain_json(shop: Workspace) 
 def test_what_was_built_later_is_not_what_a_moment_shows(shop: Workspace) -> None:
     found = quality_document(shop, ago(10), silent)
     assert found["features"]["as_of"] == ago(30).isoformat()
+    fed = {one["table"]: one["newest"] for one in found["features"]["feeds"]}
+    assert found["newest"]["events"] > fed["events"]
 
 
 def test_without_features_the_rest_is_told_and_why(tmp_path: Path) -> None:
