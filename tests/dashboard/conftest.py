@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dashboard.experiment_report import ExperimentReport
 from dashboard.push_report import PushReport
-from tests.dashboard.chromium import Chromium
 from tests.dashboard.given import crowd, push_report, report
 
 
@@ -20,9 +17,3 @@ def told() -> ExperimentReport:
 def pushed() -> PushReport:
     """A push that earned something, with a plan and a frontier."""
     return push_report()
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium.start(tmp_path_factory.mktemp("chromium")) as started:
-        yield started

@@ -16,10 +16,11 @@ from dashboard.web.sessions import Session
 HEIGHT = 900
 WIDTHS = {"desk": 1280, "phone": 390}
 # What scrolls inside its own box reaches over the edge on purpose.
-_SPILT = """() => [...document.querySelectorAll('body *')]
-  .filter(e => !e.closest('.scrolls, .skip') && e.getBoundingClientRect().right > innerWidth + 0.5)
+_SPILT = """width => [...document.querySelectorAll('body *')]
+  .filter(e => !e.closest('.scrolls, .skip, pre') && e.getBoundingClientRect().right > width + 0.5)
   .map(e => e.outerHTML.slice(0, 90))"""
-_OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
+# A phone's window grows with what does not fit, so that its own width says nothing.
+_OVERFLOW = "width => document.documentElement.scrollWidth - width"
 _WANTED = {"resultTypes": ["violations"]}  # where of what passes is not told: it takes long
 _SEVERE = ("serious", "critical")
 
@@ -50,8 +51,8 @@ class Window:
     def faults(self, width: int, *, axe: bool = True) -> list[str]:
         """What is wrong with the page at that width, beside ``complaints``. axe: ask it too."""
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
-        wide = self.page.evaluate(_OVERFLOW)
-        found = [f"{wide} pixels too wide: {self.page.evaluate(_SPILT)[:3]}"] if wide > 0 else []
+        wide, spilt = (self.page.evaluate(asked, width) for asked in (_OVERFLOW, _SPILT))
+        found = [f"{wide} pixels too wide, {spilt[:3]}"] if wide > 0 or spilt else []
         if axe:
             found += self._inaccessible()
         return [f"{self.here} at {width}: {fault}" for fault in found]
