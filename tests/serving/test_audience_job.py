@@ -7,21 +7,19 @@ import io
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from features.workspace import Workspace
 from serving.audiences import Audiences
 from serving.log import Log
 from serving.pointer import publish
-from tests.serving.conftest import AS_OF
+from tests.serving.conftest import AS_OF, Bench, Running, running
 from tests.serving.large_release import enlarge
 from tests.serving.test_server import Caller
-
-if TYPE_CHECKING:
-    from tests.serving.conftest import Bench, Running
 
 Start = Callable[..., "Running"]
 MANY = 20_000
@@ -79,10 +77,19 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.fixture(scope="module")
+def scorer(candidate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One of the small release, for tests that only ask."""
+    folder = tmp_path_factory.mktemp("asked")
+    bench = Bench(Workspace(folder / "workspace"), candidate)
+    options = ("--release", str(bench.release("r1")), "--insecure-dev")
+    with running(bench.workspace.root, folder / "stderr.txt", *options) as started:
+        yield started
+
+
 @pytest.mark.slow
-def test_from_the_question_to_the_files(bench: Bench, start: Start) -> None:
-    server = start("--release", str(bench.release("r1")), "--insecure-dev")
-    with Caller(server.address, "") as caller:
+def test_from_the_question_to_the_files(scorer: Running) -> None:
+    with Caller(scorer.address, "") as caller:
         audience_id = asked(caller, max_audience=20, rule="recency_days < 30")
         path = f"/v1/audiences/{audience_id}"
         job = ended(caller, audience_id)
@@ -126,9 +133,8 @@ def test_an_audience_that_is_asked_for_after_an_erasure_leaves_the_member_out(
 
 
 @pytest.mark.slow
-def test_limits_that_conflict_are_told(bench: Bench, start: Start) -> None:
-    server = start("--release", str(bench.release("r1")), "--insecure-dev")
-    with Caller(server.address, "") as caller:
+def test_limits_that_conflict_are_told(scorer: Running) -> None:
+    with Caller(scorer.address, "") as caller:
         audience_id = asked(caller, min_audience=50)
         job = ended(caller, audience_id)
         assert (job["state"], job["summary"]) == ("failed", None)
@@ -141,7 +147,9 @@ def test_limits_that_conflict_are_told(bench: Bench, start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_a_cancelled_job_ends_at_once_and_leaves_nothing(bench: Bench, start: Start) -> None:
+def test_a_cancelled_job_leaves_nothing_and_calls_are_answered_beside_the_next(
+    bench: Bench, start: Start
+) -> None:
     server = start("--release", large(bench), "--insecure-dev")
     with Caller(server.address, "") as caller:
         first, second = asked(caller), asked(caller, max_audience=MANY // 2)
@@ -151,6 +159,11 @@ def test_a_cancelled_job_ends_at_once_and_leaves_nothing(bench: Bench, start: St
         status, job = caller("POST", f"/v1/audiences/{first}:cancel")
         assert (status, job["state"]) == (200, "cancelled")
         until(lambda: not alive(pid), 20.0)
+        answered = 0
+        while caller("GET", f"/v1/audiences/{second}")[1]["state"] in ("queued", "running"):
+            caller.decide(f"m{answered:07d}")
+            answered += 1
+        assert answered > 5
         assert ended(caller, second)["state"] == "done"
         assert caller("GET", f"/v1/audiences/{first}")[1]["state"] == "cancelled"
     assert [folder.name for folder in bench.workspace.audiences.iterdir()] == [second]
@@ -206,16 +219,3 @@ def test_a_worker_does_not_outlive_its_scorer(bench: Bench, start: Start) -> Non
     until(lambda: not alive(pid), 20.0)
     with Log(bench.workspace.serving_log) as log:
         assert Audiences(log).find(audience_id).state == "queued"
-
-
-@pytest.mark.slow
-def test_decisions_are_answered_while_an_audience_is_made(bench: Bench, start: Start) -> None:
-    server = start("--release", large(bench), "--insecure-dev")
-    with Caller(server.address, "") as caller:
-        caller.decide("m0000001")
-        audience_id = asked(caller)
-        number = 0
-        while caller("GET", f"/v1/audiences/{audience_id}")[1]["state"] in ("queued", "running"):
-            caller.decide(f"m{number:07d}")
-            number += 1
-        assert number > 5
