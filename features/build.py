@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -119,26 +119,31 @@ class _Run:
         absent: Mapping[str, str],
         progress: Progress,
     ) -> BuildReport:
-        columns = self._columns(moments[0])
-        if columns != record.columns:  # every file of a view has the same columns
-            moments = sorted({*moments, *record.moments})
-            record = BuildRecord(columns, absent, {})
         inputs = Inputs.of(self.workspace)
         fresh = _fresh(self.workspace, record, moments)
-        stale = [as_of for as_of in moments if as_of not in fresh]
-        written: dict[datetime, Mapping[str, int]] = {}
-        built = dict(record.moments)
+        stale = {*moments}.difference(fresh)
         progress(STAGE, 0, len(stale))
-        for base, as_of in self._grounds(stale):
-            written[as_of] = self._write(base, as_of)
-            built[as_of] = Built(inputs.digest(as_of), written[as_of])
+        grounds = self._grounds(stale)
+        base, first = next(grounds)
+        rows = self._rows(base, first)
+        columns = self._columns(rows)
+        if columns != record.columns:  # every file of a view has the same columns
+            if more := {*moments, *record.moments}.difference(stale):
+                stale |= more
+                grounds = self._grounds(stale - {first})
+            fresh, record = [], BuildRecord(columns, absent, {})
+        written: dict[datetime, Mapping[str, int]] = {}
+        for as_of, counts in self._each(first, rows, grounds):
+            written[as_of] = counts
             progress(STAGE, len(written), len(stale))
+        written = {as_of: written[as_of] for as_of in sorted(stale, key=_by_phase)}
+        built = {as_of: Built(inputs.digest(as_of), counts) for as_of, counts in written.items()}
         self._remove_absent()
         extend_encoding(self.workspace, columns, list(written))
-        BuildRecord(columns, absent, built).save(self.workspace)
+        BuildRecord(columns, absent, {**record.moments, **built}).save(self.workspace)
         return BuildReport(written, tuple(fresh), absent)
 
-    def _grounds(self, moments: Sequence[datetime]) -> Iterator[tuple[Ground, datetime]]:
+    def _grounds(self, moments: Collection[datetime]) -> Iterator[tuple[Ground, datetime]]:
         """Each moment with the ground whose days end at its time of day; in that order."""
         for begins, of_phase in groupby(sorted(moments, key=_by_phase), key=phase):
             rolled = self.ground.rolled
@@ -147,15 +152,34 @@ class _Run:
             for as_of in of_phase:
                 yield replace(self.ground, rolled=rolled), as_of
 
-    def _columns(self, as_of: datetime) -> dict[str, dict[str, str]]:
-        shared = at(self.ground, as_of, lambda name, table: table)
+    def _each(
+        self,
+        first: datetime,
+        rows: Mapping[str, ir.Table],
+        others: Iterator[tuple[Ground, datetime]],
+    ) -> Iterator[tuple[datetime, Mapping[str, int]]]:
+        """Each moment once its files are written, with the rows in them."""
+        yield first, self._write(rows, first)
+        for base, as_of in others:
+            yield as_of, self._write(self._rows(base, as_of), as_of)
+
+    def _rows(self, base: Ground, as_of: datetime) -> dict[str, ir.Table]:
+        """Every view as of a moment, to be used before those of another one are asked for."""
+        shared = at(base, as_of, base.tables.engine.keep)
+        if not shared.roster.count().execute():
+            raise FeatureError(
+                f"no member is known before {as_of.isoformat()}; the first is known at "
+                f"{_first_known(base.tables).isoformat()}"
+            )
+        return {view.name: view.rows(base, shared) for view in self.views}
+
+    def _columns(self, rows: Mapping[str, ir.Table]) -> dict[str, dict[str, str]]:
         columns: dict[str, dict[str, str]] = {}
         taken: dict[str, str] = {}
         for view in self.views:
-            schema = view.rows(self.ground, shared).schema()
             columns[view.name] = {
                 name: "category" if kind.is_string() else "number"
-                for name, kind in schema.items()
+                for name, kind in rows[view.name].schema().items()
                 if name != view.key
             }
             for name in columns[view.name] if view.key == "member_id" else ():
@@ -163,17 +187,11 @@ class _Run:
                 taken[name.lower()] = view.name
         return columns
 
-    def _write(self, base: Ground, as_of: datetime) -> dict[str, int]:
-        engine = base.tables.engine
-        shared = at(base, as_of, engine.keep)
-        if not shared.roster.count().execute():
-            raise FeatureError(
-                f"no member is known before {as_of.isoformat()}; the first is known at "
-                f"{_first_known(base.tables).isoformat()}"
-            )
+    def _write(self, rows: Mapping[str, ir.Table], as_of: datetime) -> dict[str, int]:
+        engine = self.ground.tables.engine
         return {
             view.name: engine.write(
-                _typed(view.rows(base, shared), view.key, as_of, self.created),
+                _typed(rows[view.name], view.key, as_of, self.created),
                 view_file(self.workspace, view.name, as_of),
             )
             for view in self.views
