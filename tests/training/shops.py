@@ -45,7 +45,7 @@ def purchases(members: int = 300, days: int = 300, seed: int = 0) -> pd.DataFram
             "member_id": [f"m{number:04d}" for number in member],
             "type": "purchase",
             "occurred_at": at,
-            "known_at": at,
+            "known_at": at.copy(),  # or who sets one sets the other
             "item_id": item,
             "quantity": 1.0,
             "unit_price": [Decimal(int(price)) for price in random.integers(5, 50, len(member))],
