@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -17,6 +18,9 @@ from hypothesis import settings
 
 from features.workspace import Workspace
 from tests.made_once import made_once
+
+if TYPE_CHECKING:
+    from training.trained import Trained
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -89,11 +93,24 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> MarketWorkspace:
 
 
 @pytest.fixture(scope="session")
+def with_propensity(tmp_path_factory: pytest.TempPathFactory) -> MarketWorkspace:
+    """The same market with the propensity trained, and nothing that is trained after it."""
+    market, made = _with_propensity(tmp_path_factory)
+    return _copy_of(made, market / "market", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> MarketWorkspace:
     """The same market with all models trained and a release published."""
-    market = made_once(tmp_path_factory, "ingested", _ingest)
-    made = made_once(tmp_path_factory, "released", partial(_release, market))
+    market, begun = _with_propensity(tmp_path_factory)
+    made = made_once(tmp_path_factory, "released", partial(_release, begun))
     return _copy_of(made, market / "market", tmp_path_factory)
+
+
+def _with_propensity(folders: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of the market, and that of its workspace with the propensity trained."""
+    market = made_once(folders, "ingested", _ingest)
+    return market, made_once(folders, "with_propensity", partial(_train_propensity, market))
 
 
 def _copy_of(made: Path, market: Path, tmp_path_factory: pytest.TempPathFactory) -> MarketWorkspace:
@@ -116,19 +133,36 @@ def _ingest(folder: Path) -> None:
         ingest(Workspace(folder / "workspace"), table, list(files))
 
 
-def _release(ingested: Path, folder: Path) -> None:
+def _train_propensity(ingested: Path, folder: Path) -> None:
+    from training.propensity import train_propensity
+
+    workspace, as_of = _begun(ingested, folder)
+    _promoted(workspace, train_propensity(workspace, as_of))
+
+
+def _release(begun: Path, folder: Path) -> None:
     from console.release import build_release, publish_release
     from features.progress import silent
-    from training.market.config import MarketConfig
-    from training.propensity import train_propensity
     from training.recommender import train_recommender
     from training.response import train_response
+
+    workspace, as_of = _begun(begun, folder)
+    for train in (train_recommender, train_response):
+        _promoted(workspace, train(workspace, as_of))
+    publish_release(workspace, build_release(workspace, as_of, [], silent).release_id)
+
+
+def _begun(made: Path, folder: Path) -> tuple[Workspace, datetime]:
+    """A copy in ``folder`` of the workspace that was ``made``, to go on with; as of when."""
+    from training.market.config import MarketConfig
+
+    workspace = Workspace(folder / "workspace")
+    shutil.copytree(made / "workspace", workspace.root)
+    return workspace, MarketConfig(*MARKET).history_end
+
+
+def _promoted(workspace: Workspace, trained: Trained) -> None:
     from training.tracking import promote
 
-    workspace, as_of = Workspace(folder / "workspace"), MarketConfig(*MARKET).history_end
-    shutil.copytree(ingested / "workspace", workspace.root)
-    for train in (train_propensity, train_recommender, train_response):
-        trained = train(workspace, as_of)
-        if not trained.promoted:  # so small a market does not promise to pass every gate
-            promote(workspace, trained.name, trained.version, "by hand: tests serve it")
-    publish_release(workspace, build_release(workspace, as_of, [], silent).release_id)
+    if not trained.promoted:  # so small a market does not promise to pass every gate
+        promote(workspace, trained.name, trained.version, "by hand: tests serve it")
