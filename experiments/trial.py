@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 Objective = Literal["margin", "conversions"]
 COUNT, GAIN, CONVERSIONS = range(3)  # the columns of sums
@@ -51,7 +50,7 @@ class Trial:
     @cached_property
     def members(self) -> int:
         """How many."""
-        return int(np.count_nonzero(np.bincount(self.member)))
+        return len(self._by_member[1])
 
     @cached_property
     def pushes(self) -> int:
@@ -66,9 +65,7 @@ class Trial:
     def sums(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """(members, 3) over each member's rows: of (n,) ``share``, and of it times both scores."""
         order, start = self._by_member
-        n = len(order)
-        weighed = csr_array((share[order], np.arange(n), start), shape=(len(start) - 1, n))
-        return np.asarray(weighed @ self._columns)
+        return np.add.reduceat(share[order, np.newaxis] * self._columns, start, axis=0)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -82,9 +79,10 @@ class Trial:
 
     @cached_property
     def _by_member(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(n,) rows member by member, and (members + 1,) where each member's begin."""
-        start = np.concatenate([[0], np.cumsum(np.bincount(self.member))])
-        return np.argsort(self.member, kind="stable"), start
+        """(n,) rows member by member, and (members,) where each member's begin there."""
+        count = np.bincount(self.member)
+        start = np.cumsum(count) - count
+        return np.argsort(self.member, kind="stable"), start[count > 0]
 
 
 @dataclass(frozen=True, eq=False)

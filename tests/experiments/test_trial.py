@@ -37,8 +37,8 @@ def test_sums_are_those_of_each_member(rows: list[tuple[int, float, float]]) -> 
     nothing = np.zeros(len(rows))
     one = Trial(gain, 2 * gain, nothing, nothing, nothing, nothing > 0, member, member * 0)
     found = one.sums(share)
-    for number in range(len(found)):
+    for place, number in enumerate(np.unique(member)):
         mine = member == number
         wanted = [share[mine].sum(), (share * gain)[mine].sum(), (2 * share * gain)[mine].sum()]
-        assert np.allclose(found[number], wanted)
+        assert np.allclose(found[place], wanted)
     assert (one.members, one.pushes) == (len(set(member)), 1)
