@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.settings import load_workspace
+from console.settings import existing_workspace
 from experiments.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -56,14 +56,13 @@ def opened_book(root: Path, database: str | None) -> Iterator[Opened]:
     """The book of the workspace at ``root``.
 
     Raises:
-        RefusedError: there is no workspace, or the book refused; the message says what helps.
+        NoWorkspaceError: there is no workspace.
+        RefusedError: the book refused; the message says what helps.
     """
     from serving.errors import ServiceError
     from serving.log import Log
 
-    if not root.is_dir():
-        raise RefusedError(f"{root}: no workspace there; name it with --workspace")
-    workspace = load_workspace(root, database)
+    workspace = existing_workspace(root, database)
     with Log.of(workspace) as log:
         try:
             yield Opened(workspace, log)

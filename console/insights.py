@@ -13,7 +13,7 @@ from console.insights_lifecycle import lifecycle
 from console.insights_list import INSIGHTS
 from console.moments import as_of_moment
 from console.progress import bars
-from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, existing_workspace
 from features.errors import FeatureError
 from features.insights.insight import STAGE, Insight, Refreshed, refresh
 from features.workspace import Workspace
@@ -54,7 +54,7 @@ def refresh_all(
     from console.scorer_log import take_all
 
     wanted = _wanted(INSIGHTS, only)
-    opened = load_workspace(workspace, database)
+    opened = existing_workspace(workspace, database)
     ended: list[Refreshed] = []
     with bars() as progress:
         progress(STAGE, 0, len(wanted))

@@ -13,7 +13,7 @@ import typer
 
 from console.moments import as_of_moment
 from console.progress import bars
-from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, existing_workspace
 from features.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def demand(
 
     _check(out, "--out", _FORMATS)
     _check(members, "--members", (".csv",))
-    opened = load_workspace(workspace, database)
+    opened = existing_workspace(workspace, database)
     take_all(opened)
     question = DemandQuestion(
         as_of_moment(opened, as_of), window_days, tuple(segment or BY_DEFAULT), top

@@ -12,7 +12,7 @@ import typer
 from console.moments import as_of_moment
 from console.page_file import PageError
 from console.progress import bars
-from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, existing_workspace
 
 if TYPE_CHECKING:
     from features.progress import Progress
@@ -42,7 +42,7 @@ def lifecycle(
     from console.scorer_log import take_all
 
     _check(out)
-    opened = load_workspace(workspace, database)
+    opened = existing_workspace(workspace, database)
     take_all(opened)
     moment = as_of_moment(opened, as_of)
     with bars() as progress:

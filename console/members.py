@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.progress import bars
-from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, existing_workspace
 from features.errors import FeatureError
 
 if TYPE_CHECKING:
-    from features.workspace import Workspace
     from serving.erasures import Erasure
 
 app = typer.Typer(name="members", help="The rights of members.", no_args_is_help=True)
@@ -23,16 +22,6 @@ app = typer.Typer(name="members", help="The rights of members.", no_args_is_help
 
 class NobodyNamedError(FeatureError):
     """An erasure of nobody, or of somebody and of what waits at once."""
-
-
-class NoWorkspaceError(FeatureError):
-    """A folder that is no workspace: what is erased there would still be in the right one."""
-
-
-def _existing(workspace: Path, database: str | None) -> Workspace:
-    if not workspace.is_dir():
-        raise NoWorkspaceError(f"{workspace}: no workspace there; name it with --workspace")
-    return load_workspace(workspace, database)
 
 
 @app.command("erase")
@@ -60,7 +49,7 @@ def erase(
     ids = [*(member or []), *(read_ids(file) if file else [])]
     if bool(ids) == pending:
         raise NobodyNamedError("wanted member ids, a --file of them, or --pending")
-    opened = _existing(workspace, database)
+    opened = existing_workspace(workspace, database)
     with Log.of(opened) as log, bars() as progress:
         erasures = Erasures(log)
         wanted = [erasures.ask(ids, datetime.now(UTC))] if ids else erasures.pending()
@@ -99,7 +88,7 @@ def export(
     from features.workspace import write_atomically
     from serving.log import Log
 
-    opened = _existing(workspace, database)
+    opened = existing_workspace(workspace, database)
     with Log.of(opened) as log:
         held = everything_of(opened, log, member)
     text = json.dumps({"member_id": member, "held": held}, ensure_ascii=False, indent=1)

@@ -16,8 +16,8 @@ from console.settings import (
     AsJson,
     DatabaseOption,
     WorkspaceOption,
+    existing_workspace,
     load_settings,
-    load_workspace,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def monitor(
     pushwise.toml names under monitor; the document is kept for the dashboard and the scorer's
     metrics.
     """
-    opened, settings = load_workspace(workspace, database), load_settings().monitor
+    settings = load_settings().monitor
+    opened = existing_workspace(workspace, database)
     if watch is not None:
         _watch(opened, settings, watch, tell=not no_alert, as_json=as_json)
     found = _run(opened, settings, tell=not no_alert)

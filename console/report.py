@@ -14,7 +14,7 @@ import typer
 
 from console.moments import as_of_moment
 from console.page_file import PageError, PageOption, check_page, write_page
-from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, load_workspace
+from console.settings import WORKSPACE, AsJson, DatabaseOption, WorkspaceOption, existing_workspace
 
 if TYPE_CHECKING:
     from dashboard.push_report import PushReport
@@ -69,7 +69,7 @@ def push(
     from dashboard.push_report import push_page
 
     check_page(out, as_json=as_json)
-    opened = load_workspace(workspace, database)
+    opened = existing_workspace(workspace, database)
     moment = datetime.now(UTC) if as_of is None else as_of_moment(opened, as_of)
     given = Given(
         None if plan is None else _plan(plan, push_id),

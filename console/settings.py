@@ -162,6 +162,22 @@ def load_settings() -> Settings:
         raise SettingsError(f"{FILE} does not read: {error}") from error
 
 
+class NoWorkspaceError(FeatureError):
+    """No folder where a workspace was named."""
+
+
+def existing_workspace(root: Path, database: str | None = None) -> Workspace:
+    """``load_workspace`` for what only reads or takes away: a misspelt one is not made.
+
+    Raises:
+        NoWorkspaceError: there is none.
+        SettingsError: a setting does not fit.
+    """
+    if not root.is_dir():
+        raise NoWorkspaceError(f"{root}: no workspace there; name it with --workspace")
+    return load_workspace(root, database)
+
+
 def load_workspace(root: Path, database: str | None = None) -> Workspace:
     """The workspace at ``root``: its remembered conventions, with those of the settings on top.
 

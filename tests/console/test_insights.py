@@ -70,12 +70,20 @@ def test_what_cannot_be_made_is_named_and_the_others_are_made(tmp_path: Path) ->
 
 
 def test_an_empty_workspace_has_made_what_needs_no_events(tmp_path: Path) -> None:
-    root = tmp_path / "ws"
+    root = tmp_path
     result = run("refresh", "--workspace", str(root), "--only", "models", "--only", "lifecycle")
     assert result.exit_code == 1
     assert "lifecycle: not made: no purchase events in this workspace" in result.stderr
     assert "models: made in" in result.stdout
     assert prepared(Workspace(root), "models") is not None
+
+
+@pytest.mark.parametrize("command", ["refresh", "lifecycle", "demand"])
+def test_a_misspelt_workspace_is_not_made(tmp_path: Path, command: str) -> None:
+    ended = run(command, "--workspace", str(tmp_path / "elsewhere"))
+    assert ended.exit_code == 1
+    assert "elsewhere: no workspace there; name it with --workspace" in ended.output
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_an_unknown_insight_lists_those_there_are(shop: Workspace) -> None:

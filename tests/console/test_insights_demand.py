@@ -112,7 +112,7 @@ def test_what_cannot_be_asked_is_one_line(asked: Asked) -> None:
 
 
 def test_an_empty_workspace_says_what_to_do(tmp_path: Path) -> None:
-    ended = run(tmp_path / "none", "--as-of", "2026-05-01")
+    ended = run(tmp_path, "--as-of", "2026-05-01")
     assert ended.exit_code == 0
     assert "cannot say: nothing was searched" in ended.stdout
 

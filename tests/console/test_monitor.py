@@ -210,11 +210,18 @@ def test_the_command_ends_with_2_where_something_alerts(
 
 
 def test_an_empty_workspace_says_what_it_cannot_and_ends_with_0(tmp_path: Path) -> None:
-    found = command("--workspace", str(tmp_path / "nothing"))
+    found = command("--workspace", str(tmp_path))
     assert found.exit_code == 0, found.output
     assert "no scorer has run here yet" in found.stdout
     assert "cannot say: 5 of 5: never had a row" in found.stdout
     assert "cannot say as of" in found.stdout
+
+
+def test_a_misspelt_workspace_is_not_watched_over(tmp_path: Path) -> None:
+    refused = command("--workspace", str(tmp_path / "elsewhere"))
+    assert refused.exit_code == 1
+    assert "elsewhere: no workspace there; name it with --workspace" in refused.stderr
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +239,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("pushwise.toml").write_text(f"[monitor]\n{text}\n")
-    refused = command("--workspace", "w")
+    refused = command("--workspace", ".")
     assert refused.exit_code == 1
     assert words in refused.stderr
     assert refused.stderr.count("\n") == 1
