@@ -20,7 +20,7 @@ def test_runs_on_a_market_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     done = executed(NOTEBOOK, tmp_path)
     assert len(outputs(done, "image/png")) == 6
     tables = "".join(outputs(done, "text/html"))
-    for shown in ("lifecycle", "orders_30d", "points_expire_days", "drifted: stability index"):
+    for shown in ("lifecycle", "orders_30d", "popularity.trend", "drifted: stability index"):
         assert shown in tables
     assert "2,000 rows for 2,000 asked" in printed(done)
 
