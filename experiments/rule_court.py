@@ -26,7 +26,6 @@ from experiments.weighing import (
     FEW_EFFECTIVE,
     LEAST_EFFECTIVE,
     effective_size,
-    mean_weight,
     off_one,
 )
 
@@ -263,8 +262,7 @@ def _too_little(
 
 def _weights_off(trial: Trial, says: Says) -> tuple[str, ...]:
     """Where the logged probabilities are right, weights are 1 on average."""
-    for words, weight in zip(_OFF, (trial.sent_weight, trial.unsent_weight), strict=True):
-        found = mean_weight(weight, trial.member)
+    for words, found in zip(_OFF, trial.mean_weights, strict=True):
         if off_one(found.mean, found.error):
             return (says(words, mean=f"{found.mean:.3f}"),)
     return ()

@@ -9,6 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.scores import MeanEffect
+from experiments.weighing import mean_weight
+
 Objective = Literal["margin", "conversions"]
 COUNT, GAIN, CONVERSIONS = range(3)  # the columns of sums
 _EQUAL = 9  # decimals up to which predictions are the same
@@ -66,6 +69,13 @@ class Trial:
         """(members, 3) over each member's rows: of (n,) ``share``, and of it times both scores."""
         order, start = self._by_member
         return np.add.reduceat(share[order, np.newaxis] * self._columns, start, axis=0)
+
+    @cached_property
+    def mean_weights(self) -> tuple[MeanEffect, MeanEffect]:
+        """Of what was sent, and of what was not: each 1 but for chance where the logged
+        probabilities are right."""
+        sent, unsent = self.sent_weight, self.unsent_weight
+        return mean_weight(sent, self.member), mean_weight(unsent, self.member)
 
     @cached_property
     def ranking(self) -> Ranking:
