@@ -90,8 +90,8 @@ class _Feature:
         known, known_others = mine[~np.isnan(mine)], others[~np.isnan(others)]
         if not len(known) or not len(known_others):
             return [missing]
-        apart = _apart(known, known_others)
         mean, mean_others = float(known.mean()), float(known_others.mean())
+        apart = _apart((mean, float(known.var())), (mean_others, float(known_others.var())))
         words = (
             "%(feature)s is higher (%(mean)s against %(other)s)"
             if apart > 0
@@ -107,8 +107,10 @@ class _Feature:
         return [self._share(what, mine == code, others == code) for code, what in enumerate(said)]
 
     def _share(self, what: str, mine: NDArray[np.bool_], others: NDArray[np.bool_]) -> Trait:
-        apart = _apart(mine.astype(np.float64), others.astype(np.float64))
-        share, share_others = float(mine.mean()), float(others.mean())
+        share, share_others = (np.count_nonzero(one) / len(one) for one in (mine, others))
+        apart = _apart(
+            (share, share * (1 - share)), (share_others, share_others * (1 - share_others))
+        )
         told = self.says(
             "%(what)s for %(share)s, against %(other)s",
             what=what, share=f"{share:.0%}", other=f"{share_others:.0%}",
@@ -116,8 +118,9 @@ class _Feature:
         return Trait(self.name, apart, share, share_others, told)
 
 
-def _apart(mine: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Standardised difference; where neither side varies, as if each did by a hundredth."""
-    gap = float(mine.mean() - others.mean())
-    spread = float(np.sqrt((mine.var() + others.var()) / 2))
+def _apart(mine: tuple[float, float], others: tuple[float, float]) -> float:
+    """Standardised difference of two sides, each by mean and variance; where neither varies, as if
+    each did by a hundredth."""
+    gap = mine[0] - others[0]
+    spread = float(np.sqrt((mine[1] + others[1]) / 2))
     return gap / max(spread, 0.01 * abs(gap), 1e-12)
