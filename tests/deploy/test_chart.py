@@ -65,9 +65,21 @@ def test_helm_finds_nothing_to_warn_of(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize("version", ["1.27", "1.37"])
 @pytest.mark.parametrize("values", WAYS.values(), ids=WAYS)
 def test_kubernetes_knows_every_field(values: dict[str, Any], version: str) -> None:
-    for one in rendered(values):
-        if one["kind"] != "ServiceMonitor":  # of the operator: not in Kubernetes' own schemas
-            kubernetes.validate(one, version, strict=True)
+    # A ServiceMonitor is the operator's: not in Kubernetes' own schemas.
+    known = [one for one in rendered(values) if one["kind"] != "ServiceMonitor"]
+    assert {"Deployment", "Service"} <= {one["kind"] for one in known}
+    assert [refusal(one, version) for one in known] == [""] * len(known)
+    misspelt = {**known[0], "spek": {}}
+    assert "spek" in refusal(misspelt, version)
+
+
+def refusal(resource: dict[str, Any], version: str) -> str:
+    """What Kubernetes' schema has against it; empty for nothing."""
+    try:
+        kubernetes.validate(resource, version, strict=True)
+    except kubernetes.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def test_a_service_monitor_is_there_where_it_is_asked_for() -> None:
