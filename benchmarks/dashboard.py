@@ -1,8 +1,9 @@
-"""``python -m benchmarks.dashboard [--quick]``: how long the server takes for each page.
+"""``python -m benchmarks.dashboard [--quick] [--demo WORKSPACE [--rule]]``: the time of each page.
 
-A million members, fifty million events and three million decisions in the log; what of it is real,
-``benchmarks.dashboard_shop`` tells. Every page that links lead to is asked for thirty times,
-and so are a rule that is judged, the sliders of a plan, and comparisons, through the whole
+How long the server takes for it. A million members, fifty million events and three million
+decisions in the log; what of it is real, ``benchmarks.dashboard_shop`` tells. Every page that links
+lead to is asked for thirty times, and so are a rule that is judged (with ``--rule`` nothing else),
+the sliders of a plan, and comparisons, through the whole
 application, by one caller. Beside the clock stands the time of the process' processors, which
 other work on the machine does not raise.
 
@@ -35,6 +36,7 @@ from benchmarks.dashboard_log import decide, fill
 from benchmarks.dashboard_shop import (
     EXPERIMENT,
     Size,
+    demo_copy,
     enlarge,
     experiment,
     kept_readout,
@@ -80,6 +82,9 @@ class Page:
     path: str
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+JUDGED = Page("/rules, judged", "/rules", {"rule": RULE, "pool": "all", "objective": "margin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +182,10 @@ def all_pages(visitor: Visitor, push_id: str, plan_path: str) -> list[Page]:
         for one in sorted(ground.workspace.releases.iterdir()) if one.is_dir()
     )  # fmt: skip
     sliders = f"/pushes/{push_id}/plan?budget=100&size=500"
-    rule = {"rule": RULE, "pool": "all", "objective": "margin"}
     return [
         *found,
         Page("the sliders of a plan", sliders, headers=_PARTIAL),
-        Page("/rules, judged", "/rules", rule),
+        JUDGED,
         Page("/models/compare", f"/models/compare?{_two_versions(ground.workspace)}"),
         Page("/models/releases, compared", f"/models/releases?{releases}"),
     ]
@@ -292,14 +296,32 @@ def run(root: Path, size: Size, demo: Path | None) -> Iterator[Figure]:
         readouts.stop()
 
 
+def judged_alone(root: Path, size: Size, demo: Path) -> Iterator[Figure]:
+    """The page that grows with past decisions, without what others need; in no need of a log."""
+    workspace = demo_copy(root, demo)
+    enlarge(workspace, current(workspace.releases) or "", size)
+    scan = _scan(write_events(workspace, size))
+    with application(Settings(workspace, insecure_dev=True)) as app:
+        ground: Ground = app.state.ground
+        parts = ground.parts
+        assert parts is not None
+        visitor = logged_in(ground, parts)
+        with visitor.client:
+            yield from figures(visitor, [JUDGED], scan)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The server time of every page.")
     parser.add_argument("--quick", action="store_true", help="fewer members and events")
     parser.add_argument("--demo", type=Path, help="a workspace of `pushwise demo`; saves learning")
+    parser.add_argument("--rule", action="store_true", help="of --demo the judged rule alone")
     given = parser.parse_args()
+    if given.rule and given.demo is None:
+        parser.error("--rule wants a workspace: --demo .pushwise-demo/workspace")
     size = QUICK if given.quick else FULL
+    measure = judged_alone if given.rule else run
     with tempfile.TemporaryDirectory() as scratch:
-        for figure in run(Path(scratch), size, given.demo):
+        for figure in measure(Path(scratch), size, given.demo):
             print(figure.line(), flush=True)
 
 

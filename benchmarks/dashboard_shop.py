@@ -79,14 +79,18 @@ def learned(root: Path, size: Size, demo: Path | None) -> tuple[Workspace, datet
     if demo is None:
         workspace = _of_a_market(root, MarketConfig(size.learned))
     else:
-        # Not its log and what belongs to that: this market begins its own.
-        aside = shutil.ignore_patterns("serving", "audiences")
-        shutil.copytree(demo, root / "workspace", ignore=aside)
-        workspace = open_workspace(root / "workspace")
+        workspace = demo_copy(root, demo)
     _refused(workspace, root / "late.csv")
     train_propensity(workspace, as_of, seed=1)  # another version, to be compared with
     publish_release(workspace, build_release(workspace, as_of, [], silent).release_id)
     return workspace, as_of
+
+
+def demo_copy(root: Path, demo: Path) -> Workspace:
+    """Not with its log and what belongs to that: a copy begins its own."""
+    aside = shutil.ignore_patterns("serving", "audiences")
+    shutil.copytree(demo, root / "workspace", ignore=aside)
+    return open_workspace(root / "workspace")
 
 
 def _of_a_market(root: Path, config: MarketConfig) -> Workspace:
